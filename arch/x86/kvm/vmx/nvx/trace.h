@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Tracepoints of nvx: one per decision. */
+#if !defined(_TRACE_NVX_H) || defined(TRACE_HEADER_MULTI_READ)
+#define _TRACE_NVX_H
+
+#include <linux/tracepoint.h>
+
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM nvx
+
+/* At a nested VM-entry: was the reflected EPT violation answered in advance? */
+TRACE_EVENT(nvx_prefault,
+	TP_PROTO(u64 gpa, u64 eptp, int result),
+	TP_ARGS(gpa, eptp, result),
+
+	TP_STRUCT__entry(
+		__field(u64,	gpa)
+		__field(u64,	eptp)
+		__field(int,	result)
+	),
+
+	TP_fast_assign(
+		__entry->gpa	= gpa;
+		__entry->eptp	= eptp;
+		__entry->result	= result;
+	),
+
+	TP_printk("gpa %llx eptp %llx %s", __entry->gpa, __entry->eptp,
+		  __print_symbolic(__entry->result,
+				   { NVX_PREFAULT_MAPPED, "mapped" },
+				   { NVX_PREFAULT_MISSED, "missed" },
+				   { NVX_PREFAULT_SKIPPED, "skipped" }))
+);
+
+/* RDMSR of IA32_DEBUGCTL by L1 passes through, or exits. */
+TRACE_EVENT(nvx_debugctl,
+	TP_PROTO(unsigned int vcpu_id, bool passthrough),
+	TP_ARGS(vcpu_id, passthrough),
+
+	TP_STRUCT__entry(
+		__field(unsigned int,	vcpu_id)
+		__field(bool,		passthrough)
+	),
+
+	TP_fast_assign(
+		__entry->vcpu_id	= vcpu_id;
+		__entry->passthrough	= passthrough;
+	),
+
+	TP_printk("vcpu %u %s", __entry->vcpu_id,
+		  __entry->passthrough ? "passthrough" : "intercepted")
+);
+
+#endif /* _TRACE_NVX_H */
+
+#undef TRACE_INCLUDE_PATH
+#define TRACE_INCLUDE_PATH ../../arch/x86/kvm/vmx/nvx
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_FILE trace
+#include <trace/define_trace.h>
