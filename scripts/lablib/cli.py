@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Command line of scripts/lab."""
+
+import argparse
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import signal
+import sys
+import time
+
+from . import config, images
+from .common import CACHE, LAB, PACKAGES, LabError, UsageError
+from .console import Progress
+from .kernels import KERNELS, find_kernel
+from .machine import BACKENDS, pick_backend
+from .results import totals, write_report
+from .runner import Options, Run
+
+EXIT_BROKEN = 125
+EXIT_USAGE = 126
+EXIT_INTERRUPT = 130
+MAX_FAILED = 100
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with this tool's exit status for usage errors."""
+
+    def error(self, message):
+        self.print_usage(sys.stderr)
+        self.exit(EXIT_USAGE, f"{self.prog}: {message}\n")
+
+
+def assignment(text):
+    """VAR=VALUE with a shell name on the left."""
+    name, equals, value = text.partition("=")
+    if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise argparse.ArgumentTypeError(f"'{text}' is not VAR=VALUE")
+    return name, value
+
+
+def module_parameter(text):
+    """PARAM=VALUE of kvm-intel, kvm.PARAM=VALUE of kvm."""
+    if not re.fullmatch(r"[A-Za-z0-9_.]+=[A-Za-z0-9_,.+-]+", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not PARAM=VALUE")
+    return text
+
+
+def run_name(text):
+    """A directory name."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", text):
+        raise argparse.ArgumentTypeError(f"'{text}': letters, digits and ._- only")
+    return text
+
+
+def machine_options(parser):
+    """Options of all commands that boot."""
+    parser.add_argument("--kernel", default="6.1-cloud", choices=KERNELS, metavar="KERNEL",
+                        help=f"one of {' '.join(KERNELS)} (default: 6.1-cloud)")
+    parser.add_argument("--modules", default="stock", choices=("stock", "nvx"),
+                        help="KVM modules of L0 (default: stock)")
+    parser.add_argument("--l1-modules", default="stock", choices=("stock", "nvx"),
+                        help="KVM modules of L1 (default: stock)")
+    parser.add_argument("--cpus", type=int, default=1, help="CPUs of the machine (default: 1)")
+    parser.add_argument("--mem", type=int, default=0, metavar="MIB",
+                        help="memory (default: what the tests ask for)")
+    parser.add_argument("--backend", default="auto", choices=("auto", *BACKENDS),
+                        help="auto = qemu if the host has nested VMX, else bochs")
+    parser.add_argument("--param", action="append", default=[], type=module_parameter,
+                        metavar="PARAM=VALUE",
+                        help="parameter of L0's kvm-intel (kvm.PARAM=VALUE: of kvm)")
+    parser.add_argument("--set", action="append", default=[], type=assignment, dest="variables",
+                        metavar="VAR=VALUE", help="variable for the test scripts, all levels")
+    parser.add_argument("--append", default="", metavar="WORDS",
+                        help="more words for the kernel command line of L0")
+    parser.add_argument("--name", type=run_name, help="name of the run (default: the time)")
+
+
+def build_parser():
+    """All commands."""
+    parser = Parser(prog="lab", description=__import__("lablib").__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="run tests", description="Run tests.  Exit status: "
+                              "number of failed tests; 125 = the lab is broken, 126 = usage.")
+    machine_options(run)
+    run.add_argument("--timeout", type=int, default=0, metavar="S",
+                     help="wall seconds for the whole run (default: no limit)")
+    run.add_argument("--keep", action="store_true", help="keep the images of each boot")
+    run.add_argument("tests", nargs="+", metavar="TEST",
+                     help="section of tests.cfg, group:NAME, or kvm:GLOB")
+    run.set_defaults(handler=command_run)
+    listing = commands.add_parser("list", help="list tests, groups, kernels")
+    listing.set_defaults(handler=command_list)
+    clean = commands.add_parser("clean", help="delete the runs (and with --cache the caches)")
+    clean.add_argument("--cache", action="store_true", help="delete kernels and images too")
+    clean.set_defaults(handler=command_clean)
+    build = commands.add_parser("images", help="download the kernel and build its images")
+    build.add_argument("--kernel", default="6.1-cloud", choices=KERNELS, metavar="KERNEL")
+    build.set_defaults(handler=command_images)
+    packages = commands.add_parser("packages", help="print the Debian packages the lab needs")
+    packages.set_defaults(handler=command_packages)
+    return parser
+
+
+@contextlib.contextmanager
+def run_directory(name):
+    """An empty directory for one run; no two runs share it."""
+    name = name or time.strftime("%Y%m%d-%H%M%S-") + str(os.getpid())
+    path = os.path.join(LAB, name)
+    os.makedirs(LAB, exist_ok=True)
+    lock = os.path.join(LAB, f".{name}.lock")
+    with open(lock, "w", encoding="ascii") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as err:
+            raise UsageError(f"a run named '{name}' is going on") from err
+        try:
+            shutil.rmtree(path, ignore_errors=True)
+            os.makedirs(path)
+            yield path
+        finally:
+            os.unlink(lock)
+
+
+def make_options(args):
+    """Options of a run from the command line."""
+    if args.cpus < 1:
+        raise UsageError("--cpus: at least 1")
+    return Options(kernel=find_kernel(args.kernel), backend=pick_backend(args.backend),
+                   modules=args.modules, l1_modules=args.l1_modules, cpus=args.cpus,
+                   mem=args.mem, timeout=getattr(args, "timeout", 0), params=args.param,
+                   variables=dict(args.variables), append=args.append)
+
+
+def command_run(args):
+    """Run tests and report."""
+    start = time.monotonic()
+    sections = config.read_config()
+    base = args.kernel.split("-", maxsplit=1)[0]
+    tests = config.select(args.tests, base, sections)
+    options = make_options(args)
+    progress = Progress(start)
+    with run_directory(args.name) as directory:
+        run = Run(directory, options, progress, start)
+        run.keep_boots = args.keep
+        try:
+            run.execute(tests)
+        finally:
+            progress.end()
+            report = write_report(directory, options, run.results, run.boots,
+                                  time.monotonic() - start)
+        show_results(run.results)
+        print(f"report: {os.path.relpath(report)}")
+    passed, failed, skipped = totals(run.results)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return min(failed, MAX_FAILED)
+
+
+def show_results(results):
+    """One line a test."""
+    width = max([len(result["name"]) for result in results], default=0)
+    for result in results:
+        counts = result["subtests"]
+        note = result["reason"]
+        if any(counts.values()) and not note:
+            note = f"{counts['pass']} subtests passed, {counts['skip']} skipped"
+        print(f"{result['verdict']:<12} {result['name']:<{width}} {result['seconds']:7.1f} s"
+              f"  {note}".rstrip())
+
+
+def command_list(_args):
+    """List tests, groups and kernels."""
+    sections = config.read_config()
+    print("tests:")
+    for name, section in sections.items():
+        print(f"  {name:<28} groups: {section.get('group', '-'):<24} "
+              f"needs: {section.get('needs', '-')}")
+    groups = {group for section in sections.values() for group in section.get("group", "").split()}
+    print("groups:  " + " ".join(sorted(groups)))
+    print("kernels: " + " ".join(KERNELS))
+    for base in sorted({name.split("-", maxsplit=1)[0] for name in KERNELS}):
+        print(f"kvm:GLOB for {base}: {len(config.kvm_binaries(base))} programs")
+    return 0
+
+
+def command_clean(args):
+    """Delete generated files."""
+    shutil.rmtree(LAB, ignore_errors=True)
+    if args.cache:
+        for name in ("kernels", "images", "debs"):
+            shutil.rmtree(os.path.join(CACHE, name), ignore_errors=True)
+    return 0
+
+
+def command_images(args):
+    """Fill the cache for one kernel."""
+    kernel = find_kernel(args.kernel)
+    print(f"kernel: {kernel.release} {kernel.version}")
+    print(f"root disk: {os.path.relpath(images.root_disk(kernel))}")
+    return 0
+
+
+def command_packages(_args):
+    """Print what to install."""
+    print("\n".join(PACKAGES))
+    return 0
+
+
+def interrupt(_number, _frame):
+    """SIGTERM ends the lab like Ctrl-C: through every `finally`."""
+    raise KeyboardInterrupt
+
+
+def main(argv):
+    """Entry point; returns the exit status."""
+    signal.signal(signal.SIGTERM, interrupt)
+    args = build_parser().parse_args(argv)
+    try:
+        return args.handler(args)
+    except UsageError as err:
+        print(f"lab: {err}", file=sys.stderr)
+        return EXIT_USAGE
+    except LabError as err:
+        print(f"lab: broken: {err}", file=sys.stderr)
+        return EXIT_BROKEN
+    except KeyboardInterrupt:
+        print("lab: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPT

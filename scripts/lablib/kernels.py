@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Stock Debian kernels: find, download, unpack, and hand out their modules."""
+
+import functools
+import glob
+import lzma
+import os
+import re
+import shutil
+
+from .common import (BUILD, CACHE, LabError, TOP, UsageError, cache_lock,
+                     new_directory, run_tool)
+
+# Lab name -> (meta package, pattern of the concrete package).
+KERNELS = {
+    "6.1-cloud": ("linux-image-cloud-amd64", r"linux-image-6\.1\.\d+-\d+-cloud-amd64"),
+    "6.1": ("linux-image-amd64", r"linux-image-6\.1\.\d+-\d+-amd64"),
+    "6.12-cloud": ("linux-image-6.12-cloud-amd64", r"linux-image-6\.12\.[^_]*-cloud-amd64"),
+    "6.12": ("linux-image-6.12-amd64", r"linux-image-6\.12\.[^_]*(?<!-cloud)-amd64"),
+}
+
+DEBS = os.path.join(CACHE, "debs")
+
+
+class Kernel:
+    """One unpacked Debian kernel package."""
+
+    def __init__(self, name, deb):
+        self.name = name
+        self.base = name.split("-", maxsplit=1)[0]
+        package, self.version = os.path.basename(deb).split("_")[:2]
+        self.release = package[len("linux-image-"):]
+        self.deb = deb
+        self.tree = os.path.join(CACHE, "kernels", f"{package}_{self.version}")
+        self.vmlinuz = os.path.join(self.tree, "boot", "vmlinuz-" + self.release)
+
+    def unpack(self):
+        """Extract the package (never install it)."""
+        if os.path.exists(self.vmlinuz):
+            return
+        with cache_lock(), new_directory(self.tree) as temp:
+            run_tool(["dpkg-deb", "-x", self.deb, temp], what=f"unpacking {self.deb}")
+            run_tool(["depmod", "-b", temp, self.release], what="module dependencies")
+
+    @functools.cached_property
+    def _modules(self):
+        """Module name -> (path below the module directory, direct and indirect needs)."""
+        top = os.path.join(self.tree, "lib", "modules", self.release)
+        table = {}
+        with open(os.path.join(top, "modules.dep"), encoding="ascii") as stream:
+            for line in stream:
+                path, _, needs = line.partition(":")
+                table[module_name(path)] = (os.path.join(top, path),
+                                            [module_name(need) for need in needs.split()])
+        return table
+
+    @functools.cached_property
+    def _builtin(self):
+        path = os.path.join(self.tree, "lib", "modules", self.release, "modules.builtin")
+        with open(path, encoding="ascii") as stream:
+            return {module_name(line.strip()) for line in stream}
+
+    def module_order(self, names):
+        """Names of @names and all they need, in the order of loading."""
+        order = []
+
+        def add(name):
+            if name in order or name in self._builtin:
+                return
+            if name not in self._modules:
+                raise UsageError(f"kernel {self.release} has no module '{name}'")
+            # modules.dep lists the deepest need last.
+            for need in reversed(self._modules[name][1]):
+                add(need)
+            order.append(name)
+
+        for name in names:
+            add(name.replace("-", "_"))
+        return order
+
+    def module_file(self, name):
+        """A stripped, uncompressed copy of the module @name."""
+        source = self._modules[name][0]
+        copy = os.path.join(self.tree, "stripped", name + ".ko")
+        if not os.path.exists(copy):
+            os.makedirs(os.path.dirname(copy), exist_ok=True)
+            strip_module(source, copy)
+        return copy
+
+    def kvm_modules(self, variant):
+        """Host paths of kvm.ko and kvm-intel.ko: the stock ones or ours."""
+        if variant == "stock":
+            return self.module_file("kvm"), self.module_file("kvm_intel")
+        built = os.path.join(BUILD, "modules", self.release)
+        sources = [os.path.join(built, name) for name in ("kvm.ko", "kvm-intel.ko")]
+        if not all(os.path.exists(path) for path in sources):
+            run_tool(["make", "-s", "-C", TOP, "modules", f"KREL={self.release}"],
+                     what=f"building the nvx modules for {self.release}")
+        copies = []
+        for path in sources:
+            if not os.path.exists(path):
+                raise LabError(f"{path} is missing after `make modules KREL={self.release}`")
+            copy = os.path.join(built, ".lab", os.path.basename(path))
+            if not os.path.exists(copy) or os.path.getmtime(copy) <= os.path.getmtime(path):
+                os.makedirs(os.path.dirname(copy), exist_ok=True)
+                strip_module(path, copy)
+            copies.append(copy)
+        return tuple(copies)
+
+
+def module_name(path):
+    """The kernel's name of the module in a file."""
+    return os.path.basename(path).split(".ko", maxsplit=1)[0].replace("-", "_")
+
+
+def strip_module(source, copy):
+    """Drop debug data: loading costs the emulated machine half as much then."""
+    temp = f"{copy}.tmp.{os.getpid()}"
+    if source.endswith(".xz"):
+        with lzma.open(source) as packed, open(temp, "wb") as plain:
+            shutil.copyfileobj(packed, plain)
+    else:
+        shutil.copyfile(source, temp)
+    run_tool(["strip", "--strip-debug", temp], what=f"stripping {source}")
+    os.rename(temp, copy)
+
+
+def find_kernel(name):
+    """Resolve a lab name to a kernel package and unpack it."""
+    if name not in KERNELS:
+        raise UsageError(f"unknown kernel '{name}'; known: {' '.join(KERNELS)}")
+    meta, pattern = KERNELS[name]
+    os.makedirs(DEBS, exist_ok=True)
+    try:
+        deb = download(wanted_package(meta, pattern))
+    except LabError as err:
+        deb = newest_cached(pattern)
+        if not deb:
+            raise LabError(f"no {meta} in {DEBS} and apt cannot get it: {err}") from err
+    kernel = Kernel(name, deb)
+    kernel.unpack()
+    return kernel
+
+
+def wanted_package(meta, pattern):
+    """The concrete package that the meta package depends on today."""
+    text = run_tool(["apt-cache", "depends", meta], what=f"looking up {meta}")
+    match = re.search(rf"Depends: ({pattern})\s", text)
+    if not match:
+        raise LabError(f"{meta} depends on no {pattern}: wrong Debian release, or "
+                       "`apt-get update` has not run")
+    return match[1]
+
+
+def download(package):
+    """The .deb of @package, from the cache or from the archive."""
+    cached = newest_cached(re.escape(package))
+    show = run_tool(["apt-cache", "show", "--no-all-versions", package],
+                    what=f"looking up {package}")
+    version = re.search(r"^Version: (\S+)$", show, re.M)
+    if cached and (not version or f"_{version[1]}_".replace(":", "%3a") in cached):
+        return cached
+    run_tool(["apt-get", "-q", "download", package], cwd=DEBS, what=f"downloading {package}")
+    cached = newest_cached(re.escape(package))
+    if not cached:
+        raise LabError(f"`apt-get download {package}` left no file in {DEBS}")
+    return cached
+
+
+def newest_cached(pattern):
+    """The newest .deb in the cache whose package name matches."""
+    found = [path for path in glob.glob(os.path.join(DEBS, "linux-image-*.deb"))
+             if re.fullmatch(pattern, os.path.basename(path).split("_")[0])]
+
+    def key(path):
+        return [int(part) if part.isdigit() else part
+                for part in re.split(r"(\d+)", os.path.basename(path))]
+
+    return max(found, key=key, default=None)

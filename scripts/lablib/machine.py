@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The emulated machine: Bochs or QEMU, with its serial line on a pseudo terminal."""
+
+import ctypes
+import glob
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import termios
+import time
+import tty
+
+from .common import LabError, need_file
+
+IPS = 500_000_000
+BOCHS_MAX_MEM = 2048
+
+BOCHSRC = """\
+cpu: model=corei7_skylake_x, count={cpus}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs=1
+memory: guest={mem}, host={mem}
+romimage: file=/usr/share/bochs/BIOS-bochs-latest
+vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
+ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
+ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15
+ata0-master: type=cdrom, path={iso}, status=inserted
+{disks}boot: cdrom
+com1: enabled=1, mode=term, dev={tty}
+display_library: rfb, options="timeout=0"
+sound: driver=dummy
+speaker: enabled=0
+clock: sync=none, time0=1700000000
+magic_break: enabled={magic}
+log: {log}
+panic: action=fatal
+error: action=report
+info: action=ignore
+debug: action=ignore
+"""
+
+DISK_SLOTS = ("ata0-slave", "ata1-master", "ata1-slave")
+
+
+def host_has_vmx():
+    """True if QEMU on this host can give a guest VMX."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return False
+    try:
+        with open("/sys/module/kvm_intel/parameters/nested", encoding="ascii") as stream:
+            return stream.read().strip() in ("Y", "1")
+    except FileNotFoundError:
+        return False
+
+
+def pick_backend(name):
+    """Resolve `auto`: real VMX when the host has it, emulated VMX otherwise."""
+    if name != "auto":
+        return name
+    return "qemu" if host_has_vmx() else "bochs"
+
+
+def die_with_parent():
+    """Run in the child: a killed lab must not leave a machine behind."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+class Machine:
+    """One power-on.  Subclasses say which command emulates it."""
+
+    backend = ""
+
+    def __init__(self, work, iso, disks, mem, cpus):
+        self.work, self.iso, self.disks = work, iso, disks
+        self.mem, self.cpus = mem, cpus
+        self.log = os.path.join(work, self.backend + ".log")
+        self.output = os.path.join(work, self.backend + ".out")
+        self.console, self._tty = pty.openpty()
+        tty.setraw(self._tty, termios.TCSANOW)
+        self.tty_name = os.ttyname(self._tty)
+        self._process = None
+
+    def command(self):
+        """Command line of the emulator."""
+        raise NotImplementedError
+
+    def start(self):
+        """Power on."""
+        argv = self.command()
+        if not shutil.which(argv[0]):
+            raise LabError(f"{argv[0]} is not installed; install the packages that "
+                           "`scripts/lab packages` prints")
+        with open(self.output, "wb") as output:
+            self._process = subprocess.Popen(  # pylint: disable=consider-using-with
+                argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                cwd=self.work, start_new_session=True, preexec_fn=die_with_parent)
+
+    def exit_status(self):
+        """Exit status of the emulator, None while it runs."""
+        return self._process.poll() if self._process else None
+
+    def send(self, text):
+        """Type on the serial line."""
+        os.write(self.console, text.encode())
+
+    def kill(self):
+        """Power off hard; safe to call at any time and more than once."""
+        if self._process and self._process.poll() is None:
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                try:
+                    os.killpg(self._process.pid, number)
+                    self._process.wait(3)
+                    break
+                except subprocess.TimeoutExpired:
+                    continue
+                except ProcessLookupError:
+                    break
+        if self.console is not None:
+            os.close(self.console)
+            os.close(self._tty)
+            self.console = None
+        for disk in self.disks:
+            for lock in glob.glob(glob.escape(disk) + ".lock"):
+                os.unlink(lock)
+
+    def log_text(self):
+        """What the emulator said, for the report."""
+        text = ""
+        for path in (self.log, self.output):
+            if os.path.exists(path):
+                with open(path, encoding="utf-8", errors="replace") as stream:
+                    text += stream.read()
+        return text
+
+
+class Bochs(Machine):
+    """VMX in software: slow, deterministic with one CPU, needs nothing of the host."""
+
+    backend = "bochs"
+    # Command file of the debugger; a profile run traces between magic breaks.
+    script = "c\n"
+    magic = 0
+
+    def command(self):
+        if self.mem > BOCHS_MAX_MEM:
+            raise LabError(f"{self.mem} MiB: Bochs gives a machine {BOCHS_MAX_MEM} MiB at most")
+        need_file("/usr/share/bochs/BIOS-bochs-latest", "bochsbios")
+        need_file("/usr/share/bochs/VGABIOS-lgpl-latest", "vgabios")
+        disks = "".join(f"{slot}: type=disk, path={path}, mode=flat, cylinders=0\n"
+                        for slot, path in zip(DISK_SLOTS, self.disks))
+        config = os.path.join(self.work, "bochsrc")
+        with open(config, "w", encoding="utf-8") as stream:
+            stream.write(BOCHSRC.format(cpus=self.cpus, ips=IPS, mem=self.mem, iso=self.iso,
+                                        disks=disks, tty=self.tty_name, log=self.log,
+                                        magic=self.magic))
+        script = os.path.join(self.work, "bochs.rc")
+        with open(script, "w", encoding="ascii") as stream:
+            stream.write(self.script)
+        return ["bochs", "-q", "-f", config, "-rc", script]
+
+    @staticmethod
+    def cmdline():
+        """Kernel words that this machine needs: its TSC runs at `ips`."""
+        return f"tsc_early_khz={IPS // 1000}"
+
+    def fatal(self):
+        """Why the machine stopped by itself, or an empty string."""
+        text = self.log_text()
+        if "exception with no resolution" in text or "riple fault" in text:
+            return "triple-fault"
+        return ""
+
+
+class Qemu(Machine):
+    """QEMU with the host's VMX through KVM, or with TCG (which has no VMX)."""
+
+    backend = "qemu"
+
+    def command(self):
+        accel = ["-accel", "kvm", "-cpu", "host"] if host_has_vmx() else \
+                ["-accel", "tcg", "-cpu", "max"]
+        argv = ["qemu-system-x86_64", "-M", "pc", *accel, "-m", str(self.mem),
+                "-smp", str(self.cpus), "-nodefaults", "-no-user-config", "-display", "none",
+                "-no-reboot", "-d", "cpu_reset", "-D", self.log,
+                "-chardev", f"serial,id=console,path={self.tty_name}",
+                "-serial", "chardev:console", "-boot", "d",
+                "-drive", f"file={self.iso},if=ide,index=0,media=cdrom,readonly=on"]
+        for index, path in enumerate(self.disks, 1):
+            argv += ["-drive", f"file={path},format=raw,if=ide,index={index},file.locking=off"]
+        return argv
+
+    @staticmethod
+    def cmdline():
+        """No extra kernel words."""
+        return ""
+
+    def fatal(self):
+        """With -no-reboot a triple fault ends QEMU; the log has a reset for it."""
+        return "triple-fault" if "Triple fault" in self.log_text() else ""
+
+
+BACKENDS = {"bochs": Bochs, "qemu": Qemu}
+
+
+def wait_exit(machine, seconds):
+    """Wait for the emulator to end by itself."""
+    end = time.monotonic() + seconds
+    while machine.exit_status() is None and time.monotonic() < end:
+        time.sleep(0.05)
+    return machine.exit_status()

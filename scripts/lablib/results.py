@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From the results disk to verdicts and report.json."""
+
+import json
+import os
+import re
+import tarfile
+
+from .images import SEGMENT
+
+SCHEMA = "nvx-lab-1"
+FAILED = ("fail", "timeout", "panic", "hang", "triple-fault", "lost")
+# Kernel messages that make a test fail whatever its exit status says.
+KERNEL_TROUBLE = re.compile(
+    r"(Oops:|WARNING: |BUG: |kernel BUG at|general protection fault|Call Trace:|"
+    r"unable to handle|INFO: task .* blocked|rcu:.*stall|soft lockup|unchecked MSR access)")
+
+
+def unpack_results(image, directory):
+    """Unpack every complete tar segment of a results disk."""
+    names = []
+    offset = SEGMENT
+    with open(image, "rb") as stream:
+        while True:
+            stream.seek(offset)
+            try:
+                with tarfile.open(fileobj=stream, mode="r:") as tar:
+                    members = [safe for safe in tar.getmembers() if is_safe(safe)]
+                    for member in members:
+                        tar.extract(member, directory, set_attrs=False)
+            except (tarfile.TarError, OSError, EOFError):
+                return names
+            if not members:
+                return names
+            names.append(members[0].name)
+            end = max(member.offset_data + (member.size if member.isreg() else 0)
+                      for member in members)
+            # Two empty blocks end an archive; the next begins on a segment border.
+            end = (end + 511) // 512 * 512 + 1024
+            offset = (end + SEGMENT - 1) // SEGMENT * SEGMENT
+
+
+def is_safe(member):
+    """Plain files and directories below the run's directory only."""
+    return (member.isreg() or member.isdir()) and not member.name.startswith("/") \
+        and ".." not in member.name.split("/")
+
+
+def read_text(path):
+    """Contents of a file that may be missing."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return stream.read()
+    except OSError:
+        return ""
+
+
+def tap_counts(text):
+    """Count TAP lines of a test's output."""
+    counts = {"pass": 0, "fail": 0, "skip": 0}
+    for line in text.splitlines():
+        match = re.match(r"\s*(not )?ok\s+\d+\b(.*)", line)
+        if match:
+            skipped = re.search(r"#\s*skip", match[2], re.I)
+            counts["skip" if skipped else "fail" if match[1] else "pass"] += 1
+    return counts
+
+
+def last_line(text):
+    """The last line with something in it."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
+def judge(test, directory, verdict, reason, seconds):
+    """Verdict of one test from what it left and how its boot ended."""
+    where = os.path.join(directory, test.name)
+    output = read_text(os.path.join(where, "output.txt"))
+    status = read_text(os.path.join(where, ".rc")).strip()
+    rc = int(status) if status.isdigit() else None
+    subtests = tap_counts(output)
+    if not verdict:
+        verdict, reason = verdict_of(rc, subtests, output,
+                                     read_text(os.path.join(where, "dmesg.txt")))
+    if test.known_bad:
+        verdict, reason = known_bad(verdict, reason, test.known_bad)
+    files = sorted(os.path.relpath(os.path.join(top, name), where)
+                   for top, _, names in os.walk(where) for name in names)
+    return {"name": test.name, "verdict": verdict, "seconds": round(seconds, 2), "rc": rc,
+            "subtests": subtests, "reason": reason,
+            "files": [name for name in files if not name.startswith(".")]}
+
+
+def verdict_of(rc, subtests, output, dmesg):
+    """Verdict of a test that came to its end."""
+    if rc is None:
+        return "lost", "the results of the test did not arrive"
+    trouble = KERNEL_TROUBLE.search(dmesg)
+    if trouble:
+        line = next(text for text in dmesg.splitlines() if trouble[0] in text)
+        return "fail", "the kernel complained: " + line.strip()
+    if rc == 4:
+        return "skip", last_line(output)
+    if rc:
+        return "fail", last_line(output) or f"exit status {rc}"
+    if subtests["fail"]:
+        return "fail", f"exit status 0, but {subtests['fail']} TAP lines say 'not ok'"
+    return "pass", ""
+
+
+def known_bad(verdict, reason, why):
+    """A known failure is no news; its end is."""
+    if verdict in FAILED:
+        return "skip", f"known bad ({why}): {verdict}: {reason}"
+    if verdict == "pass":
+        return "fail", f"passes, but tests.cfg says known-bad ({why}): update tests.cfg"
+    return verdict, reason
+
+
+def totals(results):
+    """Passed, failed, skipped."""
+    failed = sum(result["verdict"] in FAILED for result in results)
+    skipped = sum(result["verdict"] == "skip" for result in results)
+    return len(results) - failed - skipped, failed, skipped
+
+
+def write_report(directory, options, results, boots, seconds):
+    """Write report.json."""
+    report = {"schema": SCHEMA,
+              "kernel": {"name": options.kernel.name, "release": options.kernel.release,
+                         "version": options.kernel.version},
+              "modules": options.modules, "l1_modules": options.l1_modules,
+              "backend": options.backend, "cpus": options.cpus, "params": options.params,
+              "variables": options.variables, "seconds": round(seconds, 2),
+              "tests": results, "boots": boots}
+    path = os.path.join(directory, "report.json")
+    with open(path + ".new", "w", encoding="utf-8") as stream:
+        json.dump(report, stream, indent=1)
+        stream.write("\n")
+    os.replace(path + ".new", path)
+    return path

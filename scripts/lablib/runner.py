@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Boot the machine until every test has a verdict."""
+
+import dataclasses
+import os
+import shutil
+import time
+
+from . import images
+from .common import GUEST, LabError, TOP
+from .console import Console
+from .cpio import Archive
+from .machine import BACKENDS, wait_exit
+from .results import judge, unpack_results
+
+BOOT_TIMEOUT = {"bochs": 180, "qemu": 120}
+# How long a live guest may take to answer, and to save what a test left.
+PONG_SECONDS = 12
+STOP_SECONDS = 20
+PANIC_QUIET_SECONDS = 1.5
+
+
+@dataclasses.dataclass
+class Options:
+    """What the command line asks for."""
+
+    kernel: object
+    backend: str
+    modules: str = "stock"
+    l1_modules: str = "stock"
+    cpus: int = 1
+    mem: int = 0
+    timeout: int = 0
+    params: list = dataclasses.field(default_factory=list)
+    variables: dict = dataclasses.field(default_factory=dict)
+    append: str = ""
+    shell: bool = False
+
+
+class Boot:
+    """One power-on with the tests that are left."""
+
+    def __init__(self, run, tests, number):
+        self.run, self.tests, self.number = run, tests, number
+        self.work = os.path.join(run.directory, f"boot{number}")
+        self.started = self.ended = None
+        self.current = None
+        self.ready_seconds = None
+        self.verdicts = {}
+        self.finished = False
+        self.machine = None
+
+    def prepare(self):
+        """Make CD and disks."""
+        options = self.run.options
+        os.makedirs(self.work)
+        self.results = os.path.join(self.work, "results.img")
+        images.results_disk(self.results)
+        disks = [self.results]
+        if any("root" in test.needs for test in self.tests):
+            # Bochs locks and may write a disk: give each boot its own (sparse) copy.
+            disks.append(os.path.join(self.work, "root.img"))
+            copy_image(images.root_disk(options.kernel), disks[1])
+        initrd = os.path.join(self.work, "initrd")
+        l0_archive(self.run, self.tests, self.work).write(initrd)
+        iso = os.path.join(self.work, "boot.iso")
+        backend = BACKENDS[options.backend]
+        cmdline = " ".join([images.L0_CMDLINE, backend.cmdline(), options.append]).strip()
+        images.boot_iso(options.kernel, initrd, cmdline, iso)
+        mem = options.mem or max([test.mem for test in self.tests], default=1536)
+        self.machine = backend(self.work, iso, disks, mem, options.cpus)
+
+    def go(self):
+        """Power on and watch until the machine ends or must be ended."""
+        self.started = time.monotonic()
+        self.machine.start()
+        try:
+            while self.step():
+                pass
+        finally:
+            self.ended = time.monotonic()
+            self.machine.kill()
+
+    def step(self):
+        """Handle what the console says; False when this boot is over."""
+        console = self.run.console
+        exited = self.machine.exit_status() is not None
+        for line in console.lines(self.machine.console, 0 if exited else 0.1):
+            if line.startswith("@lab "):
+                self.mark(line.split()[1:])
+            elif "Kernel panic - not syncing" in line:
+                self.drain(PANIC_QUIET_SECONDS)
+                return self.fatal("panic", line[line.index("Kernel panic"):])
+            exited = False
+        if exited:
+            return self.machine_ended()
+        self.run.progress.status(self.stage(), console.last)
+        return self.check_time()
+
+    def stage(self):
+        """What the machine does now, in a few words."""
+        if self.current:
+            return f"test {self.current.name} {time.monotonic() - self.test_start:.0f} s"
+        return "tests" if self.ready_seconds else \
+            f"boot {self.number} {time.monotonic() - self.started:.0f} s"
+
+    def mark(self, words):
+        """One `@lab` line of the guest."""
+        if words[0] == "ready":
+            self.ready_seconds = time.monotonic() - self.started
+        elif words[0] == "broken:":
+            raise LabError("the guest says: " + " ".join(words))
+        elif words[0] == "test" and words[2:] and words[2] == "start":
+            self.current = next(test for test in self.tests if test.name == words[1])
+            self.test_start = time.monotonic()
+            self.run.progress.line(f"test {words[1]} ...")
+        elif words[0] == "test" and words[2:] and words[2] == "end":
+            self.set_verdict("", "")
+        elif words[0] == "done":
+            self.finished = True
+
+    def set_verdict(self, verdict, reason):
+        """Note how the current test ended; '' = as its results say."""
+        if self.current is None or self.current.name in self.verdicts:
+            return
+        seconds = time.monotonic() - self.test_start
+        self.verdicts[self.current.name] = (verdict, reason, seconds)
+        self.run.progress.line(f"test {self.current.name} {verdict or 'ended'} "
+                               f"after {seconds:.1f} s{': ' if reason else ''}{reason}")
+        self.current = None
+
+    def fatal(self, verdict, reason):
+        """The machine cannot go on."""
+        if self.current is None and not self.finished:
+            raise LabError(f"boot {self.number}: {verdict} with no test running: {reason}; "
+                           f"see {self.run.directory}/console.log")
+        self.set_verdict(verdict, reason)
+        return False
+
+    def drain(self, quiet_seconds):
+        """Read on until the line has been quiet for a while."""
+        while self.run.console.lines(self.machine.console, quiet_seconds):
+            pass
+
+    def machine_ended(self):
+        """The emulator is gone: by power-off, by a triple fault, or who knows."""
+        if self.finished:
+            return False
+        verdict = self.machine.fatal()
+        if verdict:
+            return self.fatal(verdict, "the CPU shut down after a triple fault")
+        return self.fatal("lost", "the machine ended with status "
+                          f"{self.machine.exit_status()} before the result")
+
+    def check_time(self):
+        """Enforce the limits; False when this boot is over."""
+        now = time.monotonic()
+        if self.finished and now - self.run.console.last_time > STOP_SECONDS:
+            return False
+        if self.run.out_of_time():
+            self.set_verdict("timeout", f"the run took longer than {self.run.options.timeout} s")
+            return False
+        if self.current:
+            # A second CPU halves the speed of the emulator, and so on.
+            limit = self.current.timeout * self.run.time_factor
+            return now - self.test_start <= limit or self.overdue(limit)
+        if self.ready_seconds is None and \
+                now - self.started > BOOT_TIMEOUT[self.machine.backend] * self.run.time_factor:
+            raise LabError(f"boot {self.number}: no test started within "
+                           f"{now - self.started:.0f} s; last line: '{self.run.console.last}'; "
+                           f"see {self.run.directory}/console.log")
+        return True
+
+    def overdue(self, limit):
+        """A test ran too long: ask whether anybody is alive, then stop the test."""
+        self.machine.send("ping\n")
+        if not self.wait_mark("pong", PONG_SECONDS * self.run.time_factor):
+            self.set_verdict("hang", f"not ready after {limit:.0f} s and the guest does not "
+                             "answer on its console")
+            return False
+        name = self.current.name if self.current else ""
+        self.set_verdict("timeout", f"not ready after {limit:.0f} s")
+        self.machine.send("stop\n")
+        self.wait_mark(f"test {name} end", STOP_SECONDS * self.run.time_factor)
+        return False
+
+    def wait_mark(self, text, seconds):
+        """True if the guest prints `@lab TEXT` in time."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and self.machine.exit_status() is None:
+            for line in self.run.console.lines(self.machine.console, 0.2):
+                if line.startswith("@lab " + text):
+                    return True
+        return False
+
+    def collect(self):
+        """Unpack results, keep the emulator's log, drop the big images."""
+        names = unpack_results(self.results, self.run.directory)
+        with open(os.path.join(self.run.directory, self.machine.backend + ".log"), "a",
+                  encoding="utf-8") as stream:
+            stream.write(f"== boot {self.number}\n{self.machine.log_text()}")
+        if not self.run.keep_boots:
+            shutil.rmtree(self.work, ignore_errors=True)
+        return names
+
+
+class Run:
+    """All boots of one `lab run`."""
+
+    def __init__(self, directory, options, progress, start):
+        self.directory, self.options, self.progress = directory, options, progress
+        self.start = start
+        self.console = Console(directory, start)
+        self.time_factor = 1 if options.backend == "qemu" else \
+            {1: 1, 2: 4}.get(options.cpus, 2 * options.cpus)
+        self.keep_boots = False
+        self.boots = []
+        self.results = []
+
+    def out_of_time(self):
+        """True when the limit of the whole run is reached."""
+        return bool(self.options.timeout) and \
+            time.monotonic() - self.start > self.options.timeout
+
+    def execute(self, tests):
+        """Run the tests, booting again after each that took the machine down."""
+        left = list(tests)
+        while left and not self.out_of_time():
+            boot = Boot(self, left, len(self.boots) + 1)
+            self.console.note(f"boot {boot.number}")
+            self.progress.line(f"boot {boot.number}: {self.options.backend}, kernel "
+                               f"{self.options.kernel.release}, {len(left)} tests left")
+            boot.prepare()
+            try:
+                boot.go()
+            finally:
+                if boot.started:
+                    boot.collect()
+            self.note_boot(boot)
+            if not boot.verdicts:
+                raise LabError(f"boot {boot.number} ended without running a test; "
+                               f"see {self.directory}/console.log")
+            left = [test for test in left if test.name not in boot.verdicts]
+        for test in left:
+            self.results.append(judge(test, self.directory, "lost",
+                                      "not run: the time of the run was over", 0))
+
+    def note_boot(self, boot):
+        """Account one boot."""
+        self.boots.append({"number": boot.number, "tests": list(boot.verdicts),
+                           "ready_seconds": rounded(boot.ready_seconds),
+                           "seconds": rounded(boot.ended - boot.started),
+                           "exit_status": boot.machine.exit_status(),
+                           "clean": boot.finished})
+        for test in boot.tests:
+            if test.name in boot.verdicts:
+                verdict, reason, seconds = boot.verdicts[test.name]
+                self.results.append(judge(test, self.directory, verdict, reason, seconds))
+
+
+def rounded(seconds):
+    """Seconds for the report."""
+    return None if seconds is None else round(seconds, 2)
+
+
+def copy_image(source, target):
+    """Copy a disk image, sharing blocks when the file system can."""
+    with open(source, "rb") as old, open(target, "wb") as new:
+        shutil.copyfileobj(old, new, 1 << 20)
+
+
+def l0_archive(run, tests, work):
+    """The initramfs of L0 for these tests."""
+    options = run.options
+    kernel = options.kernel
+    archive = Archive()
+    images.busybox_tree(archive)
+    archive.file("init", os.path.join(GUEST, "init"))
+    archive.file("lab/lib.sh", os.path.join(GUEST, "lib.sh"))
+    values = {**options.variables, "KMOD": options.modules, "KPARAMS": " ".join(options.params)}
+    archive.text("lab/run.env", images.shell_assignments(values), 0o644)
+    archive.text("lab/level.env", "LEVEL=0\n", 0o644)
+    archive.text("lab/tests", "".join(test.name + "\n" for test in tests), 0o644)
+    images.add_modules(archive, kernel, images.DISK_MODULES, "lab/modules/order")
+    needs = {need for test in tests for need in test.needs}
+    if "vmx" in needs or options.shell:
+        images.add_kvm(archive, kernel, options.modules)
+    if "root" in needs:
+        images.add_modules(archive, kernel, images.ROOT_MODULES, "lab/modules/order-root")
+        add_next_levels(archive, run, tests, work)
+    for test in tests:
+        add_test(archive, kernel, test)
+    if options.shell:
+        archive.text("lab/shell", "")
+    return archive
+
+
+def add_test(archive, kernel, test):
+    """One test: its script, its settings, its files."""
+    where = f"lab/test/{test.name}/"
+    archive.file(where + "script", os.path.join(TOP, test.script))
+    archive.text(where + "env", f"NEEDS='{' '.join(test.needs)}' KVM='{test.kvm}' "
+                 f"MODULES='{' '.join(test.modules)}'\n", 0o644)
+    if test.modules:
+        images.add_modules(archive, kernel, test.modules, where + "modules")
+    for spec in test.files:
+        images.add_file(archive, spec)
+
+
+def add_next_levels(archive, run, tests, work):
+    """What L1 boots with, and within it what L2 boots with."""
+    options = run.options
+    paths = []
+    for level in (2, 1):
+        files = {spec: None for test in tests
+                 for spec in (test.l1files if level == 1 else test.l2files)}
+        values = {**options.variables, "KMOD": options.l1_modules, "KPARAMS": ""}
+        overlay = images.vm_overlay(options.kernel, files, values, level,
+                                    paths[-1] if paths else None)
+        paths.append(os.path.join(work, f"l{level}.cpio"))
+        overlay.write(paths[-1])
+    archive.file("lab/next.cpio", paths[-1])
+
+
+__all__ = ["Boot", "Options", "Run", "wait_exit"]
