@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The guest of nvx-vmm: runs batches of one operation as the control block says
+ * and signals the end of each batch on PORT_DONE.  Freestanding, 64-bit, ring 0,
+ * no interrupt source of its own.  The operations are inlined into their loops:
+ * a call would be part of what is measured.
+ */
+#include "bench.h"
+
+#define PAGE_SIZE	4096ull
+
+/*
+ * The guest's addresses are constants below 1 GiB.  Hide them from the
+ * compiler, which takes small constants for offsets from a null pointer.
+ */
+static inline void *gva(uint64_t addr)
+{
+	asm("" : "+r"(addr));
+	return (void *)addr;
+}
+
+static inline uint64_t rdtsc(void)
+{
+	uint32_t lo, hi;
+
+	asm volatile("rdtsc" : "=a"(lo), "=d"(hi) : : "memory");
+	return (uint64_t)hi << 32 | lo;
+}
+
+static inline void outb(uint8_t value, uint16_t port)
+{
+	asm volatile("outb %0, %1" : : "a"(value), "Nd"(port) : "memory");
+}
+
+static inline void magic_break(void)
+{
+	asm volatile("xchg %%bx, %%bx" : : : "memory");
+}
+
+static inline uint64_t op_cpuid(uint64_t i)
+{
+	uint32_t eax = 0, ebx, ecx = 0, edx;
+
+	asm volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+	return ebx;
+}
+
+static inline uint64_t op_vmcall(uint64_t i)
+{
+	uint64_t rax = BENCH_HYPERCALL;
+
+	asm volatile("vmcall" : "+a"(rax) : : "rbx", "rcx", "rdx", "rsi", "memory");
+	return rax;
+}
+
+static inline uint64_t op_rdmsr(uint64_t i)
+{
+	uint32_t lo, hi;
+
+	asm volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(BENCH_MSR));
+	return (uint64_t)hi << 32 | lo;
+}
+
+static inline uint64_t op_pio_user(uint64_t i)
+{
+	outb(i, PORT_PIO);
+	return 0;
+}
+
+static inline uint64_t op_touch_present(uint64_t i)
+{
+	*(volatile uint8_t *)(GUEST_PRESENT + i * PAGE_SIZE) = 1;
+	return 0;
+}
+
+static inline uint64_t op_touch_absent(uint64_t i)
+{
+	*(volatile uint8_t *)(GUEST_ABSENT + i * PAGE_SIZE) = 1;
+	return 0;
+}
+
+static inline uint64_t op_guest_pf(uint64_t i)
+{
+	return *(volatile uint64_t *)(WINDOW_GVA + i * PAGE_SIZE);
+}
+
+static inline uint64_t op_int_loop(uint64_t i)
+{
+	uint64_t x = i, k;
+
+	for (k = 0; k < LOOP_ITERATIONS; k++) {
+		x = x * 3 + k;
+		asm volatile("" : "+r"(x));
+	}
+	return x;
+}
+
+/* A multiplicative hash spreads the accesses; nvx-vmm repeats the sum. */
+static inline uint64_t op_walk(uint64_t i)
+{
+	uint64_t page = (i * 2654435761u >> 8) % REGION_PAGES;
+
+	return *(volatile uint64_t *)(GUEST_WALK + page * PAGE_SIZE);
+}
+
+static inline __attribute__((always_inline))
+void run_loop(volatile struct bench_ctl *ctl, uint64_t (*op)(uint64_t i))
+{
+	uint32_t *samples = gva(GUEST_SAMPLES);
+	uint64_t i, end = ctl->first + ctl->n, sum = 0, t0, t1, value;
+
+	switch (ctl->mode) {
+	case MODE_COUNT:
+		for (i = ctl->first; i < end; i++)
+			sum += op(i);
+		break;
+	case MODE_SAMPLE:
+		for (i = ctl->first; i < end; i++) {
+			t0 = rdtsc();
+			value = op(i);
+			t1 = rdtsc();
+			sum += value;
+			*samples++ = t1 - t0;
+		}
+		break;
+	case MODE_BREAK:
+		for (i = ctl->first; i < end; i++) {
+			magic_break();
+			value = op(i);
+			magic_break();
+			sum += value;
+		}
+		break;
+	}
+	ctl->sum = sum;
+}
+
+/* Write, not read: a read can leave a second fault for the first write. */
+static void touch(uint64_t addr, uint64_t pages)
+{
+	volatile uint64_t *p;
+	uint64_t i;
+
+	for (i = 0; i < pages; i++) {
+		p = gva(addr + i * PAGE_SIZE);
+		*p = *p;
+	}
+}
+
+/* Leave no first touch to the operations but the one that they are about. */
+static void warm(volatile struct bench_ctl *ctl)
+{
+	touch(GUEST_GDT, 8);
+	touch(GUEST_STACK_TOP - 2 * PAGE_SIZE, 2);
+	touch(GUEST_PT_IDENTITY, GUEST_SIZE >> 21);
+	touch(GUEST_SAMPLES, MAX_SAMPLES * sizeof(uint32_t) / PAGE_SIZE);
+	if (ctl->op == OP_GUEST_PF) {
+		touch(GUEST_PT_WINDOW, WINDOW_PAGES / 512);
+		touch(GUEST_BACKING, BACKING_PAGES);
+	}
+	if (ctl->op == OP_WALK)
+		touch(GUEST_WALK, REGION_PAGES);
+	ctl->sum = 0;
+}
+
+static void run_batch(volatile struct bench_ctl *ctl)
+{
+	if (ctl->mode == MODE_WARM) {
+		warm(ctl);
+		return;
+	}
+
+	switch (ctl->op) {
+	case OP_CPUID:
+		run_loop(ctl, op_cpuid);
+		break;
+	case OP_VMCALL:
+		run_loop(ctl, op_vmcall);
+		break;
+	case OP_RDMSR:
+		run_loop(ctl, op_rdmsr);
+		break;
+	case OP_PIO_USER:
+		run_loop(ctl, op_pio_user);
+		break;
+	case OP_TOUCH_PRESENT:
+		run_loop(ctl, op_touch_present);
+		break;
+	case OP_TOUCH_ABSENT:
+		run_loop(ctl, op_touch_absent);
+		break;
+	case OP_GUEST_PF:
+		run_loop(ctl, op_guest_pf);
+		break;
+	case OP_INT_LOOP:
+		run_loop(ctl, op_int_loop);
+		break;
+	case OP_WALK:
+		run_loop(ctl, op_walk);
+		break;
+	}
+}
+
+void guest_main(void)
+{
+	volatile struct bench_ctl *ctl = gva(GUEST_CTL);
+
+	for (;;) {
+		run_batch(ctl);
+		outb(0, PORT_DONE);
+	}
+}

@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A virtual machine with one vCPU, flat memory and no device: the least that
+ * can run guest.c.  No in-kernel irqchip, no timer: all exits come from the
+ * operation under test or from the machine below.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "vmm.h"
+
+#define PAGE_SIZE	4096
+#define CPUID_ENTRIES	128
+
+/* Three pages for the TSS of real mode and one page table, above the guest. */
+#define KVM_TSS_GPA		0xfffbd000ul
+#define KVM_IDENTITY_MAP_GPA	0xfffbc000ull
+
+extern const uint8_t guest_image[], guest_image_end[];
+
+int fail(const char *fmt, ...)
+{
+	va_list args;
+
+	fputs("nvx-vmm: ", stderr);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return -1;
+}
+
+static int fail_ioctl(const char *name)
+{
+	return fail("%s failed: %s", name, strerror(errno));
+}
+
+static uint64_t *guest_table(struct vmm *vmm, uint64_t gpa)
+{
+	return (uint64_t *)(vmm->mem + gpa);
+}
+
+/* Identity map below GUEST_SIZE, and the #PF window with nothing present. */
+static void build_page_tables(struct vmm *vmm)
+{
+	uint64_t i;
+
+	guest_table(vmm, GUEST_PML4)[0] = GUEST_PDPT | GUEST_PTE_FLAGS;
+	guest_table(vmm, GUEST_PDPT)[0] = GUEST_PD_IDENTITY | GUEST_PTE_FLAGS;
+	guest_table(vmm, GUEST_PDPT)[WINDOW_GVA >> 30] =
+		GUEST_PD_WINDOW | GUEST_PTE_FLAGS;
+
+	for (i = 0; i < GUEST_SIZE >> 21; i++)
+		guest_table(vmm, GUEST_PD_IDENTITY)[i] =
+			(GUEST_PT_IDENTITY + i * PAGE_SIZE) | GUEST_PTE_FLAGS;
+	for (i = 0; i < GUEST_SIZE / PAGE_SIZE; i++)
+		guest_table(vmm, GUEST_PT_IDENTITY)[i] =
+			(i * PAGE_SIZE) | GUEST_PTE_FLAGS;
+
+	for (i = 0; i < WINDOW_PAGES / 512; i++)
+		guest_table(vmm, GUEST_PD_WINDOW)[i] =
+			(GUEST_PT_WINDOW + i * PAGE_SIZE) | GUEST_PTE_FLAGS;
+	memset(vmm->mem + GUEST_PT_WINDOW, 0, WINDOW_PAGES * sizeof(uint64_t));
+}
+
+static void build_descriptor_tables(struct vmm *vmm)
+{
+	uint64_t *gdt = guest_table(vmm, GUEST_GDT);
+	uint64_t *idt = guest_table(vmm, GUEST_IDT);
+	uint64_t handler;
+	int i;
+
+	gdt[GUEST_CODE_SELECTOR / 8] = 0x00af9b000000ffffull;
+	gdt[GUEST_DATA_SELECTOR / 8] = 0x00cf93000000ffffull;
+
+	/* 64-bit interrupt gates; all handlers are below 64 KiB + 64 KiB. */
+	for (i = 0; i < GUEST_NR_VECTORS; i++) {
+		handler = GUEST_TRAP_STUBS + i * GUEST_TRAP_STUB_SIZE;
+		if (i == 14)
+			handler = GUEST_PF_ENTRY;
+		idt[2 * i] = (handler & 0xffff) | GUEST_CODE_SELECTOR << 16 |
+			     0x8e00ull << 32 | (handler >> 16) << 48;
+		idt[2 * i + 1] = 0;
+	}
+}
+
+static int create_memory(struct vmm *vmm)
+{
+	struct kvm_userspace_memory_region region = {
+		.guest_phys_addr = 0,
+		.memory_size = GUEST_SIZE,
+	};
+
+	vmm->mem = mmap(NULL, GUEST_SIZE, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (vmm->mem == MAP_FAILED) {
+		vmm->mem = NULL;
+		return fail("cannot map %d MiB of guest memory: %s",
+			    GUEST_SIZE >> 20, strerror(errno));
+	}
+	/* Each first touch is to fault alone; kernels without THP say EINVAL. */
+	madvise(vmm->mem, GUEST_SIZE, MADV_NOHUGEPAGE);
+
+	region.userspace_addr = (uintptr_t)vmm->mem;
+	if (ioctl(vmm->vm_fd, KVM_SET_USER_MEMORY_REGION, &region))
+		return fail_ioctl("KVM_SET_USER_MEMORY_REGION");
+
+	memcpy(vmm->mem + GUEST_CODE, guest_image, guest_image_end - guest_image);
+	vmm->ctl = (volatile struct bench_ctl *)(vmm->mem + GUEST_CTL);
+	build_page_tables(vmm);
+	build_descriptor_tables(vmm);
+	return 0;
+}
+
+static int create_vm(struct vmm *vmm)
+{
+	uint64_t identity_map = KVM_IDENTITY_MAP_GPA;
+	int version;
+
+	vmm->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (vmm->kvm_fd < 0)
+		return fail("cannot open /dev/kvm: %s (is kvm-intel loaded, and does this machine have VMX?)",
+			    strerror(errno));
+
+	version = ioctl(vmm->kvm_fd, KVM_GET_API_VERSION, 0);
+	if (version != KVM_API_VERSION)
+		return fail("/dev/kvm speaks API version %d, not %d", version,
+			    KVM_API_VERSION);
+
+	vmm->vm_fd = ioctl(vmm->kvm_fd, KVM_CREATE_VM, 0);
+	if (vmm->vm_fd < 0)
+		return fail_ioctl("KVM_CREATE_VM");
+	if (ioctl(vmm->vm_fd, KVM_SET_TSS_ADDR, KVM_TSS_GPA))
+		return fail_ioctl("KVM_SET_TSS_ADDR");
+	if (ioctl(vmm->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity_map))
+		return fail_ioctl("KVM_SET_IDENTITY_MAP_ADDR");
+	return 0;
+}
+
+static int set_cpuid(struct vmm *vmm)
+{
+	struct kvm_cpuid2 *cpuid;
+	uint32_t i;
+	int r = 0;
+
+	cpuid = calloc(1, sizeof(*cpuid) + CPUID_ENTRIES * sizeof(cpuid->entries[0]));
+	if (!cpuid)
+		return fail("out of memory");
+
+	cpuid->nent = CPUID_ENTRIES;
+	if (ioctl(vmm->kvm_fd, KVM_GET_SUPPORTED_CPUID, cpuid))
+		r = fail_ioctl("KVM_GET_SUPPORTED_CPUID");
+	else if (ioctl(vmm->vcpu_fd, KVM_SET_CPUID2, cpuid))
+		r = fail_ioctl("KVM_SET_CPUID2");
+
+	for (i = 0; !r && i < cpuid->nent; i++)
+		if (!cpuid->entries[i].function)
+			vmm->cpuid_ebx = cpuid->entries[i].ebx;
+	free(cpuid);
+	return r;
+}
+
+static int set_registers(struct vmm *vmm)
+{
+	struct kvm_segment code = {
+		.limit = 0xffffffff, .selector = GUEST_CODE_SELECTOR,
+		.type = 11, .present = 1, .s = 1, .l = 1, .g = 1,
+	};
+	struct kvm_segment data = {
+		.limit = 0xffffffff, .selector = GUEST_DATA_SELECTOR,
+		.type = 3, .present = 1, .s = 1, .db = 1, .g = 1,
+	};
+	/*
+	 * RFLAGS.IF = 1: nothing is ever injected, but some emulators hold back
+	 * the external interrupts of the machine below while the guest's IF is 0.
+	 */
+	struct kvm_regs regs = {
+		.rip = GUEST_CODE, .rsp = GUEST_STACK_TOP, .rflags = 0x202,
+	};
+	struct kvm_sregs sregs;
+
+	if (ioctl(vmm->vcpu_fd, KVM_GET_SREGS, &sregs))
+		return fail_ioctl("KVM_GET_SREGS");
+
+	sregs.cr0 = 0x80010033;		/* PG WP NE ET MP PE */
+	sregs.cr3 = GUEST_PML4;
+	sregs.cr4 = 0x20;		/* PAE */
+	sregs.efer = 0x500;		/* LMA LME */
+	sregs.cs = code;
+	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = data;
+	sregs.gdt.base = GUEST_GDT;
+	sregs.gdt.limit = GUEST_DATA_SELECTOR + 7;
+	sregs.idt.base = GUEST_IDT;
+	sregs.idt.limit = GUEST_NR_VECTORS * 16 - 1;
+	if (ioctl(vmm->vcpu_fd, KVM_SET_SREGS, &sregs))
+		return fail_ioctl("KVM_SET_SREGS");
+	if (ioctl(vmm->vcpu_fd, KVM_SET_REGS, &regs))
+		return fail_ioctl("KVM_SET_REGS");
+	return 0;
+}
+
+static int create_vcpu(struct vmm *vmm)
+{
+	int size;
+
+	vmm->vcpu_fd = ioctl(vmm->vm_fd, KVM_CREATE_VCPU, 0);
+	if (vmm->vcpu_fd < 0)
+		return fail_ioctl("KVM_CREATE_VCPU");
+
+	size = ioctl(vmm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (size < 0)
+		return fail_ioctl("KVM_GET_VCPU_MMAP_SIZE");
+	vmm->run_size = size;
+	vmm->run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			vmm->vcpu_fd, 0);
+	if (vmm->run == MAP_FAILED) {
+		vmm->run = NULL;
+		return fail("cannot map the vCPU's run structure: %s",
+			    strerror(errno));
+	}
+
+	if (set_cpuid(vmm))
+		return -1;
+	return set_registers(vmm);
+}
+
+int vmm_create(struct vmm *vmm)
+{
+	memset(vmm, 0, sizeof(*vmm));
+	vmm->kvm_fd = vmm->vm_fd = vmm->vcpu_fd = -1;
+
+	if (create_vm(vmm) || create_memory(vmm) || create_vcpu(vmm)) {
+		vmm_destroy(vmm);
+		return -1;
+	}
+	return 0;
+}
+
+void vmm_destroy(struct vmm *vmm)
+{
+	if (vmm->run)
+		munmap(vmm->run, vmm->run_size);
+	if (vmm->vcpu_fd >= 0)
+		close(vmm->vcpu_fd);
+	if (vmm->vm_fd >= 0)
+		close(vmm->vm_fd);
+	if (vmm->mem)
+		munmap(vmm->mem, GUEST_SIZE);
+	if (vmm->kvm_fd >= 0)
+		close(vmm->kvm_fd);
+}
+
+int vmm_get_msr(struct vmm *vmm, uint32_t index, uint64_t *value)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msrs = {
+		.head.nmsrs = 1,
+		.entry.index = index,
+	};
+
+	if (ioctl(vmm->vcpu_fd, KVM_GET_MSRS, &msrs) != 1)
+		return fail("KVM_GET_MSRS does not read MSR 0x%x: %s", index,
+			    strerror(errno));
+	*value = msrs.entry.data;
+	return 0;
+}
+
+static const char *exit_name(uint32_t reason)
+{
+	static const char * const names[] = {
+		[KVM_EXIT_UNKNOWN] = "UNKNOWN",
+		[KVM_EXIT_EXCEPTION] = "EXCEPTION",
+		[KVM_EXIT_IO] = "IO",
+		[KVM_EXIT_HYPERCALL] = "HYPERCALL",
+		[KVM_EXIT_DEBUG] = "DEBUG",
+		[KVM_EXIT_HLT] = "HLT",
+		[KVM_EXIT_MMIO] = "MMIO",
+		[KVM_EXIT_SHUTDOWN] = "SHUTDOWN",
+		[KVM_EXIT_FAIL_ENTRY] = "FAIL_ENTRY",
+		[KVM_EXIT_INTERNAL_ERROR] = "INTERNAL_ERROR",
+	};
+
+	if (reason < sizeof(names) / sizeof(names[0]) && names[reason])
+		return names[reason];
+	return "other";
+}
+
+static unsigned long long exit_detail(const struct kvm_run *run)
+{
+	switch (run->exit_reason) {
+	case KVM_EXIT_UNKNOWN:
+		return run->hw.hardware_exit_reason;
+	case KVM_EXIT_FAIL_ENTRY:
+		return run->fail_entry.hardware_entry_failure_reason;
+	case KVM_EXIT_INTERNAL_ERROR:
+		return run->internal.suberror;
+	case KVM_EXIT_MMIO:
+		return run->mmio.phys_addr;
+	case KVM_EXIT_IO:
+		return run->io.port;
+	}
+	return 0;
+}
+
+static int fail_exit(struct vmm *vmm)
+{
+	struct kvm_sregs sregs = { };
+	struct kvm_regs regs = { };
+
+	ioctl(vmm->vcpu_fd, KVM_GET_REGS, &regs);
+	ioctl(vmm->vcpu_fd, KVM_GET_SREGS, &sregs);
+	return fail("unexpected exit %u (%s, detail 0x%llx) in operation %s: rip %llx rsp %llx rflags %llx rax %llx cr0 %llx cr2 %llx cr3 %llx cr4 %llx efer %llx",
+		    vmm->run->exit_reason, exit_name(vmm->run->exit_reason),
+		    exit_detail(vmm->run), op_infos[vmm->ctl->op].name,
+		    regs.rip, regs.rsp, regs.rflags, regs.rax, sregs.cr0,
+		    sregs.cr2, sregs.cr3, sregs.cr4, sregs.efer);
+}
+
+static int fail_trap(struct vmm *vmm)
+{
+	volatile struct bench_ctl *ctl = vmm->ctl;
+
+	return fail("the guest took exception %llu (error code 0x%llx) in operation %s: rip %llx cr2 %llx",
+		    (unsigned long long)ctl->trap_vector,
+		    (unsigned long long)ctl->trap_error, op_infos[ctl->op].name,
+		    (unsigned long long)ctl->trap_rip,
+		    (unsigned long long)ctl->trap_cr2);
+}
+
+/*
+ * Handle one exit.  Return 1 when the batch is done, 0 to run on, -1 on errors.
+ */
+static int handle_exit(struct vmm *vmm)
+{
+	struct kvm_run *run = vmm->run;
+	uint8_t value;
+
+	if (run->exit_reason == KVM_EXIT_INTR)
+		return 0;
+	if (run->exit_reason != KVM_EXIT_IO ||
+	    run->io.direction != KVM_EXIT_IO_OUT || run->io.size != 1 ||
+	    run->io.count != 1)
+		return fail_exit(vmm);
+
+	switch (run->io.port) {
+	case PORT_DONE:
+		return 1;
+	case PORT_TRAP:
+		return fail_trap(vmm);
+	case PORT_PIO:
+		value = *((uint8_t *)run + run->io.data_offset);
+		if (value != vmm->pio_next)
+			return fail("PIO operation %llu wrote 0x%x, not 0x%x",
+				    (unsigned long long)vmm->pios, value,
+				    vmm->pio_next);
+		vmm->pios++;
+		vmm->pio_next++;
+		return 0;
+	}
+	return fail_exit(vmm);
+}
+
+/* Run the guest until it reports the end of the batch in the control block. */
+int vmm_run_guest(struct vmm *vmm)
+{
+	int r;
+
+	do {
+		if (ioctl(vmm->vcpu_fd, KVM_RUN, 0) && errno != EINTR)
+			return fail_ioctl("KVM_RUN");
+		r = handle_exit(vmm);
+	} while (!r);
+	return r < 0 ? -1 : 0;
+}
