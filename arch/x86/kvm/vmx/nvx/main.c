@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Parameters of nvx and its place in the life of kvm-intel.ko.
+ * nvx in the life of kvm-intel.ko: the master switch, setup, teardown.
  *
- * A feature is one boolean.  nvx_hardware_setup() clears those that cannot
- * work here, as KVM does with its own (enable_ept ...), so /sys/module/
- * kvm_intel/parameters/ always shows what is in effect.  What is fixed when
- * VMCS bitmaps and CPUID are set up is read-only; the rest may change while
- * VMs run.
+ * A feature is one boolean parameter, defined in the file of its family.
+ * Setup clears those that cannot work here, as KVM does with its own
+ * (enable_ept ...), so /sys/module/kvm_intel/parameters/ shows what is in
+ * effect.
  */
 #include <linux/kvm_host.h>
 #include <linux/module.h>
 
-#include "vmx/vmx.h"
-#include "nvx.h"
-#include "prefault.h"
 #include "mmu/nvx/nvx_mmu.h"
+#include "nvx.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
@@ -23,46 +20,24 @@ static bool __read_mostly nvx = true;
 module_param(nvx, bool, 0444);
 MODULE_PARM_DESC(nvx, "master switch: 0 makes this module behave as the stock one (default: 1)");
 
-bool __read_mostly nvx_debugctl = true;
-module_param(nvx_debugctl, bool, 0444);
-MODULE_PARM_DESC(nvx_debugctl, "let a guest read IA32_DEBUGCTL without an exit (default: 1)");
-
-bool __read_mostly nvx_shadow_host = true;
-module_param(nvx_shadow_host, bool, 0444);
-MODULE_PARM_DESC(nvx_shadow_host, "shadow HOST_RSP and HOST_CR3, writes of host state do not dirty vmcs12 (default: 1)");
-
-bool __read_mostly nvx_no_umip_emul;
-module_param(nvx_no_umip_emul, bool, 0444);
-MODULE_PARM_DESC(nvx_no_umip_emul, "do not offer UMIP to guests on a CPU that lacks it (default: 0)");
-
-bool __read_mostly nvx_prefault_enabled = true;
-
-/* May change at any time, but not past the master switch. */
-static int prefault_param_set(const char *val, const struct kernel_param *kp)
-{
-	bool on;
-	int r;
-
-	r = kstrtobool(val, &on);
-	if (r)
-		return r;
-
-	if (on && !nvx) {
-		pr_warn("kvm_intel: nvx_prefault=1 refused: the module was loaded with nvx=0; reload it without\n");
-		return -EPERM;
-	}
-
-	return param_set_bool(val, kp);
-}
-
-static const struct kernel_param_ops prefault_param_ops = {
-	.set = prefault_param_set,
-	.get = param_get_bool,
+static const struct nvx_feature {
+	const char *name;
+	bool *on;
+} features[] = {
+#define F(name) { #name, &nvx_##name },
+	NVX_FEATURES(F)
+#undef F
 };
 
-module_param_cb(nvx_prefault, &prefault_param_ops, &nvx_prefault_enabled, 0644);
-__MODULE_PARM_TYPE(nvx_prefault, "bool");
-MODULE_PARM_DESC(nvx_prefault, "after an EPT violation that L1 handled, map the page before L2 runs (default: 1)");
+/**
+ * nvx_master_switch() - May any feature be on?
+ *
+ * Return: false if the module was loaded with nvx=0.
+ */
+bool nvx_master_switch(void)
+{
+	return nvx;
+}
 
 /**
  * nvx_hardware_setup() - Settle which features are on
@@ -73,38 +48,36 @@ MODULE_PARM_DESC(nvx_prefault, "after an EPT violation that L1 handled, map the 
  */
 void __init nvx_hardware_setup(bool nested)
 {
-	if (!nvx) {
-		nvx_debugctl = false;
-		nvx_shadow_host = false;
-		nvx_no_umip_emul = false;
-		nvx_prefault_enabled = false;
-		return;
-	}
+	int i;
 
-	if (!cpu_has_vmx_msr_bitmap())
-		nvx_debugctl = false;
+	for (i = 0; !nvx && i < ARRAY_SIZE(features); i++)
+		*features[i].on = false;
 
-	/* Only EPT12 is ever prefaulted, and only if L1 may have an EPT. */
-	if (!enable_ept || !nested)
-		nvx_prefault_enabled = false;
-
-	if (!nested)
-		nvx_shadow_host = false;
+	nvx_exits_setup(nested);
+	nvx_vept_setup(nested);
 }
 
 /**
  * nvx_register() - Show nvx to the operator once hardware setup has succeeded
  * @err: result of hardware setup so far; nothing is done unless it is 0
+ *
+ * Context: Module initialization.
  */
 void __init nvx_register(int err)
 {
+	char on[128] = "";
+	int i, len = 0;
+
 	if (err)
 		return;
 
+	for (i = 0; i < ARRAY_SIZE(features); i++)
+		if (*features[i].on)
+			len += scnprintf(on + len, sizeof(on) - len, " %s",
+					 features[i].name);
+
 	nvx_debugfs_register();
-	pr_info("kvm_intel: nvx %s: debugctl=%d shadow_host=%d no_umip_emul=%d prefault=%d\n",
-		nvx ? "on" : "off", nvx_debugctl, nvx_shadow_host,
-		nvx_no_umip_emul, nvx_prefault_enabled);
+	pr_info("kvm_intel: nvx:%s\n", len ? on : " all off, as stock");
 }
 
 /**

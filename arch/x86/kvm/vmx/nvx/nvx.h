@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Private to vmx/nvx/: counters and what its files owe each other.  Runs at L0
- * (and in any L1 that loads the same module, where it serves that L1's guests).
+ * Private to vmx/nvx/: features, counters, and what its files owe each other.
+ * Runs at L0 (and in any L1 that loads the same module, where it serves that
+ * L1's guests).
  */
 #ifndef __KVM_X86_VMX_NVX_H
 #define __KVM_X86_VMX_NVX_H
@@ -10,17 +11,47 @@
 #include <linux/types.h>
 
 /*
- * NVX_COUNTER(name, what one more means); each is a file in debugfs kvm/nvx/.
- * struct kvm_vcpu_stat cannot grow: its layout belongs to the distribution's
- * headers.
+ * Features by family: F(name) stands for the module parameter nvx_<name>, which
+ * the family's file defines.  <family>_setup() clears what cannot work here.
  */
-#define NVX_COUNTERS(C)							\
-	C(debugctl_passthrough)	/* vCPU whose RDMSR DEBUGCTL no longer exits */ \
-	C(debugctl_intercepted)	/* vCPU kept intercepted: host FREEZE_IN_SMM */ \
-	C(host_vmwrite_clean)	/* exiting VMWRITE of host state, no dirty */ \
-	C(prefault_mapped)	/* EPT02 entry installed before it was missed */ \
-	C(prefault_missed)	/* nothing to install: EPT12 has no entry yet */ \
-	C(prefault_skipped)	/* other EPTP, no EPT, or A/D bits unavailable */
+#ifdef CONFIG_KVM_NVX_EXITS
+#define NVX_EXITS_FEATURES(F)	F(debugctl) F(shadow_host) F(no_umip_emul)
+extern bool nvx_debugctl;
+void nvx_exits_setup(bool nested);
+#else
+#define NVX_EXITS_FEATURES(F)
+static inline void nvx_exits_setup(bool nested) { }
+#endif
+
+#ifdef CONFIG_KVM_NVX_VEPT
+#define NVX_VEPT_FEATURES(F)	F(prefault)
+extern bool nvx_prefault;
+void nvx_vept_setup(bool nested);
+#else
+#define NVX_VEPT_FEATURES(F)
+static inline void nvx_vept_setup(bool nested) { }
+#endif
+
+#define NVX_FEATURES(F)		NVX_EXITS_FEATURES(F) NVX_VEPT_FEATURES(F)
+
+/*
+ * Each counter is a file in debugfs kvm/nvx/.  struct kvm_vcpu_stat cannot
+ * grow: its layout belongs to the distribution's headers.
+ *
+ * debugctl_passthrough: vCPUs whose RDMSR of DEBUGCTL stopped to exit
+ * debugctl_intercepted: vCPUs that went back, the host set FREEZE_IN_SMM
+ * host_vmwrite_clean: VMWRITEs of host state that exited without dirtying
+ * prefault_mapped: EPT02 entries installed before L2 missed them
+ * prefault_missed: nothing to install, EPT12 has no entry (emulated devices)
+ * prefault_skipped: another EPTP than at the fault, or EPT12 without A/D bits
+ */
+#define NVX_COUNTERS(C)			\
+	C(debugctl_passthrough)		\
+	C(debugctl_intercepted)		\
+	C(host_vmwrite_clean)		\
+	C(prefault_mapped)		\
+	C(prefault_missed)		\
+	C(prefault_skipped)
 
 enum nvx_counter {
 #define C(name) NVX_##name,
@@ -37,6 +68,7 @@ DECLARE_PER_CPU(struct nvx_counters, nvx_counters);
 
 #define nvx_count(name) this_cpu_inc(nvx_counters.n[NVX_##name])
 
+bool nvx_master_switch(void);
 void nvx_debugfs_register(void);
 void nvx_debugfs_unregister(void);
 

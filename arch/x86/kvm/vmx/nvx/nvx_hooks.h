@@ -4,24 +4,21 @@
  * it in front of every file of kvm.ko and kvm-intel.ko (-include).  Each hook
  * of hooks/<base>/ adds one call of a function below.
  *
- * Without CONFIG_KVM_NVX every hook is an empty inline and the compiler emits
- * the instructions of the stock source; scripts/check-hooks-inert proves it.
- * With it, the inline part of a hook on a hot path is one test of a flag that
- * is false as long as the feature's parameter is off.
+ * A family that is not configured leaves empty inline functions: without
+ * CONFIG_KVM_NVX the compiler emits the instructions of the stock source
+ * (scripts/check-hooks-inert proves it).  With it, the inline part of a hook on
+ * a hot path is one test of a flag that is false while its parameter is off.
  */
 #ifndef __KVM_X86_VMX_NVX_HOOKS_H
 #define __KVM_X86_VMX_NVX_HOOKS_H
 
 #ifndef __ASSEMBLY__
 
+/* Include nothing else: stock files define pr_fmt() before their first one. */
 #include <linux/compiler.h>
 #include <linux/types.h>
 
-/* Include nothing else: stock files define pr_fmt() before their first one. */
-
 struct kvm_vcpu;
-
-#ifdef CONFIG_KVM_NVX
 
 /**
  * struct nvx_vcpu - nvx state of one L0 vCPU, embedded in struct nested_vmx
@@ -33,22 +30,28 @@ struct kvm_vcpu;
  * of the nested state: losing it by migration costs one EPT violation.
  */
 struct nvx_vcpu {
+#ifdef CONFIG_KVM_NVX_VEPT
 	u64	reflected_gpa;
 	u64	reflected_eptp;
 	bool	prefault_pending;
+#endif
 };
 
-/* Values in effect; see vmx/nvx/main.c for the rules. */
-extern bool nvx_debugctl;
-extern bool nvx_shadow_host;
-extern bool nvx_no_umip_emul;
-
+#ifdef CONFIG_KVM_NVX
 void nvx_hardware_setup(bool nested);
 void nvx_register(int err);
 void nvx_unregister(void);
+#else
+static inline void nvx_hardware_setup(bool nested) { }
+static inline void nvx_register(int err) { }
+static inline void nvx_unregister(void) { }
+#endif /* CONFIG_KVM_NVX */
+
+#ifdef CONFIG_KVM_NVX_EXITS
+extern bool nvx_shadow_host;
+extern bool nvx_no_umip_emul;
+
 void nvx_update_debugctl_intercept(struct kvm_vcpu *vcpu);
-void nvx_reflect_ept_fault(struct kvm_vcpu *vcpu, u32 exit_reason, u64 gpa);
-void nvx_prefault(struct kvm_vcpu *vcpu);
 void nvx_count_host_vmwrite(void);
 
 /* Slots that nvx needs in vmx_possible_passthrough_msrs[], and their content. */
@@ -59,12 +62,6 @@ void nvx_count_host_vmwrite(void);
 #define NVX_SHADOW_HOST_FIELDS					\
 	{ HOST_RSP, offsetof(struct vmcs12, host_rsp) },	\
 	{ HOST_CR3, offsetof(struct vmcs12, host_cr3) },
-
-/* VMCS field encodings, bits 11:10: 0 control, 1 exit, 2 guest, 3 host. */
-static __always_inline bool nvx_field_is_host(unsigned long field)
-{
-	return ((field >> 10) & 3) == 3;
-}
 
 /* HOST_CR3 and HOST_RSP of asm/vmx.h, which is out of reach; exits.c asserts. */
 #define NVX_ENCODING_HOST_CR3		0x6c02
@@ -79,11 +76,13 @@ static __always_inline bool nvx_skip_shadow_field(unsigned long field)
 
 /*
  * A VMWRITE of L1 that needs neither the rarely used guest fields from vmcs02
- * nor a rebuild of vmcs02: no field of vmcs02 is computed from host state.
+ * nor a rebuild of vmcs02: no field of vmcs02 is computed from host state, and
+ * VM-entry checks all of it every time.  Encoding bits 11:10 tell the kind of
+ * a field: 0 control, 1 exit information, 2 guest state, 3 host state.
  */
 static __always_inline bool nvx_vmwrite_is_clean(unsigned long field)
 {
-	return nvx_shadow_host && nvx_field_is_host(field);
+	return nvx_shadow_host && ((field >> 10) & 3) == 3;
 }
 
 /* As above, asked once for each VMWRITE that exits: count the spared syncs. */
@@ -100,30 +99,12 @@ static __always_inline bool nvx_advertise_emulated_umip(void)
 {
 	return !nvx_no_umip_emul;
 }
-
-static __always_inline void nvx_nested_entry(struct kvm_vcpu *vcpu,
-					     const struct nvx_vcpu *nvx)
-{
-	if (unlikely(nvx->prefault_pending))
-		nvx_prefault(vcpu);
-}
-
-#else /* !CONFIG_KVM_NVX */
-
-struct nvx_vcpu { };
-
+#else
 #define NVX_NR_PASSTHROUGH_MSRS		0
 #define NVX_PASSTHROUGH_MSRS
 #define NVX_SHADOW_HOST_FIELDS
 
-static inline void nvx_hardware_setup(bool nested) { }
-static inline void nvx_register(int err) { }
-static inline void nvx_unregister(void) { }
 static inline void nvx_update_debugctl_intercept(struct kvm_vcpu *vcpu) { }
-static inline void nvx_reflect_ept_fault(struct kvm_vcpu *vcpu,
-					 u32 exit_reason, u64 gpa) { }
-static inline void nvx_nested_entry(struct kvm_vcpu *vcpu,
-				    const struct nvx_vcpu *nvx) { }
 
 static __always_inline bool nvx_skip_shadow_field(unsigned long field)
 {
@@ -144,8 +125,24 @@ static __always_inline bool nvx_advertise_emulated_umip(void)
 {
 	return true;
 }
+#endif /* CONFIG_KVM_NVX_EXITS */
 
-#endif /* CONFIG_KVM_NVX */
+#ifdef CONFIG_KVM_NVX_VEPT
+void nvx_reflect_ept_fault(struct kvm_vcpu *vcpu, u32 exit_reason, u64 gpa);
+void nvx_map_reflected(struct kvm_vcpu *vcpu);
+
+static __always_inline void nvx_nested_entry(struct kvm_vcpu *vcpu,
+					     const struct nvx_vcpu *nvx)
+{
+	if (unlikely(nvx->prefault_pending))
+		nvx_map_reflected(vcpu);
+}
+#else
+static inline void nvx_reflect_ept_fault(struct kvm_vcpu *vcpu,
+					 u32 exit_reason, u64 gpa) { }
+static inline void nvx_nested_entry(struct kvm_vcpu *vcpu,
+				    const struct nvx_vcpu *nvx) { }
+#endif /* CONFIG_KVM_NVX_VEPT */
 
 #endif /* !__ASSEMBLY__ */
 #endif /* __KVM_X86_VMX_NVX_HOOKS_H */
