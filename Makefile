@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Targets only; the work is done by scripts/ and by Kbuild.  "make help".
+
+# Kernel release to build for, as in uname -r.
+KREL ?= $(shell scripts/build-modules --default 2>/dev/null)
+# Kernel of the lab: 6.1-cloud, 6.1, 6.12-cloud or 6.12 (scripts/lab list).
+KERNEL ?= 6.1-cloud
+DESTDIR ?=
+
+moddir = $(DESTDIR)/lib/modules/$(KREL)/updates/nvx
+mandir = $(DESTDIR)/usr/share/man
+
+.PHONY: help
+help:
+	@echo 'Nested virtualization for the stock kernel: nvx (KVM modules)'
+	@echo
+	@echo '  make demo        set up, build, boot the lab, show what L2 operations cost'
+	@echo '                   with stock KVM and with nvx (build/demo/report.md)'
+	@echo '  make check       set up, build, run every test (25 to 30 minutes)'
+	@echo '  make check-fast  the checks that need neither a build nor the lab (seconds)'
+	@echo
+	@echo '  make deps        install the Debian packages that are missing'
+	@echo '  make modules     build kvm.ko and kvm-intel.ko for KREL=$(KREL)'
+	@echo '  make bench       the measurements of the demo again, KERNEL=$(KERNEL)'
+	@echo '  make check-upstream  the whole set of the kernel'"'"'s own KVM selftests,'
+	@echo '                   stock and nvx side by side (long)'
+	@echo '  make docs        format Documentation/ as HTML (build/docs)'
+	@echo '  make install     install the modules of KREL beside the stock ones, DESTDIR='
+	@echo '  make uninstall   remove them again'
+	@echo '  make clean       delete build/ but not the downloads in build/cache'
+	@echo
+	@echo 'To load the modules on this machine: scripts/switch-modules --help'
+	@echo 'To play in the lab: scripts/lab --help'
+
+.PHONY: deps
+deps:
+	@scripts/install-deps
+
+.PHONY: modules
+modules:
+	@scripts/build-modules $(KREL)
+
+.PHONY: demo
+demo: deps
+	@scripts/demo --kernel $(KERNEL)
+
+.PHONY: bench
+bench:
+	@scripts/demo --kernel $(KERNEL)
+
+.PHONY: check
+check: deps
+	@scripts/run-suites
+
+.PHONY: check-fast
+check-fast:
+	@scripts/check --fast
+
+.PHONY: check-upstream
+check-upstream: deps
+	@scripts/run-suites upstream-all
+
+.PHONY: docs
+docs:
+	@scripts/install-deps docs
+	sphinx-build -q -W -b html Documentation build/docs
+	@echo 'see build/docs/index.html'
+
+.PHONY: install
+install:
+	@test -f build/modules/$(KREL)/kvm-intel.ko || \
+		{ echo 'install: no modules for $(KREL): run "make modules KREL=$(KREL)" first' >&2; exit 2; }
+	install -d $(moddir)
+	install -m 0644 build/modules/$(KREL)/kvm.ko build/modules/$(KREL)/kvm-intel.ko $(moddir)
+	depmod $(if $(DESTDIR),-b $(DESTDIR)) $(KREL)
+	@echo 'installed; they are used from the next "modprobe kvm_intel" on,'
+	@echo 'at once with: scripts/switch-modules nvx'
+
+.PHONY: uninstall
+uninstall:
+	rm -f $(moddir)/kvm.ko $(moddir)/kvm-intel.ko
+	-rmdir $(moddir) 2>/dev/null
+	depmod $(if $(DESTDIR),-b $(DESTDIR)) $(KREL)
+	@echo 'removed; back to stock at once with: scripts/switch-modules stock'
+
+.PHONY: clean
+clean:
+	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} +; fi
