@@ -55,6 +55,12 @@ def run_name(text):
     return text
 
 
+def config_option(parser):
+    """Where the tests are described."""
+    parser.add_argument("--config", default=config.CONFIG, metavar="FILE",
+                        help="description of the tests (default: selftests/tests.cfg)")
+
+
 def machine_options(parser):
     """Options of all commands that boot."""
     parser.add_argument("--kernel", default="6.1-cloud", choices=KERNELS, metavar="KERNEL",
@@ -75,6 +81,7 @@ def machine_options(parser):
                         metavar="VAR=VALUE", help="variable for the test scripts, all levels")
     parser.add_argument("--append", default="", metavar="WORDS",
                         help="more words for the kernel command line of L0")
+    config_option(parser)
     parser.add_argument("--name", type=run_name, help="name of the run (default: the time)")
 
 
@@ -92,6 +99,7 @@ def build_parser():
                      help="section of tests.cfg, group:NAME, or kvm:GLOB")
     run.set_defaults(handler=command_run)
     listing = commands.add_parser("list", help="list tests, groups, kernels")
+    config_option(listing)
     listing.set_defaults(handler=command_list)
     clean = commands.add_parser("clean", help="delete the runs (and with --cache the caches)")
     clean.add_argument("--cache", action="store_true", help="delete kernels and images too")
@@ -137,7 +145,7 @@ def make_options(args):
 def command_run(args):
     """Run tests and report."""
     start = time.monotonic()
-    sections = config.read_config()
+    sections = config.read_config(args.config)
     base = args.kernel.split("-", maxsplit=1)[0]
     tests = config.select(args.tests, base, sections)
     options = make_options(args)
@@ -170,9 +178,9 @@ def show_results(results):
               f"  {note}".rstrip())
 
 
-def command_list(_args):
+def command_list(args):
     """List tests, groups and kernels."""
-    sections = config.read_config()
+    sections = config.read_config(args.config)
     print("tests:")
     for name, section in sections.items():
         print(f"  {name:<28} groups: {section.get('group', '-'):<24} "

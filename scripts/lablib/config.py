@@ -35,8 +35,8 @@ class Test:
     known_bad: str = ""
 
 
-def read_config(path=CONFIG):
-    """Parse tests.cfg into {section: {key: value}}; refuse what nobody reads."""
+def read_config(path):
+    """Parse a file like tests.cfg into {section: {key: value}}; refuse what nobody reads."""
     parser = configparser.ConfigParser(interpolation=None, inline_comment_prefixes=(";",),
                                        strict=True)
     try:

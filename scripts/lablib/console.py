@@ -35,13 +35,13 @@ class Console:
             return []
         self._raw.write(data)
         self._raw.flush()
+        self.last_time = time.monotonic()
         *whole, self._partial = (self._partial + data).split(b"\n")
         return [self._stamp(line) for line in whole]
 
     def _stamp(self, line):
         text = line.decode("utf-8", "replace").rstrip("\r")
-        self.last_time = time.monotonic()
-        self._stamped.write(f"{self.last_time - self._start:8.2f} {text}\n")
+        self._stamped.write(f"{time.monotonic() - self._start:8.2f} {text}\n")
         self._stamped.flush()
         if text.strip():
             self.last = text.strip()

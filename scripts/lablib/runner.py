@@ -139,8 +139,10 @@ class Boot:
 
     def drain(self, quiet_seconds):
         """Read on until the line has been quiet for a while."""
-        while self.run.console.lines(self.machine.console, quiet_seconds):
-            pass
+        console = self.run.console
+        console.last_time = time.monotonic()
+        while time.monotonic() - console.last_time < quiet_seconds:
+            console.lines(self.machine.console, 0.2)
 
     def machine_ended(self):
         """The emulator is gone: by power-off, by a triple fault, or who knows."""

@@ -132,7 +132,7 @@ vm_boot()
 	printf %s $RESULTS_MAGIC | dd of="$vm_work/results" conv=notrunc 2>/dev/null
 	mkfifo "$vm_work/in"
 	vm_qemu 7<>"$vm_work/in"
-	dd if="$vm_work/results" bs=64k skip=1 2>/dev/null | tar -x -C "$vm_dir/$vm_tag" 2>/dev/null
+	vm_results
 	rm -rf "$vm_work"
 	vm_verdict
 }
@@ -181,6 +181,16 @@ vm_qemu()
 	# shellcheck disable=SC2086 # a list of options
 	chroot /r /usr/bin/qemu-system-x86_64 "$@" $vm_qemu_words <"$vm_work/in" 2>&1 |
 		vm_console >"$vm_dir/$vm_tag.console"
+}
+
+# Unpack what the VM left: the second sector of its results disk says how many
+# 64 KiB blocks of tar follow the first (tar itself would read on to the end).
+vm_results()
+{
+	blocks=$(dd if="$vm_work/results" bs=512 skip=1 count=1 2>/dev/null | tr -dc 0-9)
+	[ "${blocks:-0}" -gt 0 ] || return
+	dd if="$vm_work/results" bs=64k skip=1 count="$blocks" 2>/dev/null |
+		tar -x -C "$vm_dir/$vm_tag"
 }
 
 root_disk()
