@@ -1,0 +1,82 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Measure what operations of a guest cost: of an L1 (native), of an L2 under an
+# L1 without UMIP (noumip) and with the UMIP that L0 offers (umip).  With nvx
+# also of an L2 when L0 does not offer UMIP that it has to emulate (noemul).
+# Each configuration runs twice: untraced for instructions, traced for exits.
+# scripts/nvx-report turns what this leaves into tables.
+
+. /lab/lib.sh
+
+TRACING=/sys/kernel/tracing
+EVENTS="kvm_exit kvm_nested_vmexit kvm_pio"
+BUFFER_KIB=24576
+
+die()
+{
+	echo "$*"
+	exit 1
+}
+
+trace_start()
+{
+	echo 0 >$TRACING/tracing_on
+	echo $BUFFER_KIB >$TRACING/buffer_size_kb || return 1
+	echo >$TRACING/trace
+	for event in $EVENTS; do
+		echo 1 >$TRACING/events/kvm/"$event"/enable || return 1
+	done
+	echo 1 >$TRACING/tracing_on
+}
+
+# trace_stop FILE: an incomplete trace is worse than none.
+trace_stop()
+{
+	echo 0 >$TRACING/tracing_on
+	for event in $EVENTS; do
+		echo 0 >$TRACING/events/kvm/"$event"/enable
+	done
+	for stats in $TRACING/per_cpu/cpu*/stats; do
+		lost=$(sed -n 's/^overrun: //p' "$stats")
+		[ "$lost" = 0 ] || { echo "the trace buffer lost $lost events: $1"; return 1; }
+	done
+	gzip -1 <$TRACING/trace >"$1"
+}
+
+# Requests of bench-l1.sh.  No status gets back to L1: leave a trace or none.
+l1_cmd()
+{
+	case $1 in
+	trace_start)	trace_start ;;
+	trace_stop)	trace_stop "$RESULTS/l1/$2/exits.trace.gz" ;;
+	esac
+}
+
+native()
+{
+	mkdir -p native
+	nvx-vmm -o native/instructions.json || die "native: nvx-vmm failed"
+	trace_start || die "native: cannot start tracing"
+	nvx-vmm --marks=trace -o native/marks.json || die "native: nvx-vmm --marks failed"
+	trace_stop native/exits.trace.gz || die "native: no trace"
+}
+
+# nested TAG CPU: the same in an L1 that QEMU gives this CPU.
+nested()
+{
+	l1_boot "$1" -cpu "$2" /bench/bench-l1.sh || die "$1: L1 failed with status $?"
+	[ -s "l1/$1/exits.trace.gz" ] || die "$1: no trace"
+	for counter in /sys/kernel/debug/kvm/nvx/*; do
+		[ ! -f "$counter" ] || echo "${counter##*/} $(cat "$counter")"
+	done >"l1/$1/nvx-counters"
+}
+
+native
+nested noumip host,-umip
+nested umip host
+if [ "$KMOD" = nvx ]; then
+	kvm_load nvx_no_umip_emul=1 || die "noemul: kvm-intel does not take nvx_no_umip_emul=1"
+	nested noemul host
+fi
+echo "measured: $(cd l1 && echo native *)"
