@@ -16,6 +16,7 @@ class Console:
         self._stamped = open(os.path.join(run_directory, "console.stamped.log"), "a",
                              encoding="utf-8")
         self._partial = b""
+        self.recent = []
         self.last = ""
         self.last_time = time.monotonic()
 
@@ -43,9 +44,16 @@ class Console:
         text = line.decode("utf-8", "replace").rstrip("\r")
         self._stamped.write(f"{time.monotonic() - self._start:8.2f} {text}\n")
         self._stamped.flush()
+        self.recent.append(text)
         if text.strip():
             self.last = text.strip()
         return text
+
+    def save_recent(self, directory):
+        """Keep what was printed since the start of a test that took the machine down."""
+        os.makedirs(directory, exist_ok=True)
+        with open(os.path.join(directory, "console.txt"), "w", encoding="utf-8") as stream:
+            stream.write("\n".join(self.recent) + "\n")
 
     def close(self):
         """Flush the rest."""

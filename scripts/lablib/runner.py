@@ -113,6 +113,7 @@ class Boot:
         elif words[0] == "test" and words[2:] and words[2] == "start":
             self.current = next(test for test in self.tests if test.name == words[1])
             self.test_start = time.monotonic()
+            self.run.console.recent.clear()
             self.run.progress.line(f"test {words[1]} ...")
         elif words[0] == "test" and words[2:] and words[2] == "end":
             self.set_verdict("", "")
@@ -134,6 +135,8 @@ class Boot:
         if self.current is None and not self.finished:
             raise LabError(f"boot {self.number}: {verdict} with no test running: {reason}; "
                            f"see {self.run.directory}/console.log")
+        self.run.console.save_recent(os.path.join(self.run.directory, self.current.name)
+                                     if self.current else self.run.directory)
         self.set_verdict(verdict, reason)
         return False
 
