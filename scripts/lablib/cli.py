@@ -11,13 +11,14 @@ import signal
 import sys
 import time
 
-from . import config, images
+from . import config, images, profile
 from .common import CACHE, LAB, PACKAGES, LabError, UsageError
 from .console import Progress
 from .kernels import KERNELS, find_kernel
 from .machine import BACKENDS, pick_backend
 from .results import totals, write_report
 from .runner import Options, Run
+from .shell import ShellBoot
 
 EXIT_BROKEN = 125
 EXIT_USAGE = 126
@@ -85,6 +86,24 @@ def machine_options(parser):
     parser.add_argument("--name", type=run_name, help="name of the run (default: the time)")
 
 
+def profile_options(parser):
+    """Options of `lab profile`."""
+    machine_options(parser)
+    parser.add_argument("--samples", type=int, default=6,
+                        help="operations to trace; the shortest counts (default: 6)")
+    parser.add_argument("--native", action="store_true",
+                        help="run the operation in a guest of L0, without an L1")
+    parser.add_argument("--cpu", default="host,-umip",
+                        help="CPU that QEMU gives L1 (default: host,-umip)")
+    parser.add_argument("--l1-params", default="", metavar="WORDS",
+                        help="parameters of L1's kvm-intel")
+    parser.add_argument("--diff", nargs=2, metavar=("A", "B"),
+                        help="compare two profiles: runs or profile.json files")
+    parser.add_argument("op", nargs="?", metavar="OP",
+                        help="operation, for example cpuid (nvx-vmm --help)")
+    parser.set_defaults(handler=command_profile)
+
+
 def build_parser():
     """All commands."""
     parser = Parser(prog="lab", description=__import__("lablib").__doc__)
@@ -98,6 +117,14 @@ def build_parser():
     run.add_argument("tests", nargs="+", metavar="TEST",
                      help="section of tests.cfg, group:NAME, or kvm:GLOB")
     run.set_defaults(handler=command_run)
+    shell = commands.add_parser("shell", help="boot and give a shell in L0")
+    machine_options(shell)
+    shell.set_defaults(handler=command_shell)
+    tracing = commands.add_parser(
+        "profile", help="count the instructions of one operation per function",
+        description="Trace one operation of nvx-vmm's guest in Bochs; leaves profile.txt and "
+        "profile.json in the run's directory.  With --diff, compare two such runs.")
+    profile_options(tracing)
     listing = commands.add_parser("list", help="list tests, groups, kernels")
     config_option(listing)
     listing.set_defaults(handler=command_list)
@@ -164,6 +191,52 @@ def command_run(args):
     passed, failed, skipped = totals(run.results)
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return min(failed, MAX_FAILED)
+
+
+def command_shell(args):
+    """Boot once and hand the console to the user."""
+    start = time.monotonic()
+    options = make_options(args)
+    options.shell = True
+    tests = [config.Test(name="shell", script="", needs=["vmx", "root"])]
+    with run_directory(args.name or "shell") as directory:
+        run = Run(directory, options, Progress(start), start)
+        boot = ShellBoot(run, tests, 1)
+        boot.prepare()
+        try:
+            boot.go()
+        finally:
+            boot.collect()
+    return 0
+
+
+def command_profile(args):
+    """Trace one operation, or compare two traces."""
+    if args.diff:
+        paths = [path if os.path.exists(path) else os.path.join(LAB, path) for path in args.diff]
+        print(profile.diff_text(*map(profile.load_profile, paths)), end="")
+        return 0
+    if not args.op:
+        raise UsageError("profile: name an operation, or two runs with --diff")
+    if args.backend == "qemu" or args.cpus != 1:
+        raise UsageError("profile: works with --backend bochs and one CPU only")
+    start = time.monotonic()
+    args.backend = "bochs"
+    args.variables += [("PROFILE_OP", args.op), ("PROFILE_SAMPLES", str(args.samples)),
+                       ("PROFILE_CPU", args.cpu), ("L1_PARAMS", args.l1_params),
+                       ("PROFILE_NATIVE", str(int(args.native)))]
+    options = make_options(args)
+    options.debugger = profile.debugger_script(args.samples)
+    with run_directory(args.name or f"profile-{args.op}-{args.modules}") as directory:
+        run = Run(directory, options, Progress(start), start)
+        try:
+            run.execute([profile.lab_test(args.native)])
+        finally:
+            write_report(directory, options, run.results, run.boots, time.monotonic() - start)
+        result = profile.finish(directory, run.results[0], args)
+        print(profile.profile_text(result), end="")
+        print(f"profile: {os.path.relpath(directory)}/profile.json")
+    return 0
 
 
 def show_results(results):

@@ -9,13 +9,13 @@ import shutil
 import signal
 import subprocess
 import termios
-import time
 import tty
 
 from .common import LabError, need_file
 
 IPS = 500_000_000
 BOCHS_MAX_MEM = 2048
+LOG_LIMIT = 256 << 10
 
 BOCHSRC = """\
 cpu: model=corei7_skylake_x, count={cpus}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs=1
@@ -125,12 +125,13 @@ class Machine:
                 os.unlink(lock)
 
     def log_text(self):
-        """What the emulator said, for the report."""
+        """What the emulator said last, for the report."""
         text = ""
         for path in (self.log, self.output):
             if os.path.exists(path):
-                with open(path, encoding="utf-8", errors="replace") as stream:
-                    text += stream.read()
+                with open(path, "rb") as stream:
+                    stream.seek(max(0, os.path.getsize(path) - LOG_LIMIT))
+                    text += stream.read().decode("utf-8", "replace")
         return text
 
 
@@ -202,10 +203,3 @@ class Qemu(Machine):
 
 BACKENDS = {"bochs": Bochs, "qemu": Qemu}
 
-
-def wait_exit(machine, seconds):
-    """Wait for the emulator to end by itself."""
-    end = time.monotonic() + seconds
-    while machine.exit_status() is None and time.monotonic() < end:
-        time.sleep(0.05)
-    return machine.exit_status()

@@ -10,7 +10,7 @@ from . import images
 from .common import GUEST, LabError, TOP
 from .console import Console
 from .cpio import Archive
-from .machine import BACKENDS, wait_exit
+from .machine import BACKENDS
 from .results import judge, unpack_results
 
 BOOT_TIMEOUT = {"bochs": 180, "qemu": 120}
@@ -35,6 +35,8 @@ class Options:
     variables: dict = dataclasses.field(default_factory=dict)
     append: str = ""
     shell: bool = False
+    # Commands for Bochs' debugger; empty = just run.
+    debugger: str = ""
 
 
 class Boot:
@@ -69,6 +71,8 @@ class Boot:
         images.boot_iso(options.kernel, initrd, cmdline, iso)
         mem = options.mem or max([test.mem for test in self.tests], default=1536)
         self.machine = backend(self.work, iso, disks, mem, options.cpus)
+        if options.debugger:
+            self.machine.script, self.machine.magic = options.debugger, 1
 
     def go(self):
         """Power on and watch until the machine ends or must be ended."""
@@ -204,6 +208,8 @@ class Boot:
         with open(os.path.join(self.run.directory, self.machine.backend + ".log"), "a",
                   encoding="utf-8") as stream:
             stream.write(f"== boot {self.number}\n{self.machine.log_text()}")
+        if self.run.options.debugger:
+            os.replace(self.machine.output, os.path.join(self.run.directory, "trace.txt"))
         if not self.run.keep_boots:
             shutil.rmtree(self.work, ignore_errors=True)
         return names
@@ -221,6 +227,7 @@ class Run:
         self.keep_boots = False
         self.boots = []
         self.results = []
+        self.boot_class = Boot
 
     def out_of_time(self):
         """True when the limit of the whole run is reached."""
@@ -231,7 +238,7 @@ class Run:
         """Run the tests, booting again after each that took the machine down."""
         left = list(tests)
         while left and not self.out_of_time():
-            boot = Boot(self, left, len(self.boots) + 1)
+            boot = self.boot_class(self, left, len(self.boots) + 1)
             self.console.note(f"boot {boot.number}")
             self.progress.line(f"boot {boot.number}: {self.options.backend}, kernel "
                                f"{self.options.kernel.release}, {len(left)} tests left")
@@ -325,6 +332,3 @@ def add_next_levels(archive, run, tests, work):
         paths.append(os.path.join(work, f"l{level}.cpio"))
         overlay.write(paths[-1])
     archive.file("lab/next.cpio", paths[-1])
-
-
-__all__ = ["Boot", "Options", "Run", "wait_exit"]

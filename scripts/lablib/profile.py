@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Exact instruction counts per function and level, from a trace of the emulator.
+
+Bochs prints every instruction that retires between two magic breaks of the
+innermost guest.  A line belongs to L0, L1 or to the guest that runs the
+operation; which one follows from the world switches in the trace.
+"""
+
+import bisect
+import collections
+import json
+import os
+import re
+
+from .common import LabError, UsageError
+from .config import Test
+from .results import read_text
+
+SCRIPT = os.path.join("selftests", "lab", "profile.sh")
+SCHEMA = "nvx-profile-1"
+# Code segment of the guest that nvx-vmm runs; Linux has 0x10 and 0x33.
+GUEST_CS = 0x0008
+ENTRIES = ("vmresume", "vmlaunch")
+KERNEL_SPACE = 1 << 63
+LINE = re.compile(r"^\(\d+\)\.\[(\d+)\] \[0x[0-9a-f]+\] ([0-9a-f]{4}):([0-9a-f]+) "
+                  r"\([^)]*\): (.*?)\s*; [0-9a-f]+")
+
+
+def debugger_script(samples):
+    """Commands of Bochs' debugger: trace between each pair of magic breaks."""
+    return "c\ntrace on\nc\ntrace off\n" * samples + "c\n"
+
+
+class Symbols:
+    """kallsyms of one level."""
+
+    def __init__(self, text):
+        table = {}
+        for line in text.splitlines():
+            address, kind, name, *module = line.split()
+            if kind in "tTwW":
+                # Of several names for one place, a global one tells most.
+                better = kind in "TW"
+                known = table.get(int(address, 16))
+                if known is None or better:
+                    table[int(address, 16)] = (name, module[0].strip("[]") if module else "")
+        self._addresses = sorted(table)
+        self._table = table
+
+    def lookup(self, address):
+        """(name, module, True if the function begins here)."""
+        if address < KERNEL_SPACE:
+            return "[user space]", "", False
+        index = bisect.bisect_right(self._addresses, address) - 1
+        if index < 0:
+            return "[unknown]", "", False
+        start = self._addresses[index]
+        name, module = self._table[start]
+        return name, module, start == address
+
+    def address(self, name, module):
+        """Where a function begins."""
+        for address, entry in self._table.items():
+            if entry == (name, module):
+                return address
+        raise LabError(f"kallsyms of the guest has no {name} in {module}")
+
+
+def read_samples(path):
+    """Traced instructions of each sample: lists of (tick, cs, address, mnemonic)."""
+    samples = []
+    current = None
+    with open(path, encoding="utf-8", errors="replace") as stream:
+        for line in stream:
+            if line.startswith("Tracing enabled"):
+                current = []
+            elif line.startswith("Tracing disabled"):
+                samples.append(current)
+                current = None
+            elif current is not None:
+                match = LINE.match(line)
+                if match:
+                    current.append((int(match[1]), int(match[2], 16), int(match[3], 16),
+                                    match[4]))
+    return [sample for sample in samples if sample]
+
+
+def check_samples(samples, wanted):
+    """Every instruction must be there, or the counts would lie."""
+    if len(samples) != wanted:
+        raise LabError(f"the trace has {len(samples)} samples instead of {wanted}: the guest "
+                       "did not reach its magic breaks")
+    for number, sample in enumerate(samples):
+        if any(new[0] != old[0] + 1 for old, new in zip(sample, sample[1:])):
+            raise LabError(f"sample {number} of the trace has gaps: lines are missing")
+
+
+def split_levels(sample, exit_address, inner):
+    """Level of each instruction: `inner` = name of the guest's level, L1 in between."""
+    levels = []
+    level = inner
+    entered = False
+    for _, selector, address, mnemonic in sample:
+        if entered:
+            level = inner if selector == GUEST_CS else "L1"
+        elif level != "L0" and address == exit_address and selector != GUEST_CS:
+            level = "L0"
+        entered = level == "L0" and mnemonic.startswith(ENTRIES)
+        levels.append(level)
+    return levels
+
+
+def count_functions(sample, levels, symbols):
+    """Per level: {(function, module): [instructions, entries]}."""
+    counts = collections.defaultdict(lambda: collections.defaultdict(lambda: [0, 0]))
+    for (_, _, address, _), level in zip(sample, levels):
+        if level not in symbols:
+            counts[level][("[guest]", "")][0] += 1
+            continue
+        name, module, begins = symbols[level].lookup(address)
+        entry = counts[level][(name, module)]
+        entry[0] += 1
+        entry[1] += begins
+    return counts
+
+
+def list_segments(sample, levels, symbols):
+    """Stretches of one level: count, first function, last instruction."""
+    segments = []
+    begin = 0
+    for index in range(1, len(sample) + 1):
+        if index < len(sample) and levels[index] == levels[begin]:
+            continue
+        level = levels[begin]
+        name = symbols[level].lookup(sample[begin][2])[0] if level in symbols else "[guest]"
+        segments.append({"level": level, "instructions": index - begin, "first": name,
+                         "last": sample[index - 1][3]})
+        begin = index
+    return segments
+
+
+def analyse(trace, wanted, l0_text, l1_text):
+    """Profile of the shortest sample; the totals of all show how alike they are."""
+    samples = read_samples(trace)
+    check_samples(samples, wanted)
+    symbols = {"L0": Symbols(l0_text)}
+    inner = "L1"
+    if l1_text is not None:
+        symbols["L1"] = Symbols(l1_text)
+        inner = "L2"
+    exit_address = symbols["L0"].address("vmx_vmexit", "kvm_intel")
+    sample = min(samples, key=len)
+    levels = split_levels(sample, exit_address, inner)
+    if "L0" not in levels:
+        raise LabError("no exit to L0 in the trace: does the operation exit at all?")
+    counts = count_functions(sample, levels, symbols)
+    return {"totals": [len(one) for one in samples], "instructions": len(sample),
+            "segments": list_segments(sample, levels, symbols),
+            "levels": {level: function_list(counts[level]) for level in sorted(counts)}}
+
+
+def lab_test(native):
+    """The lab test that makes the guest run the operation."""
+    vmm = ["build/bench/nvx-vmm"]
+    return Test(name="profile", script=SCRIPT, files=vmm if native else [],
+                l1files=[] if native else vmm, needs=["vmx"] if native else ["vmx", "root"],
+                timeout=300)
+
+
+def finish(directory, result, args):
+    """Turn the trace and the symbols of a finished run into its profile."""
+    where = os.path.join(directory, "profile")
+    if result["verdict"] != "pass":
+        raise LabError(f"the guest did not run {args.op}: {result['verdict']}: "
+                       f"{result['reason']}; see {where}/output.txt")
+    l0_text = read_text(os.path.join(where, "kallsyms"))
+    l1_text = None if args.native else \
+        read_text(os.path.join(where, "l1", "profile", "kallsyms"))
+    profile = {"op": args.op, "kernel": args.kernel, "modules": args.modules,
+               "l1_modules": args.l1_modules, "params": args.param, "l1_params": args.l1_params,
+               "cpu": args.cpu, "native": args.native,
+               **analyse(os.path.join(directory, "trace.txt"), args.samples, l0_text, l1_text)}
+    write_profile(directory, profile)
+    return profile
+
+
+def function_list(counts):
+    """Functions of one level, most instructions first."""
+    rows = [{"function": name, "module": module, "self": entry[0], "calls": entry[1]}
+            for (name, module), entry in counts.items()]
+    return sorted(rows, key=lambda row: (-row["self"], row["function"]))
+
+
+def profile_text(profile):
+    """The profile as plain text."""
+    lines = [f"{profile['op']}: {profile['instructions']} instructions "
+             f"(samples: {' '.join(map(str, profile['totals']))})",
+             f"kernel {profile['kernel']}, L0 modules {profile['modules']}, "
+             f"cpu {profile['cpu']}", "",
+             "segment level instructions  begins in -> ends with"]
+    for number, segment in enumerate(profile["segments"]):
+        lines.append(f"{number:7} {segment['level']:<5} {segment['instructions']:12}  "
+                     f"{segment['first']} -> {segment['last']}")
+    for level, rows in profile["levels"].items():
+        lines += ["", f"{level}: {sum(row['self'] for row in rows)} instructions",
+                  "   self  calls  function"]
+        lines += [f"{row['self']:7} {row['calls']:6}  {row['function']}"
+                  f"{' [' + row['module'] + ']' if row['module'] else ''}" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def write_profile(directory, profile):
+    """profile.json and profile.txt."""
+    with open(os.path.join(directory, "profile.json"), "w", encoding="utf-8") as stream:
+        json.dump({"schema": SCHEMA, **profile}, stream, indent=1)
+        stream.write("\n")
+    with open(os.path.join(directory, "profile.txt"), "w", encoding="utf-8") as stream:
+        stream.write(profile_text(profile))
+
+
+def load_profile(path):
+    """A profile.json, or the run directory that has one."""
+    if os.path.isdir(path):
+        path = os.path.join(path, "profile.json")
+    try:
+        with open(path, encoding="utf-8") as stream:
+            profile = json.load(stream)
+    except (OSError, ValueError) as err:
+        raise UsageError(f"cannot read the profile {path}: {err}") from err
+    if profile.get("schema") != SCHEMA:
+        raise UsageError(f"{path} is not a profile ({SCHEMA})")
+    return profile
+
+
+def diff_text(old, new):
+    """Functions whose own instruction count differs, per level."""
+    lines = [f"A: {old['op']} {old['kernel']} {old['modules']}: {old['instructions']} instructions",
+             f"B: {new['op']} {new['kernel']} {new['modules']}: {new['instructions']} instructions"]
+    for level in sorted({*old["levels"], *new["levels"]}):
+        a, b = self_counts(old, level), self_counts(new, level)
+        lines += ["", f"{level}: {sum(a.values())} -> {sum(b.values())} "
+                  f"({sum(b.values()) - sum(a.values()):+})", "      A       B   change  function"]
+        changed = [name for name in {*a, *b} if a[name] != b[name]]
+        for name in sorted(changed, key=lambda key: (-abs(b[key] - a[key]), key)):
+            lines.append(f"{a[name]:7} {b[name]:7} {b[name] - a[name]:+8}  {name}")
+    return "\n".join(lines) + "\n"
+
+
+def self_counts(profile, level):
+    """Own instructions by function; compilers' suffixes do not matter here."""
+    counts = collections.Counter()
+    for row in profile["levels"].get(level, []):
+        name = re.sub(r"\.(cold|isra|constprop|part)(\.\d+)?", "", row["function"])
+        counts[name] += row["self"]
+    return counts
