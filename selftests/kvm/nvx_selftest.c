@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Shared parts of the nvx tests; see nvx_selftest.h. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "nvx_selftest.h"
+
+#define L2_STACK_WORDS	128
+
+/* All of these are in guest memory. */
+uint64_t nvx_launch;
+static uint64_t l2_stack[L2_STACK_WORDS];
+
+/* L2's registers while L1 runs, in the order of L2_REGS(). */
+uint64_t nvx_l2_regs[15];
+
+#define L2_REGS(op)							\
+	op(rbx, 8) op(rcx, 16) op(rdx, 24) op(rsi, 32) op(rdi, 40)	\
+	op(rbp, 48) op(r8, 56) op(r9, 64) op(r10, 72) op(r11, 80)	\
+	op(r12, 88) op(r13, 96) op(r14, 104) op(r15, 112) op(rax, 0)
+#define LOAD(reg, offset)	"mov nvx_l2_regs+" #offset "(%rip), %" #reg "\n"
+#define SAVE(reg, offset)	"mov %" #reg ", nvx_l2_regs+" #offset "(%rip)\n"
+
+/* RSP of L1 at its entry of L2, and what the CPU loaded at the exit. */
+uint64_t nvx_l1_rsp, nvx_exit_rsp;
+
+/*
+ * uint64_t nvx_enter(uint64_t launch): enter L2, return 0 at its exit, 1 if the
+ * entry failed.  The library's vmresume() writes HOST_RSP and HOST_RIP each time,
+ * which are exits of their own, and loses L2's registers.  Here HOST_RIP stays
+ * nvx_exit, and HOST_RSP may be anything: no stack is used before it is changed.
+ */
+uint64_t nvx_enter(uint64_t launch);
+void nvx_exit(void);
+asm(".pushsection .text\n"
+    ".globl nvx_enter, nvx_exit\n"
+    "nvx_enter:\n"
+    "	push %rbp\n"
+    "	push %rbx\n"
+    "	push %r12\n"
+    "	push %r13\n"
+    "	push %r14\n"
+    "	push %r15\n"
+    "	mov %rsp, nvx_l1_rsp(%rip)\n"
+    "	test %rdi, %rdi\n"
+    "	jnz 2f\n"
+    L2_REGS(LOAD)
+    "	vmresume\n"
+    "	jmp 4f\n"
+    "2:\n"
+    L2_REGS(LOAD)
+    "	vmlaunch\n"
+    "4:	mov $1, %eax\n"
+    "	jmp 5f\n"
+    "nvx_exit:\n"
+    L2_REGS(SAVE)
+    "	mov %rsp, nvx_exit_rsp(%rip)\n"
+    "	mov nvx_l1_rsp(%rip), %rsp\n"
+    "	xor %eax, %eax\n"
+    "5:	pop %r15\n"
+    "	pop %r14\n"
+    "	pop %r13\n"
+    "	pop %r12\n"
+    "	pop %rbx\n"
+    "	pop %rbp\n"
+    "	ret\n"
+    ".popsection\n");
+
+static bool read_file(const char *path, char *text, size_t size)
+{
+	ssize_t n;
+	int fd;
+
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return false;
+
+	n = read(fd, text, size - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	return n > 0;
+}
+
+/* Is a boolean parameter of kvm_intel on?  Stock modules do not have ours. */
+bool nvx_param(const char *name)
+{
+	char path[128], text[16];
+
+	snprintf(path, sizeof(path), "/sys/module/kvm_intel/parameters/%s", name);
+	return read_file(path, text, sizeof(text)) && text[0] == 'Y';
+}
+
+/* Value of a counter in debugfs kvm/nvx/, 0 where it does not exist. */
+uint64_t nvx_counter(const char *name)
+{
+	char path[128], text[32];
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/kvm/nvx/%s", name);
+	return read_file(path, text, sizeof(text)) ? strtoull(text, NULL, 10) : 0;
+}
+
+/* Give L1 a view of the page table that maps the window, emptied. */
+static void expose_window_pt(struct nvx_vm *v)
+{
+	uint64_t *table = v->vmx->eptp_hva, entry = 0;
+	int level;
+
+	for (level = 4; level > 1; level--) {
+		entry = table[(WINDOW_GPA >> (12 + 9 * (level - 1))) & 511];
+		entry &= 0x000ffffffffff000ul;
+		table = addr_gpa2hva(v->vm, entry);
+	}
+	memset(table, 0, WINDOW_PAGES * sizeof(table[0]));
+	virt_pg_map(v->vm, WINDOW_PT_GVA, entry);
+}
+
+void nvx_vm_create(struct nvx_vm *v, void *l1_guest_code)
+{
+	v->vm = vm_create_with_one_vcpu(&v->vcpu, l1_guest_code);
+	vm_init_descriptor_tables(v->vm);
+	vcpu_init_descriptor_tables(v->vcpu);
+	v->vmx = vcpu_alloc_vmx(v->vm, &v->vmx_gva);
+	vcpu_args_set(v->vcpu, 1, v->vmx_gva);
+
+	vm_userspace_mem_region_add(v->vm, VM_MEM_SRC_ANONYMOUS, WINDOW_GPA,
+				    WINDOW_SLOT, WINDOW_PAGES, 0);
+	virt_map(v->vm, WINDOW_GPA, WINDOW_GPA, WINDOW_PAGES);
+	memset(addr_gpa2hva(v->vm, WINDOW_GPA), 0, WINDOW_PAGES * 4096ul);
+
+	/* After all that L2 can reach is mapped for L1. */
+	prepare_eptp(v->vmx, v->vm, 0);
+	nested_map_memslot(v->vmx, v->vm, 0);
+	nested_map(v->vmx, v->vm, WINDOW_GPA, WINDOW_GPA, WINDOW_PAGES * 4096ul);
+	expose_window_pt(v);
+}
+
+void nvx_vm_destroy(struct nvx_vm *v)
+{
+	kvm_vm_free(v->vm);
+}
+
+static struct kvm_stats_desc *stats_desc(void *descs, size_t size, uint32_t n,
+					 const char *name)
+{
+	struct kvm_stats_desc *desc;
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		desc = descs + i * size;
+		if (!strcmp(desc->name, name))
+			return desc;
+	}
+	TEST_FAIL("No statistic '%s'", name);
+	return NULL;
+}
+
+static uint64_t vcpu_stat(struct kvm_vcpu *vcpu, const char *name)
+{
+	struct kvm_stats_header header;
+	struct kvm_stats_desc *desc;
+	uint64_t value;
+	size_t size;
+	void *descs;
+	int fd;
+
+	fd = vcpu_get_stats_fd(vcpu);
+	TEST_ASSERT(pread(fd, &header, sizeof(header), 0) == sizeof(header),
+		    "Reading the header of the statistics failed");
+	size = sizeof(*desc) + header.name_size;
+	descs = calloc(header.num_desc, size);
+	TEST_ASSERT(pread(fd, descs, size * header.num_desc, header.desc_offset) ==
+		    size * header.num_desc, "Reading the descriptors failed");
+	desc = stats_desc(descs, size, header.num_desc, name);
+	TEST_ASSERT(pread(fd, &value, sizeof(value),
+			  header.data_offset + desc->offset) == sizeof(value),
+		    "Reading the statistic '%s' failed", name);
+	free(descs);
+	close(fd);
+	return value;
+}
+
+/*
+ * Exits of a vCPU except for host interrupts.  Those are the only ones that do
+ * not depend on the guest's code alone.
+ */
+uint64_t nvx_exits(struct kvm_vcpu *vcpu)
+{
+	return vcpu_stat(vcpu, "exits") - vcpu_stat(vcpu, "irq_exits");
+}
+
+/* Run to the next GUEST_SYNC() (true) or to GUEST_DONE() (false). */
+bool nvx_run(struct nvx_vm *v, uint64_t *stage)
+{
+	struct ucall uc;
+
+	vcpu_run(v->vcpu);
+	switch (get_ucall(v->vcpu, &uc)) {
+	case UCALL_SYNC:
+		if (stage)
+			*stage = uc.args[1];
+		return true;
+	case UCALL_DONE:
+		return false;
+	case UCALL_ABORT:
+		/* The older library does not print the values by itself. */
+		ksft_print_msg("guest assertion, values %#lx %#lx\n",
+			       uc.args[3], uc.args[4]);
+		REPORT_GUEST_ASSERT(uc);
+	default:
+		TEST_FAIL("Unexpected exit reason %u, ucall %lu",
+			  v->vcpu->run->exit_reason, uc.cmd);
+	}
+	return false;
+}
+
+/* As a migration does: take all state, destroy the vCPU, start from the state. */
+void nvx_save_restore(struct nvx_vm *v)
+{
+	struct kvm_x86_state *state = vcpu_save_state(v->vcpu);
+
+	kvm_vm_release(v->vm);
+	v->vcpu = vm_recreate_with_one_vcpu(v->vm);
+	vcpu_load_state(v->vcpu, state);
+	kvm_x86_state_cleanup(state);
+}
+
+/* Prepare the current VMCS for nvx_l1_enter(), which starts with a VMLAUNCH. */
+void nvx_l1_prepare_vmcs(struct vmx_pages *vmx, void *l2_guest_code)
+{
+	prepare_vmcs(vmx, l2_guest_code, &l2_stack[L2_STACK_WORDS - 2]);
+	/* The library's -1 means "every #PF exits": a mismatch inverts the bit. */
+	vmwrite(PAGE_FAULT_ERROR_CODE_MATCH, 0);
+	vmwrite(HOST_RSP, NVX_HOST_RSP);
+	vmwrite(HOST_RIP, (uint64_t)nvx_exit);
+	nvx_launch = 1;
+}
+
+void nvx_l1_init(struct vmx_pages *vmx, void *l2_guest_code)
+{
+	GUEST_ASSERT(prepare_for_vmx_operation(vmx));
+	GUEST_ASSERT(load_vmcs(vmx));
+	nvx_l1_prepare_vmcs(vmx, l2_guest_code);
+}
+
+/* Run L2 to its next exit to L1; 1 if the VM-entry failed with an error. */
+uint64_t nvx_l1_try_enter(void)
+{
+	uint64_t failed = nvx_enter(nvx_launch);
+
+	if (!failed)
+		nvx_launch = 0;
+	return failed;
+}
+
+void nvx_l1_enter(void)
+{
+	GUEST_ASSERT(!nvx_l1_try_enter());
+}
+
+/* Let L2 start over in another function. */
+void nvx_l1_restart(void *l2_guest_code)
+{
+	GUEST_ASSERT(!vmwrite(GUEST_RIP, (uint64_t)l2_guest_code));
+	GUEST_ASSERT(!vmwrite(GUEST_RSP, (uint64_t)&l2_stack[L2_STACK_WORDS - 2]));
+}
+
+void nvx_l1_skip_instruction(void)
+{
+	GUEST_ASSERT(!vmwrite(GUEST_RIP, vmreadz(GUEST_RIP) +
+			      vmreadz(VM_EXIT_INSTRUCTION_LEN)));
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the nvx tests share: an L1 that enters L2 without touching the VMCS, a
+ * window of memory whose EPT12 entries L1 fills itself, exit counts, parameters.
+ */
+#ifndef NVX_SELFTEST_H
+#define NVX_SELFTEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "test_util.h"
+#include "kvm_util.h"
+#include "processor.h"
+#include "vmx.h"
+
+#include "kselftest.h"
+
+/* L2 memory whose EPT12 entries start out empty; one page table maps it. */
+#define WINDOW_SLOT	10
+#define WINDOW_GPA	0xc0000000ul
+#define WINDOW_PAGES	256
+/* Where L1 sees the EPT12 page table of the window. */
+#define WINDOW_PT_GVA	0xd0000000ul
+
+#define EPT_R		0x1ul
+#define EPT_W		0x2ul
+#define EPT_X		0x4ul
+#define EPT_RWX		(EPT_R | EPT_W | EPT_X)
+#define EPT_WB		(6ul << 3)
+#define EPT_A		(1ul << 8)
+#define EPT_D		(1ul << 9)
+
+#ifndef HAVE_INIT_DESCRIPTOR_TABLES
+static inline void vm_init_descriptor_tables(struct kvm_vm *vm) { }
+static inline void vcpu_init_descriptor_tables(struct kvm_vcpu *vcpu) { }
+#endif
+
+/* One VM with one vCPU whose L1 can run an L2 under nested EPT. */
+struct nvx_vm {
+	struct kvm_vm *vm;
+	struct kvm_vcpu *vcpu;
+	struct vmx_pages *vmx;
+	vm_vaddr_t vmx_gva;
+};
+
+/* Host side. */
+bool nvx_param(const char *name);
+void nvx_vm_create(struct nvx_vm *v, void *l1_guest_code);
+void nvx_vm_destroy(struct nvx_vm *v);
+uint64_t nvx_exits(struct kvm_vcpu *vcpu);
+uint64_t nvx_counter(const char *name);
+bool nvx_run(struct nvx_vm *v, uint64_t *stage);
+void nvx_save_restore(struct nvx_vm *v);
+
+/*
+ * L1 side.  @nvx_launch: the next entry is a VMLAUNCH.  @nvx_exit_rsp: what RSP
+ * was at the last exit, NVX_HOST_RSP unless L1 writes HOST_RSP.
+ */
+#define NVX_HOST_RSP	0x1000ul
+extern uint64_t nvx_launch, nvx_exit_rsp;
+
+void nvx_l1_init(struct vmx_pages *vmx, void *l2_guest_code);
+void nvx_l1_prepare_vmcs(struct vmx_pages *vmx, void *l2_guest_code);
+void nvx_l1_enter(void);
+uint64_t nvx_l1_try_enter(void);
+void nvx_l1_restart(void *l2_guest_code);
+void nvx_l1_skip_instruction(void);
+
+static inline volatile uint64_t *nvx_window_pte(unsigned int page)
+{
+	return (volatile uint64_t *)WINDOW_PT_GVA + page;
+}
+
+static inline uint64_t nvx_window_gpa(unsigned int page)
+{
+	return WINDOW_GPA + page * 4096ul;
+}
+
+static inline volatile uint64_t *nvx_window_gva(unsigned int page)
+{
+	return (volatile uint64_t *)nvx_window_gpa(page);
+}
+
+static inline void nvx_invept(uint64_t type)
+{
+	struct { uint64_t eptp, zero; } operand = { vmreadz(EPT_POINTER), 0 };
+
+	asm volatile("invept %0, %1" : : "m"(operand), "r"(type) : "cc", "memory");
+}
+
+/* Report a fact as one TAP line. */
+#define nvx_result(cond, fmt, ...)				\
+do {								\
+	if (cond)						\
+		ksft_test_result_pass(fmt "\n", ##__VA_ARGS__);	\
+	else							\
+		ksft_test_result_fail(fmt "\n", ##__VA_ARGS__);	\
+} while (0)
+
+#endif /* NVX_SELFTEST_H */
