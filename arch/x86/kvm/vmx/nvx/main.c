@@ -58,18 +58,15 @@ void __init nvx_hardware_setup(bool nested)
 }
 
 /**
- * nvx_register() - Show nvx to the operator once hardware setup has succeeded
- * @err: result of hardware setup so far; nothing is done unless it is 0
+ * nvx_register() - Show nvx to the operator
  *
- * Context: Module initialization.
+ * Context: Module initialization, the last step: debugfs kvm/ exists, nothing
+ * can fail any more.
  */
-void __init nvx_register(int err)
+void __init nvx_register(void)
 {
 	char on[128] = "";
 	int i, len = 0;
-
-	if (err)
-		return;
 
 	for (i = 0; i < ARRAY_SIZE(features); i++)
 		if (*features[i].on)
@@ -82,6 +79,8 @@ void __init nvx_register(int err)
 
 /**
  * nvx_unregister() - Undo nvx_register()
+ *
+ * Context: Module exit, before debugfs kvm/ goes.
  */
 void nvx_unregister(void)
 {

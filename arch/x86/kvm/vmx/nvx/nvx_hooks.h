@@ -39,11 +39,11 @@ struct nvx_vcpu {
 
 #ifdef CONFIG_KVM_NVX
 void nvx_hardware_setup(bool nested);
-void nvx_register(int err);
+void nvx_register(void);
 void nvx_unregister(void);
 #else
 static inline void nvx_hardware_setup(bool nested) { }
-static inline void nvx_register(int err) { }
+static inline void nvx_register(void) { }
 static inline void nvx_unregister(void) { }
 #endif /* CONFIG_KVM_NVX */
 
