@@ -112,7 +112,7 @@ def kvm_tests(pattern, base, sections):
     names = sorted(fnmatch.filter(binaries, pattern))
     if not names:
         raise UsageError(f"kvm:{pattern}: no program matches in build/selftests/{base}; "
-                         "build them first: make selftests")
+                         f"build them first: scripts/build-selftests {base}")
     tests = []
     for name in names:
         test = make_test(name, sections.get(KVM_PREFIX + name, {}), KVM_SCRIPT,
@@ -145,4 +145,5 @@ def expand(word, base, sections):
         return kvm_tests(word[len(KVM_PREFIX):], base, sections)
     if word not in sections:
         raise UsageError(f"unknown test '{word}'; `scripts/lab list` shows the tests")
-    return [make_test(word, sections[word])]
+    section = {key: value.replace("@base@", base) for key, value in sections[word].items()}
+    return [make_test(word, section)]

@@ -43,7 +43,7 @@ static void l2_cpuid(void)
 static void l2_vmcall(void)
 {
 	for (;;)
-		vmcall();
+		nvx_l2_vmcall();
 }
 
 static void l2_rdmsr(void)
@@ -67,7 +67,7 @@ static void l2_touch(void)
 static void l2_call_and_touch(void)
 {
 	for (;;) {
-		vmcall();
+		nvx_l2_vmcall();
 		*nvx_window_gva(0) = 1;
 	}
 }
@@ -82,7 +82,7 @@ static void l2_fault(void)
 			     "1:"
 			     : : "r"(HOLE_GVA) : "rax", "r15", "memory");
 	for (;;)
-		vmcall();
+		nvx_l2_vmcall();
 }
 
 static void l2_pf_handler(struct ex_regs *regs)

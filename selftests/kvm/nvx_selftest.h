@@ -82,6 +82,12 @@ static inline volatile uint64_t *nvx_window_gva(unsigned int page)
 	return (volatile uint64_t *)nvx_window_gpa(page);
 }
 
+/* L2 side; the library's vmcall() lets the compiler keep memory in registers. */
+static inline void nvx_l2_vmcall(void)
+{
+	asm volatile("vmcall" : : : "memory");
+}
+
 static inline void nvx_invept(uint64_t type)
 {
 	struct { uint64_t eptp, zero; } operand = { vmreadz(EPT_POINTER), 0 };

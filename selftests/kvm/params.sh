@@ -1,0 +1,90 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Every parameter of nvx does what the documentation says, alone and together,
+# and the selftests find what each setting promises.  On stock: no parameter.
+
+. /lab/lib.sh
+. /lab/tap.sh
+
+PARAMS=/sys/module/kvm_intel/parameters
+COUNTERS=/sys/kernel/debug/kvm/nvx
+FEATURES="nvx_debugctl nvx_shadow_host nvx_prefault nvx_no_umip_emul"
+
+is()
+{
+	[ "$(cat "$PARAMS/$1")" = "$2" ] || { cat "$PARAMS/$1"; return 1; }
+}
+
+write()
+{
+	echo "$2" >"$PARAMS/$1"
+}
+
+mode()
+{
+	[ "$(stat -c %a "$PARAMS/$1")" = "$2" ]
+}
+
+all_off()
+{
+	for feature in nvx $FEATURES; do
+		is "$feature" N || return 1
+	done
+}
+
+counters_are_zero()
+{
+	for counter in "$COUNTERS"/*; do
+		[ "$(cat "$counter")" = 0 ] || { echo "$counter"; return 1; }
+	done
+}
+
+if [ "$KMOD" = stock ]; then
+	check "stock has no parameter of ours" fails ls "$PARAMS/nvx"
+	check "stock has no counters of ours" fails ls "$COUNTERS"
+	tap_end
+	exit
+fi
+
+for feature in nvx nvx_debugctl nvx_shadow_host nvx_prefault; do
+	check "$feature is on by default" is $feature Y
+done
+check "nvx_no_umip_emul is off by default" is nvx_no_umip_emul N
+check "counters exist" test -f "$COUNTERS/prefault_mapped"
+check "counters are read-only" test "$(stat -c %a "$COUNTERS/prefault_mapped")" = 444
+for feature in nvx nvx_debugctl nvx_shadow_host nvx_no_umip_emul; do
+	check "$feature is read-only" mode $feature 444
+done
+check "nvx_prefault is writable" mode nvx_prefault 644
+check "nvx_prefault goes off" write nvx_prefault 0
+check "nvx_prefault off: the test finds stock's exits" /bin/nvx_prefault_test
+check "nvx_prefault goes on" write nvx_prefault 1
+check "nvx_prefault refuses nonsense" fails write nvx_prefault perhaps
+check "nvx_prefault on: the test finds fewer exits" /bin/nvx_prefault_test
+
+for off in nvx_debugctl nvx_shadow_host nvx_prefault; do
+	check "load with $off=0" kvm_load $off=0
+	check "$off=0 is in effect" is $off N
+	check "$off=0: exits" /bin/nvx_exits_test
+done
+
+check "load with nvx_no_umip_emul=1" kvm_load nvx_no_umip_emul=1
+check "nvx_no_umip_emul=1: UMIP is hidden" /bin/nvx_umip_test
+
+check "load with nvx=0 and features" kvm_load nvx_prefault=1 nvx_no_umip_emul=1 nvx=0
+check "nvx=0 has turned all of them off" all_off
+check "nvx=0: nvx_prefault cannot be turned on" fails write nvx_prefault 1
+check "nvx=0: the reason is in dmesg" sh -c 'dmesg | grep -q "nvx_prefault=1 refused"'
+for program in nvx_exits_test nvx_shadow_host_test nvx_prefault_test \
+	nvx_debugctl_test nvx_umip_test; do
+	check "nvx=0: $program finds stock" /bin/$program
+done
+check "nvx=0: no counter moved" counters_are_zero
+
+check "load with ept=0" kvm_load ept=0
+check "ept=0 turns nvx_prefault off" is nvx_prefault N
+check "load with nested=0" kvm_load nested=0
+check "nested=0 turns nvx_prefault off" is nvx_prefault N
+check "nested=0 turns nvx_shadow_host off" is nvx_shadow_host N
+tap_end
