@@ -18,7 +18,7 @@ GUEST = os.path.join(TOP, "selftests", "lab", "guest")
 PACKAGES = (
     "binutils", "bochs", "bochsbios", "busybox-static", "e2fsprogs",
     "genisoimage", "isolinux", "kmod", "qemu-system-x86", "seabios",
-    "syslinux-common", "vgabios",
+    "syslinux-common", "vgabios", "zstd",
 )
 
 

@@ -300,10 +300,11 @@ def l0_archive(run, tests, work):
     if "root" in needs:
         images.add_modules(archive, kernel, images.ROOT_MODULES, "lab/modules/order-root")
         add_next_levels(archive, run, tests, work)
-    for test in tests:
-        add_test(archive, kernel, test)
     if options.shell:
         archive.text("lab/shell", "")
+        return archive
+    for test in tests:
+        add_test(archive, kernel, test)
     return archive
 
 

@@ -52,7 +52,9 @@ static const struct argp_option argp_options[] = {
 	  "Operations to measure (default: 200; with --marks: 16 per batch)", 0 },
 	{ "output", 'o', "FILE", 0, "Write the results to FILE (default: standard output)", 0 },
 	{ "marks", KEY_MARKS, "port|trace", OPTION_ARG_OPTIONAL,
-	  "Run batches of 0 and N operations in turn and mark their begin and end: by writes to port 0xe9 for a trace one level below (port, the default), or in this kernel's trace_marker (trace)", 0 },
+	  "Run batches of 0 and N operations in turn and mark their begin and end: "
+	  "by writes to port 0xe9 for a trace one level below (port, the default), "
+	  "or in this kernel's trace_marker (trace)", 0 },
 	{ "batches", KEY_BATCHES, "K", 0, "Pairs of batches with --marks (default: 20)", 0 },
 	{ "profile", KEY_PROFILE, "OP", 0,
 	  "Run 100 operations, then N more between magic breakpoints (XCHG BX,BX)", 0 },

@@ -193,7 +193,11 @@ static int set_registers(struct vmm *vmm)
 	sregs.cr4 = 0x20;		/* PAE */
 	sregs.efer = 0x500;		/* LMA LME */
 	sregs.cs = code;
-	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = data;
+	sregs.ds = data;
+	sregs.es = data;
+	sregs.fs = data;
+	sregs.gs = data;
+	sregs.ss = data;
 	sregs.gdt.base = GUEST_GDT;
 	sregs.gdt.limit = GUEST_DATA_SELECTOR + 7;
 	sregs.idt.base = GUEST_IDT;
@@ -233,7 +237,9 @@ static int create_vcpu(struct vmm *vmm)
 int vmm_create(struct vmm *vmm)
 {
 	memset(vmm, 0, sizeof(*vmm));
-	vmm->kvm_fd = vmm->vm_fd = vmm->vcpu_fd = -1;
+	vmm->kvm_fd = -1;
+	vmm->vm_fd = -1;
+	vmm->vcpu_fd = -1;
 
 	if (create_vm(vmm) || create_memory(vmm) || create_vcpu(vmm)) {
 		vmm_destroy(vmm);

@@ -13,60 +13,11 @@
 uint64_t nvx_launch;
 static uint64_t l2_stack[L2_STACK_WORDS];
 
-/* L2's registers while L1 runs, in the order of L2_REGS(). */
+/* L2's registers while L1 runs, as nvx_enter.S lays them out. */
 uint64_t nvx_l2_regs[15];
-
-#define L2_REGS(op)							\
-	op(rbx, 8) op(rcx, 16) op(rdx, 24) op(rsi, 32) op(rdi, 40)	\
-	op(rbp, 48) op(r8, 56) op(r9, 64) op(r10, 72) op(r11, 80)	\
-	op(r12, 88) op(r13, 96) op(r14, 104) op(r15, 112) op(rax, 0)
-#define LOAD(reg, offset)	"mov nvx_l2_regs+" #offset "(%rip), %" #reg "\n"
-#define SAVE(reg, offset)	"mov %" #reg ", nvx_l2_regs+" #offset "(%rip)\n"
 
 /* RSP of L1 at its entry of L2, and what the CPU loaded at the exit. */
 uint64_t nvx_l1_rsp, nvx_exit_rsp;
-
-/*
- * uint64_t nvx_enter(uint64_t launch): enter L2, return 0 at its exit, 1 if the
- * entry failed.  The library's vmresume() writes HOST_RSP and HOST_RIP each time,
- * which are exits of their own, and loses L2's registers.  Here HOST_RIP stays
- * nvx_exit, and HOST_RSP may be anything: no stack is used before it is changed.
- */
-uint64_t nvx_enter(uint64_t launch);
-void nvx_exit(void);
-asm(".pushsection .text\n"
-    ".globl nvx_enter, nvx_exit\n"
-    "nvx_enter:\n"
-    "	push %rbp\n"
-    "	push %rbx\n"
-    "	push %r12\n"
-    "	push %r13\n"
-    "	push %r14\n"
-    "	push %r15\n"
-    "	mov %rsp, nvx_l1_rsp(%rip)\n"
-    "	test %rdi, %rdi\n"
-    "	jnz 2f\n"
-    L2_REGS(LOAD)
-    "	vmresume\n"
-    "	jmp 4f\n"
-    "2:\n"
-    L2_REGS(LOAD)
-    "	vmlaunch\n"
-    "4:	mov $1, %eax\n"
-    "	jmp 5f\n"
-    "nvx_exit:\n"
-    L2_REGS(SAVE)
-    "	mov %rsp, nvx_exit_rsp(%rip)\n"
-    "	mov nvx_l1_rsp(%rip), %rsp\n"
-    "	xor %eax, %eax\n"
-    "5:	pop %r15\n"
-    "	pop %r14\n"
-    "	pop %r13\n"
-    "	pop %r12\n"
-    "	pop %rbx\n"
-    "	pop %rbp\n"
-    "	ret\n"
-    ".popsection\n");
 
 static bool read_file(const char *path, char *text, size_t size)
 {

@@ -28,8 +28,8 @@
 #define EPT_X		0x4ul
 #define EPT_RWX		(EPT_R | EPT_W | EPT_X)
 #define EPT_WB		(6ul << 3)
-#define EPT_A		(1ul << 8)
-#define EPT_D		(1ul << 9)
+#define EPT_A		BIT(8)
+#define EPT_D		BIT(9)
 
 #ifndef HAVE_INIT_DESCRIPTOR_TABLES
 static inline void vm_init_descriptor_tables(struct kvm_vm *vm) { }
@@ -59,6 +59,10 @@ void nvx_save_restore(struct nvx_vm *v);
  */
 #define NVX_HOST_RSP	0x1000ul
 extern uint64_t nvx_launch, nvx_exit_rsp;
+
+/* Of nvx_enter.S. */
+uint64_t nvx_enter(uint64_t launch);
+void nvx_exit(void);
 
 void nvx_l1_init(struct vmx_pages *vmx, void *l2_guest_code);
 void nvx_l1_prepare_vmcs(struct vmx_pages *vmx, void *l2_guest_code);

@@ -40,8 +40,8 @@ find_disk()
 	for disk in /dev/sd? /dev/vd?; do
 		[ -b "$disk" ] || continue
 		case "$1$(head -c 8 "$disk")" in
-		-v$RESULTS_MAGIC)	;;
-		-v* | $RESULTS_MAGIC)	echo "$disk"; return 0 ;;
+		"-v$RESULTS_MAGIC")	;;
+		-v* | "$RESULTS_MAGIC")	echo "$disk"; return 0 ;;
 		esac
 	done
 	return 1
@@ -74,9 +74,11 @@ kvm_load()
 	kvm_unload || return 1
 	insmod_list /lab/kvm/order
 	# shellcheck disable=SC2086 # lists of parameters
-	insmod /lab/kvm/kvm.ko $kvm_words &&
-		insmod /lab/kvm/kvm-intel.ko $intel_words ||
-		{ echo "cannot load KVM ($KMOD) with:$kvm_words $intel_words"; return 1; }
+	if ! insmod /lab/kvm/kvm.ko $kvm_words ||
+		! insmod /lab/kvm/kvm-intel.ko $intel_words; then
+		echo "cannot load KVM ($KMOD) with:$kvm_words $intel_words"
+		return 1
+	fi
 }
 
 kvm_unload()
