@@ -115,7 +115,8 @@ def kvm_tests(pattern, base, sections):
                          f"build them first: scripts/build-selftests {base}")
     tests = []
     for name in names:
-        test = make_test(name, sections.get(KVM_PREFIX + name, {}), KVM_SCRIPT,
+        section = sections.get(KVM_PREFIX + name, sections.get(KVM_PREFIX + "*", {}))
+        test = make_test(name, section, KVM_SCRIPT,
                          [f"{binaries[name]}:/lab/kvm-tests/{name}"])
         tests.append(test)
     return tests
