@@ -95,8 +95,17 @@ class Judgement(unittest.TestCase):
         self.report["configs"]["nvx"]["cpuid"]["exits"] = 4.0
         self.assertEqual(self.failures(*limit), 1)
 
+    def test_limit_with_slack(self):
+        limit = "stock", "cpuid", "exits", "<="
+        self.assertEqual(self.failures(*limit, "nvx.cpuid.exits+40%"), 1)
+        self.assertEqual(self.failures(*limit, "nvx.cpuid.exits+60%"), 0)
+
     def test_a_figure_that_is_missing_fails(self):
         self.assertEqual(self.failures("nvx", "vmcall", "exits", "==", "2"), 1)
+
+    def test_every_operation_of_nothing_fails(self):
+        self.assertEqual(self.failures("none", "*", "exits", "<=", "3"), 1)
+        self.assertEqual(self.failures("nvx", "*", "exits", "<=", "3"), 0)
 
     def test_no_linux_no_success(self):
         self.report["l2_linux"]["stock"] = False
