@@ -133,7 +133,7 @@ static bool check_dirty_bit(uint64_t page)
 	return good && (*nvx_window_pte(page) & EPT_D);
 }
 
-/* Another EPTP at the entry (A/D bits off): nothing may come from the first. */
+/* Another EPTP at the entry (A/D bits off), twice: a prefault would be a guess. */
 static bool check_other_eptp(uint64_t page)
 {
 	uint64_t eptp = vmreadz(EPT_POINTER);
@@ -214,7 +214,10 @@ static void l1_guest_code(struct vmx_pages *vmx)
 	GUEST_DONE();
 }
 
-/* A copy of EPT12's top level that has the window, but not this page of it. */
+/*
+ * Another EPTP over the same lower tables.  What L2 sees is the same under both;
+ * the counters tell that nothing was mapped for the one that did not fault.
+ */
 static void make_other_eptp(struct nvx_vm *v)
 {
 	vm_vaddr_t gva = vm_vaddr_alloc_page(v->vm);
