@@ -3,10 +3,23 @@
 #ifndef __KVM_X86_NVX_COMPAT_H
 #define __KVM_X86_NVX_COMPAT_H
 
-static inline int nvx_compat_prefetch_fault(struct kvm_vcpu *vcpu, gpa_t gpa,
-					    u32 error_code)
-{
-	return kvm_mmu_do_page_fault(vcpu, gpa, error_code, true, NULL);
-}
+#define nvx_compat_prefetch_fault(vcpu, gpa, error_code) \
+	kvm_mmu_do_page_fault(vcpu, gpa, error_code, true, NULL)
+
+/*
+ * The 64-bit words of an MSR bitmap with the MSRs that
+ * nested_vmx_prepare_msr_bitmap() may pass through to L2, and their bits:
+ * SPEC_CTRL and PRED_CMD, FS_BASE, GS_BASE, KERNEL_GS_BASE.
+ */
+#define NVX_COMPAT_MSR_WORDS(WORD) \
+	WORD(0 + 1, BIT_ULL(0x48 % 64)) \
+	WORD(128 + 4, BIT_ULL(0) | BIT_ULL(1) | BIT_ULL(2)) \
+	WORD(256 + 1, BIT_ULL(0x48 % 64) | BIT_ULL(0x49 % 64)) \
+	WORD(384 + 4, BIT_ULL(0) | BIT_ULL(1) | BIT_ULL(2))
+
+#define nvx_compat_noncanonical(la, vcpu)	is_noncanonical_address(la, vcpu)
+#define nvx_compat_count_branch(vcpu)		\
+	kvm_pmu_trigger_event(vcpu, PERF_COUNT_HW_BRANCH_INSTRUCTIONS)
+#define nvx_compat_evmptr_valid(vmx)		evmptr_is_valid((vmx)->nested.hv_evmcs_vmptr)
 
 #endif /* __KVM_X86_NVX_COMPAT_H */

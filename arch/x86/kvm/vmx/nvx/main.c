@@ -55,6 +55,7 @@ void __init nvx_hardware_setup(bool nested)
 
 	nvx_exits_setup(nested);
 	nvx_vept_setup(nested);
+	nvx_fast_setup(nested);
 }
 
 /**

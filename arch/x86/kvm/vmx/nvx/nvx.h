@@ -32,7 +32,17 @@ void nvx_vept_setup(bool nested);
 static inline void nvx_vept_setup(bool nested) { }
 #endif
 
-#define NVX_FEATURES(F)		NVX_EXITS_FEATURES(F) NVX_VEPT_FEATURES(F)
+#ifdef CONFIG_KVM_NVX_FAST
+#define NVX_FAST_FEATURES(F)	F(fast)
+extern bool nvx_fast;
+void nvx_fast_setup(bool nested);
+#else
+#define NVX_FAST_FEATURES(F)
+static inline void nvx_fast_setup(bool nested) { }
+#endif
+
+#define NVX_FEATURES(F)		NVX_EXITS_FEATURES(F) NVX_VEPT_FEATURES(F) \
+				NVX_FAST_FEATURES(F)
 
 /*
  * Each counter is a file in debugfs kvm/nvx/.  struct kvm_vcpu_stat cannot
@@ -44,6 +54,11 @@ static inline void nvx_vept_setup(bool nested) { }
  * prefault_mapped: EPT02 entries installed before L2 missed them
  * prefault_missed: nothing to install, EPT12 has no entry (emulated devices)
  * prefault_skipped: another EPTP than at the fault, or EPT12 without A/D bits
+ * fast_exit: exits from L2 to L1 in the short form
+ * fast_entry: VM-entries to L2 in the short form
+ * fast_direct: those of both without a pass through KVM's loop
+ * fast_exit_full: exits from L2 to L1 on KVM's own path
+ * fast_entry_full: VM-entries to L2 on KVM's own path
  */
 #define NVX_COUNTERS(C)			\
 	C(debugctl_passthrough)		\
@@ -51,7 +66,12 @@ static inline void nvx_vept_setup(bool nested) { }
 	C(host_vmwrite_clean)		\
 	C(prefault_mapped)		\
 	C(prefault_missed)		\
-	C(prefault_skipped)
+	C(prefault_skipped)		\
+	C(fast_exit)			\
+	C(fast_entry)			\
+	C(fast_direct)			\
+	C(fast_exit_full)		\
+	C(fast_entry_full)
 
 enum nvx_counter {
 #define C(name) NVX_##name,

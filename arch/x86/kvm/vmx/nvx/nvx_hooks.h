@@ -19,21 +19,28 @@
 #include <linux/types.h>
 
 struct kvm_vcpu;
+struct nvx_fast;
+struct vcpu_vmx;
 
 /**
  * struct nvx_vcpu - nvx state of one L0 vCPU, embedded in struct nested_vmx
  * @reflected_gpa: L2 GPA of the EPT violation that was reflected to L1 last
  * @reflected_eptp: EPTP12 that was in use then
  * @prefault_pending: @reflected_gpa waits to be mapped at the next VM-entry
+ * @fast: record of the last complete transition, see fast.h
  *
- * All of it is a hint that only moves work to an earlier time.  It is not part
- * of the nested state: losing it by migration costs one EPT violation.
+ * All of it only moves or spares work.  It is not part of the nested state:
+ * losing it by migration costs one EPT violation and one round trip on KVM's own
+ * path.
  */
 struct nvx_vcpu {
 #ifdef CONFIG_KVM_NVX_VEPT
 	u64	reflected_gpa;
 	u64	reflected_eptp;
 	bool	prefault_pending;
+#endif
+#ifdef CONFIG_KVM_NVX_FAST
+	struct nvx_fast *fast;
 #endif
 };
 
@@ -131,7 +138,7 @@ static __always_inline bool nvx_advertise_emulated_umip(void)
 void nvx_reflect_ept_fault(struct kvm_vcpu *vcpu, u32 exit_reason, u64 gpa);
 void nvx_map_reflected(struct kvm_vcpu *vcpu);
 
-static __always_inline void nvx_nested_entry(struct kvm_vcpu *vcpu,
+static __always_inline void nvx_vept_entered(struct kvm_vcpu *vcpu,
 					     const struct nvx_vcpu *nvx)
 {
 	if (unlikely(nvx->prefault_pending))
@@ -140,9 +147,145 @@ static __always_inline void nvx_nested_entry(struct kvm_vcpu *vcpu,
 #else
 static inline void nvx_reflect_ept_fault(struct kvm_vcpu *vcpu,
 					 u32 exit_reason, u64 gpa) { }
-static inline void nvx_nested_entry(struct kvm_vcpu *vcpu,
+static inline void nvx_vept_entered(struct kvm_vcpu *vcpu,
 				    const struct nvx_vcpu *nvx) { }
 #endif /* CONFIG_KVM_NVX_VEPT */
+
+/* Does VM-entry bring work that may sleep? */
+static __always_inline bool nvx_work_at_entry(const struct nvx_vcpu *nvx)
+{
+#ifdef CONFIG_KVM_NVX_VEPT
+	return nvx->prefault_pending;
+#else
+	return false;
+#endif
+}
+
+/* Bits of the parameter nvx_fast_parts. */
+#define NVX_FAST_EXIT		0x01
+#define NVX_FAST_ENTRY		0x02
+#define NVX_FAST_DIRECT		0x04
+#define NVX_FAST_TIMER		0x08
+#define NVX_FAST_PAGES		0x10
+#define NVX_FAST_SHADOW		0x20
+
+#ifdef CONFIG_KVM_NVX_FAST
+extern unsigned int nvx_fast_mask;
+
+void nvx_fast_entered(struct kvm_vcpu *vcpu);
+void nvx_fast_exited(struct kvm_vcpu *vcpu);
+void nvx_fast_reset(struct kvm_vcpu *vcpu);
+void nvx_fast_free(struct kvm_vcpu *vcpu);
+void nvx_fast_event(struct kvm_vcpu *vcpu);
+bool nvx_fast_vmexit(struct kvm_vcpu *vcpu, u32 exit_reason, u32 intr_info,
+		     unsigned long exit_qual);
+bool nvx_fast_vmentry(struct kvm_vcpu *vcpu, bool launch);
+bool nvx_fast_run(struct kvm_vcpu *vcpu);
+bool nvx_fast_handled(struct kvm_vcpu *vcpu);
+bool nvx_timer_early(struct vcpu_vmx *vmx);
+#else
+#define nvx_fast_mask	0u
+static inline void nvx_fast_entered(struct kvm_vcpu *vcpu) { }
+static inline void nvx_fast_exited(struct kvm_vcpu *vcpu) { }
+static inline void nvx_fast_reset(struct kvm_vcpu *vcpu) { }
+static inline void nvx_fast_free(struct kvm_vcpu *vcpu) { }
+static inline void nvx_fast_event(struct kvm_vcpu *vcpu) { }
+static inline bool nvx_fast_vmexit(struct kvm_vcpu *vcpu, u32 exit_reason,
+				   u32 intr_info, unsigned long exit_qual)
+{
+	return false;
+}
+
+static inline bool nvx_fast_vmentry(struct kvm_vcpu *vcpu, bool launch)
+{
+	return false;
+}
+
+static inline bool nvx_fast_run(struct kvm_vcpu *vcpu)
+{
+	return false;
+}
+
+static inline bool nvx_fast_handled(struct kvm_vcpu *vcpu)
+{
+	return false;
+}
+
+static inline bool nvx_timer_early(struct vcpu_vmx *vmx)
+{
+	return false;
+}
+#endif /* CONFIG_KVM_NVX_FAST */
+
+/* nested_vmx_run(): L1 wants to enter L2.  True: it has. */
+static __always_inline bool nvx_nested_run(struct kvm_vcpu *vcpu,
+					   const struct nvx_vcpu *nvx,
+					   bool launch)
+{
+	if (!nvx_fast_mask || !nvx_fast_vmentry(vcpu, launch))
+		return false;
+
+	nvx_vept_entered(vcpu, nvx);
+	return true;
+}
+
+/* KVM's own path has entered L2. */
+static __always_inline void nvx_nested_entry(struct kvm_vcpu *vcpu,
+					     const struct nvx_vcpu *nvx)
+{
+	if (nvx_fast_mask)
+		nvx_fast_entered(vcpu);
+	nvx_vept_entered(vcpu, nvx);
+}
+
+/* nested_vmx_vmexit(): L2 is to leave for L1.  True: it has. */
+static __always_inline bool nvx_nested_vmexit(struct kvm_vcpu *vcpu,
+					      u32 exit_reason, u32 intr_info,
+					      unsigned long exit_qual)
+{
+	return nvx_fast_mask &&
+	       nvx_fast_vmexit(vcpu, exit_reason, intr_info, exit_qual);
+}
+
+/* KVM's own path has left L2 for L1. */
+static __always_inline void nvx_nested_exited(struct kvm_vcpu *vcpu)
+{
+	if (nvx_fast_mask)
+		nvx_fast_exited(vcpu);
+}
+
+/* Right after a VM-exit.  True: run the vCPU again. */
+static __always_inline bool nvx_exit_fastpath(struct kvm_vcpu *vcpu)
+{
+	return (nvx_fast_mask & NVX_FAST_DIRECT) && nvx_fast_run(vcpu);
+}
+
+/* KVM is about to handle an exit.  True: that has been done already. */
+static __always_inline bool nvx_exit_handled(struct kvm_vcpu *vcpu)
+{
+	return nvx_fast_mask && nvx_fast_handled(vcpu);
+}
+
+/* KVM is about to handle an exit that is not reflected to L1. */
+static __always_inline void nvx_handle_exit(struct kvm_vcpu *vcpu)
+{
+	if (nvx_fast_mask)
+		nvx_fast_event(vcpu);
+}
+
+/* User space has had the vCPU, and may have changed anything. */
+static __always_inline void nvx_pre_run(struct kvm_vcpu *vcpu)
+{
+	if (nvx_fast_mask)
+		nvx_fast_reset(vcpu);
+}
+
+/* L1 leaves VMX operation. */
+static __always_inline void nvx_free_nested(struct kvm_vcpu *vcpu)
+{
+	if (nvx_fast_mask)
+		nvx_fast_free(vcpu);
+}
 
 #endif /* !__ASSEMBLY__ */
 #endif /* __KVM_X86_VMX_NVX_HOOKS_H */

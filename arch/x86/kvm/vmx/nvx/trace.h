@@ -51,6 +51,45 @@ TRACE_EVENT(nvx_debugctl,
 		  __entry->passthrough ? "passthrough" : "intercepted")
 );
 
+#define NVX_FAST_REASON_NAMES			\
+	{ 0,	"taken" },			\
+	{ 1,	"no-record" },			\
+	{ 2,	"request-pending" },		\
+	{ 3,	"event-pending" },		\
+	{ 4,	"other-cpu" },			\
+	{ 5,	"l0-state" },			\
+	{ 6,	"l1-state" },			\
+	{ 7,	"l2-state" },			\
+	{ 8,	"mmu-root" },			\
+	{ 9,	"pages" },			\
+	{ 10,	"timer" },			\
+	{ 11,	"not-clean" }
+
+/* A transition between L1 and L2: in the short form, or why not. */
+TRACE_EVENT(nvx_fast,
+	TP_PROTO(unsigned int vcpu_id, bool vm_entry, bool direct, int reason),
+	TP_ARGS(vcpu_id, vm_entry, direct, reason),
+
+	TP_STRUCT__entry(
+		__field(unsigned int,	vcpu_id)
+		__field(bool,		vm_entry)
+		__field(bool,		direct)
+		__field(int,		reason)
+	),
+
+	TP_fast_assign(
+		__entry->vcpu_id	= vcpu_id;
+		__entry->vm_entry	= vm_entry;
+		__entry->direct		= direct;
+		__entry->reason		= reason;
+	),
+
+	TP_printk("vcpu %u %s%s %s", __entry->vcpu_id,
+		  __entry->vm_entry ? "entry" : "exit",
+		  __entry->direct ? " direct" : "",
+		  __print_symbolic(__entry->reason, NVX_FAST_REASON_NAMES))
+);
+
 #endif /* _TRACE_NVX_H */
 
 #undef TRACE_INCLUDE_PATH

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * nvx_fast: from L1 to L2.  The short form of nested_vmx_run() for a VMRESUME:
+ * vmcs02 still is what prepare_vmcs02() made of vmcs12, L1 has changed a few
+ * fields that are simply copied.  Whatever makes a longer form necessary is
+ * looked for before the first change.
+ */
+#include <linux/kvm_host.h>
+
+#include "x86.h"
+#include "cpuid.h"
+#include "lapic.h"
+#include "mmu/mmu_internal.h"
+#include "vmx/vmx.h"
+#include "vmx/nested.h"
+#include "nvx_compat.h"
+#include "fast.h"
+
+static bool same_controls(const struct vmcs_controls_shadow *a,
+			  const struct vmcs_controls_shadow *b)
+{
+	return a->vm_entry == b->vm_entry && a->vm_exit == b->vm_exit &&
+	       a->pin == b->pin && a->exec == b->exec &&
+	       a->secondary_exec == b->secondary_exec &&
+	       a->tertiary_exec == b->tertiary_exec;
+}
+
+/*
+ * The record consists of KVM's view of vmcs01 and of what KVM derives from
+ * CPUID, MSRs and modes of L1.  All of it can be compared.
+ */
+static bool l1_unchanged(struct kvm_vcpu *vcpu, const struct nvx_fast *f)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+
+	return same_controls(&vmx->vmcs01.controls_shadow, &f->l2.controls01) &&
+	       vcpu->arch.efer == f->l1.efer &&
+	       vcpu->arch.cr0 == f->l1.cr0 && vcpu->arch.cr4 == f->l1.cr4;
+}
+
+static bool l0_unchanged(struct kvm_vcpu *vcpu, const struct nvx_fast *f)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+
+	return vcpu->arch.l1_tsc_offset == f->l2.l1_tsc_offset &&
+	       vcpu->arch.l1_tsc_scaling_ratio == f->l2.l1_tsc_ratio &&
+	       vcpu->arch.host_debugctl == f->l2.host_debugctl &&
+	       vcpu->arch.xfd_no_write_intercept == f->l2.xfd_no_write_intercept &&
+	       !vcpu->guest_debug && !vcpu->arch.switch_db_regs &&
+	       !vmx->rmode.vm86_active &&
+	       vmx->msr_autoload.guest.nr == f->l2.autoload_guest &&
+	       vmx->msr_autoload.host.nr == f->l2.autoload_host;
+}
+
+/* Events that VM-entry unblocks, see nested_vmx_enter_non_root_mode(). */
+static bool event_waits(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+
+	if (exec_controls_get(vmx) & (CPU_BASED_INTR_WINDOW_EXITING |
+				      CPU_BASED_NMI_WINDOW_EXITING))
+		return true;
+	if (lapic_in_kernel(vcpu) &&
+	    READ_ONCE(vcpu->arch.apic->pending_events))
+		return true;
+	return kvm_vcpu_apicv_active(vcpu) &&
+	       (vmcs_read16(GUEST_INTR_STATUS) & 0xff);
+}
+
+/* VMRESUME itself: #UD and #GP, VM-fail, and exits that take precedence. */
+static bool instruction_ok(struct kvm_vcpu *vcpu, const struct nvx_fast *f)
+{
+	struct nested_vmx *nested = &to_vmx(vcpu)->nested;
+
+	return nested->vmxon && nested->current_vmptr == f->l2.vmptr &&
+	       !nested->dirty_vmcs12 && !is_smm(vcpu) &&
+	       !VMX_AR_DPL(vmcs_read32(GUEST_SS_AR_BYTES)) &&
+	       !(vmcs_read32(GUEST_INTERRUPTIBILITY_INFO) &
+		 GUEST_INTR_STATE_MOV_SS);
+}
+
+static enum nvx_fast_reason entry_check(struct kvm_vcpu *vcpu,
+					struct nvx_fast *f)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+
+	if (!f->l1_valid || !f->l2_valid)
+		return NVX_WHY_NO_RECORD;
+	if (kvm_request_pending(vcpu))
+		return NVX_WHY_REQUEST;
+	if (!instruction_ok(vcpu, f))
+		return NVX_WHY_NOT_CLEAN;
+	if (event_waits(vcpu))
+		return NVX_WHY_EVENT;
+	if (vmx->nested.vmcs02.cpu != raw_smp_processor_id())
+		return NVX_WHY_CPU;
+	if (!l0_unchanged(vcpu, f))
+		return NVX_WHY_L0_STATE;
+	if (!l1_unchanged(vcpu, f))
+		return NVX_WHY_L1_STATE;
+	if (vcpu->arch.guest_mmu.root.hpa != f->l2.root02 ||
+	    vcpu->arch.root_mmu.root.hpa == INVALID_PAGE)
+		return NVX_WHY_MMU;
+	if (!nvx_pages_current(vcpu, f) ||
+	    (!f->pages_kept && nested_cpu_has(get_vmcs12(vcpu), CPU_BASED_TPR_SHADOW)))
+		return NVX_WHY_PAGES;
+	return NVX_WHY_TAKEN;
+}
+
+/*
+ * The fields that L1 can write without an exit, and those that an exit from L2
+ * writes.  All others are as the consistency checks found them: any VMWRITE that
+ * exits, VMPTRLD and VMCLEAR invalidate the record.
+ */
+static bool vmcs12_ok(struct kvm_vcpu *vcpu, const struct nvx_fast *f,
+		      struct vmcs12 *vmcs12)
+{
+	u32 entry = vmcs12->vm_entry_controls;
+	u64 efer = entry & VM_ENTRY_LOAD_IA32_EFER ?
+		   vmcs12->guest_ia32_efer : vcpu->arch.efer;
+	u64 pat = entry & VM_ENTRY_LOAD_IA32_PAT ?
+		  vmcs12->guest_ia32_pat : vcpu->arch.pat;
+
+	return vmcs12->launch_state &&
+	       vmcs12->pin_based_vm_exec_control == f->l2.pin &&
+	       vmcs12->cpu_based_vm_exec_control == f->l2.exec &&
+	       entry == f->l2.entry &&
+	       vmcs12->exception_bitmap == f->l2.exception_bitmap &&
+	       vmcs12->cr0_guest_host_mask == f->l2.cr0_mask &&
+	       vmcs12->guest_cr0 == f->synced.cr0 &&
+	       vmcs12->guest_cr4 == f->synced.cr4 &&
+	       vmcs12->guest_dr7 == DR7_FIXED_1 &&
+	       vmcs12->guest_ia32_debugctl == f->l2.debugctl &&
+	       vmcs12->guest_activity_state == GUEST_ACTIVITY_ACTIVE &&
+	       !(vmcs12->vm_entry_intr_info_field & INTR_INFO_VALID_MASK) &&
+	       efer == f->l2.efer && pat == f->l2.pat &&
+	       kvm_vcpu_is_legal_gpa(vcpu, vmcs12->guest_cr3) &&
+	       kvm_vcpu_is_legal_gpa(vcpu, vmcs12->host_cr3) &&
+	       !((vmcs12->host_fs_selector | vmcs12->host_gs_selector) &
+		 (SEGMENT_RPL_MASK | SEGMENT_TI_MASK)) &&
+	       !nvx_compat_noncanonical(vmcs12->host_fs_base, vcpu) &&
+	       !nvx_compat_noncanonical(vmcs12->host_gs_base, vcpu);
+}
+
+/* vmcs02 where L1 or L0 may want it different from how the last exit left it. */
+static void update_vmcs02(struct kvm_vcpu *vcpu, struct nvx_fast *f,
+			  struct vmcs12 *vmcs12)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+	unsigned long cr0_shadow = nested_read_cr0(vmcs12);
+	unsigned long cr4_shadow = nested_read_cr4(vmcs12);
+
+	pin_controls_set(vmx, f->l2.controls02.pin);
+	exec_controls_set(vmx, f->l2.controls02.exec);
+	secondary_exec_controls_set(vmx, f->l2.controls02.secondary_exec);
+	vm_entry_controls_set(vmx, f->l2.controls02.vm_entry);
+	vm_exit_controls_set(vmx, f->l2.controls02.vm_exit);
+
+	if (f->synced.cr0_shadow != cr0_shadow)
+		vmcs_writel(CR0_READ_SHADOW, cr0_shadow);
+	if (f->synced.cr4_shadow != cr4_shadow)
+		vmcs_writel(CR4_READ_SHADOW, cr4_shadow);
+	if (f->synced.cr3 != vmcs12->guest_cr3)
+		vmcs_writel(GUEST_CR3, vmcs12->guest_cr3);
+	if (f->synced.rflags != vmcs12->guest_rflags)
+		vmcs_writel(GUEST_RFLAGS, vmcs12->guest_rflags);
+	if (f->synced.interruptibility != vmcs12->guest_interruptibility_info)
+		vmcs_write32(GUEST_INTERRUPTIBILITY_INFO,
+			     vmcs12->guest_interruptibility_info);
+	vmx->loaded_vmcs->nmi_known_unmasked =
+		!(vmcs12->guest_interruptibility_info & GUEST_INTR_STATE_NMI);
+	vmcs_write32(VM_ENTRY_INTR_INFO_FIELD, 0);
+
+	if (nested_cpu_has(vmcs12, CPU_BASED_TPR_SHADOW) &&
+	    f->l2.tpr_threshold != vmcs12->tpr_threshold) {
+		f->l2.tpr_threshold = vmcs12->tpr_threshold;
+		vmcs_write32(TPR_THRESHOLD, vmcs12->tpr_threshold);
+	}
+	if (nested_cpu_has_vid(vmcs12) &&
+	    f->synced.intr_status != vmcs12->guest_intr_status)
+		vmcs_write16(GUEST_INTR_STATUS, vmcs12->guest_intr_status);
+
+	if (f->msr_bitmap.map.hva)
+		nvx_merge_msr_bitmap(vmx, f);
+}
+
+/* KVM's view of the vCPU, which is L2's while vmcs02 is loaded. */
+static void load_l2_registers(struct kvm_vcpu *vcpu, const struct nvx_fast *f,
+			      struct vmcs12 *vmcs12)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+
+	vcpu->arch.regs[VCPU_REGS_RSP] = vmcs12->guest_rsp;
+	vcpu->arch.regs[VCPU_REGS_RIP] = vmcs12->guest_rip;
+	vcpu->arch.regs_dirty = BIT(VCPU_REGS_RSP) | BIT(VCPU_REGS_RIP);
+	vcpu->arch.regs_avail = ~NVX_REGS_UNKNOWN;
+	vmx->segment_cache.bitmask = 0;
+
+	vmx->rflags = vmcs12->guest_rflags;
+	vcpu->arch.cr0 = vmcs12->guest_cr0;
+	vcpu->arch.cr0_guest_owned_bits = f->l2.cr0_owned;
+	vcpu->arch.cr3 = vmcs12->guest_cr3;
+	vcpu->arch.cr4 = vmcs12->guest_cr4;
+	vcpu->arch.cr4_guest_owned_bits = f->l2.cr4_owned;
+	vcpu->arch.dr7 = DR7_FIXED_1;
+	vcpu->arch.pat = f->l2.pat;
+	vcpu->arch.tsc_offset = f->l2.tsc_offset;
+	vcpu->arch.tsc_scaling_ratio = f->l2.tsc_ratio;
+	vcpu->arch.l1tf_flush_l1d = true;
+}
+
+static void enter_l2_mmu(struct kvm_vcpu *vcpu)
+{
+	struct kvm_mmu *mmu = &vcpu->arch.guest_mmu;
+	struct page *page = pfn_to_page(mmu->root.hpa >> PAGE_SHIFT);
+	struct kvm_mmu_page *root = (struct kvm_mmu_page *)page_private(page);
+
+	vcpu->arch.mmu = mmu;
+	vcpu->arch.walk_mmu = &vcpu->arch.nested_mmu;
+	vcpu_clear_mmio_info(vcpu, MMIO_GVA_ANY);
+	/* As kvm_mmu_new_pgd() does; a dummy root has no such page. */
+	if (root)
+		atomic_set(&root->write_flooding_count, 0);
+}
+
+/**
+ * nvx_fast_enter() - Enter L2 on VMRESUME if nothing unusual is to be done
+ * @vcpu: vCPU whose L1 executes VMRESUME
+ * @f: its record
+ *
+ * Context: Preemption off.  Does not sleep.
+ * Return: NVX_WHY_TAKEN, or why nothing was changed but the cached vmcs12,
+ * which is as far as copy_shadow_to_vmcs12() takes it.
+ */
+enum nvx_fast_reason nvx_fast_enter(struct kvm_vcpu *vcpu, struct nvx_fast *f)
+{
+	enum nvx_fast_reason reason = entry_check(vcpu, f);
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+	struct vmcs12 *vmcs12 = get_vmcs12(vcpu);
+
+	if (reason != NVX_WHY_TAKEN)
+		return reason;
+
+	if (vmx->vmcs01.shadow_vmcs)
+		nvx_shadow_pull(vmx, f);
+
+	if (!vmcs12_ok(vcpu, f, vmcs12)) {
+		reason = NVX_WHY_L2_STATE;
+		goto restore;
+	}
+	vmx->nested.has_preemption_timer_deadline = false;
+	vmx->nested.preemption_timer_expired = false;
+	if (nested_cpu_has_preemption_timer(vmcs12) && !nvx_timer_enter(vmx, f)) {
+		reason = NVX_WHY_TIMER;
+		goto restore;
+	}
+
+	f->l2.root01 = vcpu->arch.root_mmu.root.hpa;
+	nvx_compat_count_branch(vcpu);
+	vmx->nested.nested_run_pending = 1;
+	vmx->nested.pi_pending = false;
+	vmx->nested.l1_tpr_threshold = -1;
+
+	nvx_fast_switch_vmcs(vmx, &vmx->nested.vmcs02);
+	update_vmcs02(vcpu, f, vmcs12);
+	enter_guest_mode(vcpu);
+	load_l2_registers(vcpu, f, vmcs12);
+	nvx_fast_switch_efer(vmx, f, f->l2.efer);
+	enter_l2_mmu(vcpu);
+	return NVX_WHY_TAKEN;
+
+restore:
+	if (vmx->vmcs01.shadow_vmcs)
+		vmcs_load(vmx->vmcs01.vmcs);
+	return reason;
+}

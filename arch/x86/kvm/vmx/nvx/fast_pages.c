@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * nvx_fast: guest pages that stay mapped while L1 runs.
+ *
+ * KVM maps the pages that vmcs12 points to at each VM-entry and unmaps them at
+ * each exit.  A map stays right as long as neither the memslots nor the host's
+ * page tables under them have changed; both are counted by generic KVM, so
+ * "unchanged" is two comparisons and needs no callback.  A page that did change
+ * is held until the next VM-entry, as KVM holds it while L2 runs.
+ */
+#include <linux/kvm_host.h>
+
+#include "vmx/vmx.h"
+#include "vmx/nested.h"
+#include "nvx_compat.h"
+#include "fast.h"
+#include "nvx.h"
+
+static u64 memslots_generation(struct kvm_vcpu *vcpu)
+{
+	/* The memslots are part of struct kvm, only the pointer is RCU's. */
+	return rcu_dereference_raw(vcpu->kvm->memslots[0])->generation;
+}
+
+/**
+ * nvx_pages_current() - Are all kept pages still what the guest sees?
+ * @vcpu: vCPU about to enter L2
+ * @f: its record
+ *
+ * Context: Any.  A change that comes later is no different from one that comes
+ * while L2 runs.
+ */
+bool nvx_pages_current(struct kvm_vcpu *vcpu, struct nvx_fast *f)
+{
+	struct kvm *kvm = vcpu->kvm;
+
+	return (nvx_fast_mask & NVX_FAST_PAGES) &&
+	       !READ_ONCE(kvm->mmu_invalidate_in_progress) &&
+	       READ_ONCE(kvm->mmu_invalidate_seq) == f->mmu_seq &&
+	       memslots_generation(vcpu) == f->memslots_gen;
+}
+
+/**
+ * nvx_pages_begin() - Make room for the maps of a VM-entry on KVM's own path
+ * @vcpu: vCPU about to enter L2, or to leave VMX operation
+ * @f: its record
+ *
+ * KVM overwrites its maps at VM-entry, so those that outlived the exit have to
+ * go first.  The counts are taken here, before KVM maps anything, so that no
+ * change goes unnoticed.
+ *
+ * Context: Process context.
+ */
+void nvx_pages_begin(struct kvm_vcpu *vcpu, struct nvx_fast *f)
+{
+	struct nested_vmx *nested = &to_vmx(vcpu)->nested;
+
+	if (f->pages_kept) {
+		f->pages_kept = false;
+		kvm_vcpu_unmap(vcpu, &nested->apic_access_page_map, false);
+		kvm_vcpu_unmap(vcpu, &nested->virtual_apic_map, true);
+		kvm_vcpu_unmap(vcpu, &nested->pi_desc_map, true);
+		nested->pi_desc = NULL;
+	}
+
+	if (nvx_pages_current(vcpu, f))
+		return;
+
+	if (f->msr_bitmap.map.hva)
+		kvm_vcpu_unmap(vcpu, &f->msr_bitmap.map, false);
+	f->memslots_gen = memslots_generation(vcpu);
+	f->mmu_seq = READ_ONCE(vcpu->kvm->mmu_invalidate_seq);
+	smp_rmb(); /* count first, then map */
+}
+
+/**
+ * nvx_pages_end() - Map what nvx needs beyond KVM's own maps
+ * @vcpu: vCPU that has entered L2 on KVM's own path
+ * @f: its record
+ *
+ * Context: Process context, kvm->srcu held for read.
+ * Return: false if L1's MSR bitmap cannot be mapped.
+ */
+bool nvx_pages_end(struct kvm_vcpu *vcpu, struct nvx_fast *f)
+{
+	struct vmcs12 *vmcs12 = get_vmcs12(vcpu);
+	struct nvx_page *page = &f->msr_bitmap;
+
+	if (!nested_cpu_has(vmcs12, CPU_BASED_USE_MSR_BITMAPS))
+		return true;
+
+	if (page->map.hva && page->gpa == vmcs12->msr_bitmap)
+		return true;
+
+	if (page->map.hva)
+		kvm_vcpu_unmap(vcpu, &page->map, false);
+	if (kvm_vcpu_map(vcpu, gpa_to_gfn(vmcs12->msr_bitmap), &page->map))
+		return false;
+	page->gpa = vmcs12->msr_bitmap;
+	return true;
+}
+
+/**
+ * nvx_pages_release() - Unmap everything
+ * @vcpu: vCPU that leaves VMX operation
+ * @f: its record
+ *
+ * Context: Process context.
+ */
+void nvx_pages_release(struct kvm_vcpu *vcpu, struct nvx_fast *f)
+{
+	nvx_pages_begin(vcpu, f);
+	if (f->msr_bitmap.map.hva)
+		kvm_vcpu_unmap(vcpu, &f->msr_bitmap.map, false);
+}
+
+/**
+ * nvx_merge_msr_bitmap() - Bring the MSR bitmap of vmcs02 up to date
+ * @vmx: vCPU that enters L2
+ * @f: its record, with L1's bitmap mapped
+ *
+ * nested_vmx_prepare_msr_bitmap() lets L2 access a handful of MSRs directly if
+ * neither L0 nor L1 intercepts them; NVX_COMPAT_MSR_WORDS lists the 64-bit words
+ * that hold their bits.  All other bits were set at the last VM-entry on KVM's
+ * own path and stay set.  Done at every entry: L1 may have changed its bitmap
+ * without telling anybody.
+ *
+ * Context: Any.
+ */
+void nvx_merge_msr_bitmap(struct vcpu_vmx *vmx, struct nvx_fast *f)
+{
+	const u64 *l1 = f->msr_bitmap.map.hva;
+	const u64 *l0 = (u64 *)vmx->vmcs01.msr_bitmap;
+	u64 *l2 = (u64 *)vmx->nested.vmcs02.msr_bitmap;
+	u64 word;
+
+#define MERGE(index, mask)						\
+	do {								\
+		word = READ_ONCE(l1[index]) | l0[index] | ~(u64)(mask);	\
+		if (word != l2[index])					\
+			l2[index] = word;				\
+	} while (0);
+	NVX_COMPAT_MSR_WORDS(MERGE)
+#undef MERGE
+}
+
+/**
+ * nvx_msr_exit_wanted() - Does L1 want this RDMSR or WRMSR of L2?
+ * @vcpu: vCPU that has left L2 because of an MSR access
+ * @f: its record
+ * @write: WRMSR
+ *
+ * Context: Any.
+ * Return: true if the access is certainly L1's; false if it is not or if only
+ * nested_vmx_exit_handled_msr() can tell.
+ */
+bool nvx_msr_exit_wanted(struct kvm_vcpu *vcpu, struct nvx_fast *f, bool write)
+{
+	const u8 *bitmap = f->msr_bitmap.map.hva;
+	struct vmcs12 *vmcs12 = get_vmcs12(vcpu);
+	u32 msr = vcpu->arch.regs[VCPU_REGS_RCX];
+
+	if (!nested_cpu_has(vmcs12, CPU_BASED_USE_MSR_BITMAPS))
+		return true;
+	if (!bitmap || f->msr_bitmap.gpa != vmcs12->msr_bitmap ||
+	    !nvx_pages_current(vcpu, f))
+		return false;
+
+	/* SDM 25.6.9: read-low, read-high, write-low, write-high, 1 KiB each. */
+	if (write)
+		bitmap += 2048;
+	if (msr >= 0xc0000000) {
+		msr -= 0xc0000000;
+		bitmap += 1024;
+	}
+	if (msr >= 1024 * 8)
+		return true;
+	return READ_ONCE(bitmap[msr / 8]) & BIT(msr % 8);
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * nvx_fast: the preemption timer of L2 without an hrtimer per transition.
+ *
+ * KVM as L1 leaves the preemption timer on and loads it with the largest value
+ * (45 s at 3 GHz) when it has no deadline, so stock L0 starts and cancels an
+ * hrtimer around every run of L2 for nothing.  Here the hrtimer goes on ticking
+ * while L1 runs.  If it was started with the value that is in force now, it
+ * cannot be late, only early; its callback then finds out how much is left and
+ * starts it again.  L2 gets its exit at the time it would have had.
+ *
+ * The callback may run on another CPU than the vCPU.  Each side writes its own
+ * fact, then reads the other's: nvx_timer_enter() sets @timer_state and looks
+ * whether the hrtimer is queued, the callback is no longer queued and looks at
+ * @timer_state.  At least one of them sees the other, and starting an hrtimer
+ * twice is harmless.  nvx_timer_leave() sets @timer_state and looks whether the
+ * callback is running; if so the exit takes KVM's own path, which waits for it.
+ */
+#include <linux/hrtimer.h>
+#include <linux/kvm_host.h>
+
+#include "x86.h"
+#include "vmx/vmx.h"
+#include "vmx/nested.h"
+#include "fast.h"
+#include "nvx.h"
+
+/* Start the hrtimer for @tsc_left cycles of L1's TSC. */
+static void timer_start(struct vcpu_vmx *vmx, u64 tsc_left)
+{
+	u64 ns = mul_u64_u32_div(tsc_left, 1000000,
+				 vmx->vcpu.arch.virtual_tsc_khz);
+
+	hrtimer_start(&vmx->nested.preemption_timer,
+		      ktime_add_ns(ktime_get(), ns), HRTIMER_MODE_ABS_PINNED);
+}
+
+static u64 l1_cycles(struct kvm_vcpu *vcpu, u64 host_cycles)
+{
+	u64 ratio = vcpu->arch.l1_tsc_scaling_ratio;
+
+	if (ratio == kvm_caps.default_tsc_scaling_ratio)
+		return host_cycles;
+	return mul_u64_u64_shr(host_cycles, ratio,
+			       kvm_caps.tsc_scaling_ratio_frac_bits);
+}
+
+/**
+ * nvx_timer_enter() - L2 is about to run with its preemption timer
+ * @vmx: the vCPU
+ * @f: its record
+ *
+ * Context: Preemption off.
+ * Return: false if only KVM's own path can do this VM-entry.
+ */
+bool nvx_timer_enter(struct vcpu_vmx *vmx, struct nvx_fast *f)
+{
+	struct kvm_vcpu *vcpu = &vmx->vcpu;
+	u32 value = get_vmcs12(vcpu)->vmx_preemption_timer_value;
+
+	/* A value of 0 exits before L2 runs. */
+	if (!value || !vcpu->arch.virtual_tsc_khz ||
+	    !(nvx_fast_mask & NVX_FAST_TIMER))
+		return false;
+
+	f->timer_start = rdtsc();
+	vmx->nested.preemption_timer_deadline = value +
+		(kvm_read_l1_tsc(vcpu, f->timer_start) >>
+		 NVX_TIMER_RATE);
+	vmx->nested.has_preemption_timer_deadline = true;
+
+	if (value == f->timer_value &&
+	    vcpu->arch.virtual_tsc_khz == f->timer_khz) {
+		WRITE_ONCE(f->timer_state, NVX_TIMER_L2);
+		smp_mb(); /* pairs with the one in nvx_timer_early() */
+		if (hrtimer_is_queued(&vmx->nested.preemption_timer))
+			return true;
+	}
+
+	f->timer_value = value;
+	f->timer_khz = vcpu->arch.virtual_tsc_khz;
+	WRITE_ONCE(f->timer_state, NVX_TIMER_L2);
+	timer_start(vmx, (u64)value << NVX_TIMER_RATE);
+	return true;
+}
+
+/**
+ * nvx_timer_leave() - L2 has left; the hrtimer may go on
+ * @vmx: the vCPU
+ * @f: its record
+ *
+ * Context: Preemption off.
+ * Return: false if the callback is running: KVM's own path has to wait for it.
+ */
+bool nvx_timer_leave(struct vcpu_vmx *vmx, struct nvx_fast *f)
+{
+	if (!(nvx_fast_mask & NVX_FAST_TIMER))
+		return false;
+
+	WRITE_ONCE(f->timer_state, NVX_TIMER_L1);
+	smp_mb(); /* pairs with the one in nvx_timer_early() */
+	return !hrtimer_callback_running(&vmx->nested.preemption_timer);
+}
+
+/**
+ * nvx_timer_early() - The hrtimer has fired: is it too early for an exit?
+ * @vmx: vCPU that the timer belongs to
+ *
+ * Context: hrtimer callback, interrupts off.
+ * Return: true if nothing is due; if L2 runs the hrtimer is started again.
+ */
+bool nvx_timer_early(struct vcpu_vmx *vmx)
+{
+	struct nvx_fast *f = vmx->nested.nvx.fast;
+	u64 value, elapsed;
+
+	if (!f)
+		return false;
+
+	smp_mb(); /* pairs with those in nvx_timer_enter() and _leave() */
+	switch (READ_ONCE(f->timer_state)) {
+	case NVX_TIMER_KVM:
+		return false;
+	case NVX_TIMER_L1:
+		return true;
+	case NVX_TIMER_L2:
+		break;
+	}
+
+	value = (u64)READ_ONCE(f->timer_value) <<
+		NVX_TIMER_RATE;
+	elapsed = l1_cycles(&vmx->vcpu, rdtsc() - READ_ONCE(f->timer_start));
+	if (elapsed >= value)
+		return false;
+
+	timer_start(vmx, value - elapsed);
+	return true;
+}
