@@ -9,7 +9,7 @@
 
 PARAMS=/sys/module/kvm_intel/parameters
 COUNTERS=/sys/kernel/debug/kvm/nvx
-FEATURES="nvx_debugctl nvx_shadow_host nvx_prefault nvx_no_umip_emul"
+FEATURES="nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast nvx_no_umip_emul"
 
 is()
 {
@@ -47,13 +47,14 @@ if [ "$KMOD" = stock ]; then
 	exit
 fi
 
-for feature in nvx nvx_debugctl nvx_shadow_host nvx_prefault; do
+for feature in nvx nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast; do
 	check "$feature is on by default" is $feature Y
 done
 check "nvx_no_umip_emul is off by default" is nvx_no_umip_emul N
 check "counters exist" test -f "$COUNTERS/prefault_mapped"
 check "counters are read-only" test "$(stat -c %a "$COUNTERS/prefault_mapped")" = 444
-for feature in nvx nvx_debugctl nvx_shadow_host nvx_no_umip_emul; do
+for feature in nvx nvx_debugctl nvx_shadow_host nvx_fast nvx_fast_parts \
+	nvx_no_umip_emul; do
 	check "$feature is read-only" mode $feature 444
 done
 check "nvx_prefault is writable" mode nvx_prefault 644
@@ -63,11 +64,19 @@ check "nvx_prefault goes on" write nvx_prefault 1
 check "nvx_prefault refuses nonsense" fails write nvx_prefault perhaps
 check "nvx_prefault on: the test finds fewer exits" /bin/nvx_prefault_test
 
-for off in nvx_debugctl nvx_shadow_host nvx_prefault; do
+for off in nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast; do
 	check "load with $off=0" kvm_load $off=0
 	check "$off=0 is in effect" is $off N
 	check "$off=0: exits" /bin/nvx_exits_test
 done
+
+# Everything but one part, and every change is noticed all the same.
+for parts in 0 62 61 59 55 47 31; do
+	check "load with nvx_fast_parts=$parts" kvm_load nvx_fast_parts=$parts
+	check "nvx_fast_parts=$parts: nvx_fast_test" /bin/nvx_fast_test
+done
+check "load with nvx_fast=0" kvm_load nvx_fast=0
+check "nvx_fast=0: nvx_fast_test finds stock" /bin/nvx_fast_test
 
 check "load with nvx_no_umip_emul=1" kvm_load nvx_no_umip_emul=1
 check "nvx_no_umip_emul=1: UMIP is hidden" /bin/nvx_umip_test
@@ -77,13 +86,14 @@ check "nvx=0 has turned all of them off" all_off
 check "nvx=0: nvx_prefault cannot be turned on" fails write nvx_prefault 1
 check "nvx=0: the reason is in dmesg" sh -c 'dmesg | grep -q "nvx_prefault=1 refused"'
 for program in nvx_exits_test nvx_shadow_host_test nvx_prefault_test \
-	nvx_debugctl_test nvx_umip_test; do
+	nvx_debugctl_test nvx_umip_test nvx_fast_test; do
 	check "nvx=0: $program finds stock" /bin/$program
 done
 check "nvx=0: no counter moved" counters_are_zero
 
 check "load with ept=0" kvm_load ept=0
 check "ept=0 turns nvx_prefault off" is nvx_prefault N
+check "ept=0 turns nvx_fast off" is nvx_fast N
 check "load with nested=0" kvm_load nested=0
 check "nested=0 turns nvx_prefault off" is nvx_prefault N
 check "nested=0 turns nvx_shadow_host off" is nvx_shadow_host N

@@ -270,6 +270,8 @@ void nvx_fast_reset(struct kvm_vcpu *vcpu)
 	if (f) {
 		f->l1_valid = false;
 		f->l2_valid = false;
+		f->shadow_rw_valid = false;
+		f->shadow_ro_valid = false;
 	}
 }
 
@@ -328,13 +330,13 @@ static bool event_harmless(struct kvm_vcpu *vcpu)
 	case EXIT_REASON_INTERRUPT_WINDOW:
 	case EXIT_REASON_EPT_VIOLATION:
 	case EXIT_REASON_PREEMPTION_TIMER:
+	case EXIT_REASON_MSR_READ:
 		return true;
 	case EXIT_REASON_EXCEPTION_NMI:
 		return is_nmi(vmx_get_intr_info(vcpu));
 	case EXIT_REASON_CPUID:
 	case EXIT_REASON_HLT:
 	case EXIT_REASON_IO_INSTRUCTION:
-	case EXIT_REASON_MSR_READ:
 	case EXIT_REASON_VMCALL:
 	case EXIT_REASON_PAUSE_INSTRUCTION:
 	case EXIT_REASON_VMREAD:
@@ -482,7 +484,10 @@ bool nvx_fast_vmentry(struct kvm_vcpu *vcpu, bool launch)
 		preempt_enable();
 	}
 	if (!taken) {
+		/* VM-entry may fail, and KVM write the shadow VMCS then. */
 		f->l2_valid = false;
+		f->shadow_rw_valid = false;
+		f->shadow_ro_valid = false;
 		WRITE_ONCE(f->timer_state, NVX_TIMER_KVM);
 		nvx_pages_begin(vcpu, f);
 	}
