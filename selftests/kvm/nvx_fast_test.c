@@ -33,7 +33,7 @@
 #define ENTRY_EFER	BIT(15)
 #define EXIT_EFER	BIT(21)
 #define REASON_TIMER	52
-#define LIMIT		(1ul << 36)
+#define LIMIT		BIT(36)
 
 /* What L2 finds, and what it is asked to do. */
 static struct {

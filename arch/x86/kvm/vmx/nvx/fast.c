@@ -119,9 +119,7 @@ static bool config_known(struct kvm_vcpu *vcpu, struct vmcs12 *vmcs12)
 	const u32 second_needs = SECONDARY_EXEC_ENABLE_EPT |
 				 SECONDARY_EXEC_ENABLE_VPID |
 				 SECONDARY_EXEC_UNRESTRICTED_GUEST;
-	const u32 second_bars = SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES |
-				SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE |
-				SECONDARY_EXEC_SHADOW_VMCS |
+	const u32 second_bars = SECONDARY_EXEC_SHADOW_VMCS |
 				SECONDARY_EXEC_ENCLS_EXITING;
 	u32 second = vmcs12->secondary_vm_exec_control;
 
@@ -131,7 +129,6 @@ static bool config_known(struct kvm_vcpu *vcpu, struct vmcs12 *vmcs12)
 	       !(vmcs12->vm_entry_controls & entry_bars) &&
 	       (vmcs12->vm_exit_controls & VM_EXIT_HOST_ADDR_SPACE_SIZE) &&
 	       !(vmcs12->vm_exit_controls & exit_bars) &&
-	       !nested_cpu_has_posted_intr(vmcs12) &&
 	       vmcs12->vmcs_link_pointer == INVALID_GPA &&
 	       !vmcs12->hdr.shadow_vmcs && !vmcs12->vm_entry_msr_load_count &&
 	       !vmcs12->vm_exit_msr_load_count &&
@@ -175,6 +172,9 @@ static void record_entry(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 	f->l2.tpr_threshold = vmcs12->tpr_threshold;
 	f->l2.cr0_mask = vmcs12->cr0_guest_host_mask;
 	f->l2.debugctl = vmcs12->guest_ia32_debugctl;
+	f->has_pages = nested_cpu_has(vmcs12, CPU_BASED_TPR_SHADOW) ||
+		       nested_cpu_has2(vmcs12, SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES) ||
+		       nested_cpu_has_posted_intr(vmcs12);
 	f->syscall_msrs[0] = vmx_find_uret_msr(vmx, MSR_STAR);
 	f->syscall_msrs[1] = vmx_find_uret_msr(vmx, MSR_LSTAR);
 	f->syscall_msrs[2] = vmx_find_uret_msr(vmx, MSR_SYSCALL_MASK);
@@ -204,7 +204,7 @@ void nvx_fast_entered(struct kvm_vcpu *vcpu)
 	f->shadow_rw_valid = false;
 	f->l2_valid = config_known(vcpu, vmcs12) && modes_match(vcpu, vmcs12) &&
 		      !nvx_compat_evmptr_valid(vmx) &&
-		      nvx_pages_end(vcpu, f);
+		      !nvx_pages_logged(vcpu) && nvx_pages_end(vcpu, f);
 	if (!f->l2_valid)
 		return;
 

@@ -74,6 +74,7 @@ struct nvx_page {
  * struct nvx_fast - What the last complete transition left behind
  * @l1_valid: the @l1 record describes vmcs01, L1 about to run or running
  * @l2_valid: the @l2 record describes vmcs02 and the L1 that entered L2
+ * @has_pages: vmcs02 points to pages of L1 that the CPU accesses
  * @pages_kept: KVM's own maps of vmcs12 pages survived the last exit
  * @shadow_rw_valid: read/write members of @shadow are in the shadow VMCS
  * @shadow_ro_valid: read-only members of @shadow are in the shadow VMCS
@@ -100,6 +101,7 @@ struct nvx_page {
 struct nvx_fast {
 	bool l1_valid;
 	bool l2_valid;
+	bool has_pages;
 	bool pages_kept;
 	bool shadow_rw_valid;
 	bool shadow_ro_valid;
@@ -174,8 +176,10 @@ void nvx_shadow_push(struct vcpu_vmx *vmx, struct nvx_fast *f);
 bool nvx_pages_current(struct kvm_vcpu *vcpu, struct nvx_fast *f);
 void nvx_pages_begin(struct kvm_vcpu *vcpu, struct nvx_fast *f);
 bool nvx_pages_end(struct kvm_vcpu *vcpu, struct nvx_fast *f);
+bool nvx_pages_logged(struct kvm_vcpu *vcpu);
 void nvx_pages_release(struct kvm_vcpu *vcpu, struct nvx_fast *f);
-void nvx_merge_msr_bitmap(struct vcpu_vmx *vmx, struct nvx_fast *f);
+void nvx_merge_msr_bitmap(struct vcpu_vmx *vmx, struct nvx_fast *f,
+			  struct vmcs12 *vmcs12);
 bool nvx_msr_exit_wanted(struct kvm_vcpu *vcpu, struct nvx_fast *f, bool write);
 
 /* fast_timer.c */

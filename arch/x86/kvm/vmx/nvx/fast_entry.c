@@ -9,6 +9,7 @@
 
 #include "x86.h"
 #include "cpuid.h"
+#include "irq.h"
 #include "lapic.h"
 #include "mmu/mmu_internal.h"
 #include "vmx/vmx.h"
@@ -63,6 +64,10 @@ static bool event_waits(struct kvm_vcpu *vcpu)
 	if (lapic_in_kernel(vcpu) &&
 	    READ_ONCE(vcpu->arch.apic->pending_events))
 		return true;
+	/* A notification for L2's posted interrupts that came while L1 ran. */
+	if (nested_cpu_has_posted_intr(get_vmcs12(vcpu)) &&
+	    kvm_apic_has_interrupt(vcpu) == vmx->nested.posted_intr_nv)
+		return true;
 	return kvm_vcpu_apicv_active(vcpu) &&
 	       (vmcs_read16(GUEST_INTR_STATUS) & 0xff);
 }
@@ -101,8 +106,7 @@ static enum nvx_fast_reason entry_check(struct kvm_vcpu *vcpu,
 	if (vcpu->arch.guest_mmu.root.hpa != f->l2.root02 ||
 	    vcpu->arch.root_mmu.root.hpa == INVALID_PAGE)
 		return NVX_WHY_MMU;
-	if (!nvx_pages_current(vcpu, f) ||
-	    (!f->pages_kept && nested_cpu_has(get_vmcs12(vcpu), CPU_BASED_TPR_SHADOW)))
+	if (!nvx_pages_current(vcpu, f) || (f->has_pages && !f->pages_kept))
 		return NVX_WHY_PAGES;
 	return NVX_WHY_TAKEN;
 }
@@ -181,7 +185,7 @@ static void update_vmcs02(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 		vmcs_write16(GUEST_INTR_STATUS, vmcs12->guest_intr_status);
 
 	if (f->msr_bitmap.map.hva)
-		nvx_merge_msr_bitmap(vmx, f);
+		nvx_merge_msr_bitmap(vmx, f, vmcs12);
 }
 
 /* KVM's view of the vCPU, which is L2's while vmcs02 is loaded. */

@@ -73,6 +73,10 @@ static enum nvx_fast_reason exit_check(struct kvm_vcpu *vcpu,
 	if (vcpu->arch.efer != f->l2.efer)
 		return NVX_WHY_L2_STATE;
 
+	/* Or else the pages that the CPU has written may have to be logged. */
+	if (f->has_pages && !nvx_pages_current(vcpu, f))
+		return NVX_WHY_PAGES;
+
 	if (vcpu->arch.root_mmu.root.hpa != f->l2.root01 ||
 	    vcpu->arch.guest_mmu.root.hpa == INVALID_PAGE)
 		return NVX_WHY_MMU;

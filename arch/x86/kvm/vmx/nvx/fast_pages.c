@@ -10,6 +10,7 @@
  */
 #include <linux/kvm_host.h>
 
+#include "lapic.h"
 #include "vmx/vmx.h"
 #include "vmx/nested.h"
 #include "nvx_compat.h"
@@ -100,6 +101,35 @@ bool nvx_pages_end(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 	return true;
 }
 
+static bool page_logged(struct kvm_vcpu *vcpu, gpa_t gpa)
+{
+	struct kvm_memory_slot *slot =
+		gfn_to_memslot(vcpu->kvm, gpa_to_gfn(gpa));
+
+	return slot && kvm_slot_dirty_track_enabled(slot);
+}
+
+/**
+ * nvx_pages_logged() - Does user space want to know of writes of the CPU?
+ * @vcpu: vCPU that has entered L2 on KVM's own path
+ *
+ * KVM marks the pages that the CPU writes by itself dirty at every exit from L2,
+ * see nested_mark_vmcs12_pages_dirty().  The short form does not: while those
+ * pages are logged every transition takes KVM's own path.  Logging that starts
+ * later changes the memslots' generation.
+ *
+ * Context: kvm->srcu held for read.
+ */
+bool nvx_pages_logged(struct kvm_vcpu *vcpu)
+{
+	struct vmcs12 *vmcs12 = get_vmcs12(vcpu);
+
+	return (nested_cpu_has(vmcs12, CPU_BASED_TPR_SHADOW) &&
+		page_logged(vcpu, vmcs12->virtual_apic_page_addr)) ||
+	       (nested_cpu_has_posted_intr(vmcs12) &&
+		page_logged(vcpu, vmcs12->posted_intr_desc_addr));
+}
+
 /**
  * nvx_pages_release() - Unmap everything
  * @vcpu: vCPU that leaves VMX operation
@@ -114,20 +144,43 @@ void nvx_pages_release(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 		kvm_vcpu_unmap(vcpu, &f->msr_bitmap.map, false);
 }
 
+#define X2APIC_WORD	(APIC_BASE_MSR / 64)
+#define X2APIC_BIT(reg)	BIT_ULL((APIC_BASE_MSR + ((reg) >> 4)) % 64)
+
+/* The APIC's MSRs, of which those that the CPU virtualizes are L1's to decide. */
+static void merge_x2apic(u64 *l2, const u64 *l1, struct vmcs12 *vmcs12)
+{
+	bool reg_virt = nested_cpu_has_apic_reg_virt(vmcs12);
+	u64 writes = X2APIC_BIT(APIC_TASKPRI);
+	u64 reads = reg_virt ? ~0ull : writes;
+	int i;
+
+	if (nested_cpu_has_vid(vmcs12))
+		writes |= X2APIC_BIT(APIC_EOI) | X2APIC_BIT(APIC_SELF_IPI);
+
+	l2[X2APIC_WORD] = READ_ONCE(l1[X2APIC_WORD]) | ~reads;
+	l2[256 + X2APIC_WORD] = READ_ONCE(l1[256 + X2APIC_WORD]) | ~writes;
+	for (i = 1; reg_virt && i < 4; i++)
+		l2[X2APIC_WORD + i] = READ_ONCE(l1[X2APIC_WORD + i]);
+}
+
 /**
  * nvx_merge_msr_bitmap() - Bring the MSR bitmap of vmcs02 up to date
  * @vmx: vCPU that enters L2
  * @f: its record, with L1's bitmap mapped
+ * @vmcs12: its vmcs12
  *
  * nested_vmx_prepare_msr_bitmap() lets L2 access a handful of MSRs directly if
  * neither L0 nor L1 intercepts them; NVX_COMPAT_MSR_WORDS lists the 64-bit words
- * that hold their bits.  All other bits were set at the last VM-entry on KVM's
- * own path and stay set.  Done at every entry: L1 may have changed its bitmap
+ * that hold their bits.  With x2APIC virtualization the CPU handles some MSRs of
+ * the APIC.  All other bits were set at the last VM-entry on KVM's own path and
+ * stay set.  Done at every entry: L1 may have changed its bitmap
  * without telling anybody.
  *
  * Context: Any.
  */
-void nvx_merge_msr_bitmap(struct vcpu_vmx *vmx, struct nvx_fast *f)
+void nvx_merge_msr_bitmap(struct vcpu_vmx *vmx, struct nvx_fast *f,
+			  struct vmcs12 *vmcs12)
 {
 	const u64 *l1 = f->msr_bitmap.map.hva;
 	const u64 *l0 = (u64 *)vmx->vmcs01.msr_bitmap;
@@ -142,6 +195,9 @@ void nvx_merge_msr_bitmap(struct vcpu_vmx *vmx, struct nvx_fast *f)
 	} while (0);
 	NVX_COMPAT_MSR_WORDS(MERGE)
 #undef MERGE
+
+	if (nested_cpu_has_virt_x2apic_mode(vmcs12))
+		merge_x2apic(l2, l1, vmcs12);
 }
 
 /**
