@@ -20,8 +20,6 @@
 #define VM_ENTRY_BAD_HOST	8
 #define REASON_BAD_GUEST	(BIT(31) | 33)
 #define INJECTED	0x41
-#define SECOND_UG	BIT(7)
-#define SECOND_VPID	BIT(5)
 #define READABLE_MSR	0x1a0		/* IA32_MISC_ENABLE, KVM intercepts it */
 #define LSTAR_VALUE	0x123456789000ul
 #define TIMER_RATE	5
@@ -29,7 +27,6 @@
 #define SPINS		(BIT(20) * 8)	/* much longer than the timer */
 #define TIMER_NEVER	0xffffffffu
 #define PIN_TIMER	BIT(6)
-#define ENTRY_DEBUG	BIT(2)
 #define ENTRY_EFER	BIT(15)
 #define EXIT_EFER	BIT(21)
 #define REASON_TIMER	52
@@ -503,12 +500,8 @@ static const struct {
 	{ "save and restore", check_migration },
 };
 
-static void use_known_config(struct vmx_pages *vmx)
+static void use_msr_bitmap(struct vmx_pages *vmx)
 {
-	vmwrite(SECONDARY_VM_EXEC_CONTROL, vmreadz(SECONDARY_VM_EXEC_CONTROL) |
-		SECOND_UG | SECOND_VPID);
-	vmwrite(VIRTUAL_PROCESSOR_ID, 1);
-	vmwrite(VM_ENTRY_CONTROLS, vmreadz(VM_ENTRY_CONTROLS) | ENTRY_DEBUG);
 	vmwrite(CPU_BASED_VM_EXEC_CONTROL, vmreadz(CPU_BASED_VM_EXEC_CONTROL) |
 		CPU_BASED_USE_MSR_BITMAPS | CPU_BASED_USE_TSC_OFFSETTING);
 	vmwrite(MSR_BITMAP, vmx->msr_gpa);
@@ -521,7 +514,7 @@ static void l1_guest_code(struct vmx_pages *vmx)
 	uint64_t i;
 
 	nvx_l1_init(vmx, l2_guest_code);
-	use_known_config(vmx);
+	use_msr_bitmap(vmx);
 	turns(STEADY);
 	GUEST_SYNC(200);
 	turns(TURNS);

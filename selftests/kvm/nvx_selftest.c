@@ -8,6 +8,9 @@
 #include "nvx_selftest.h"
 
 #define L2_STACK_WORDS	128
+#define SECOND_VPID	BIT(5)
+#define SECOND_UG	BIT(7)
+#define ENTRY_DEBUG	BIT(2)
 
 /* All of these are in guest memory. */
 uint64_t nvx_launch;
@@ -180,9 +183,18 @@ void nvx_save_restore(struct nvx_vm *v)
 /* Prepare the current VMCS for nvx_l1_enter(), which starts with a VMLAUNCH. */
 void nvx_l1_prepare_vmcs(struct vmx_pages *vmx, void *l2_guest_code)
 {
+	uint64_t second;
+
 	prepare_vmcs(vmx, l2_guest_code, &l2_stack[L2_STACK_WORDS - 2]);
 	/* The library's -1 means "every #PF exits": a mismatch inverts the bit. */
 	vmwrite(PAGE_FAULT_ERROR_CODE_MATCH, 0);
+	/* As KVM configures its guests, where this CPU has it. */
+	second = vmreadz(SECONDARY_VM_EXEC_CONTROL) |
+		 ((SECOND_VPID | SECOND_UG) & rdmsr(MSR_IA32_VMX_PROCBASED_CTLS2) >> 32);
+	vmwrite(SECONDARY_VM_EXEC_CONTROL, second);
+	if (second & SECOND_VPID)
+		vmwrite(VIRTUAL_PROCESSOR_ID, 1);
+	vmwrite(VM_ENTRY_CONTROLS, vmreadz(VM_ENTRY_CONTROLS) | ENTRY_DEBUG);
 	vmwrite(HOST_RSP, NVX_HOST_RSP);
 	vmwrite(HOST_RIP, (uint64_t)nvx_exit);
 	nvx_launch = 1;

@@ -392,7 +392,8 @@ static bool try_exit(struct kvm_vcpu *vcpu, struct nvx_fast *f, u32 exit_reason,
 	struct vmcs12 *vmcs12 = get_vmcs12(vcpu);
 	enum nvx_fast_reason reason;
 
-	reason = nvx_fast_exit(vcpu, f, exit_reason, intr_info, exit_qual);
+	reason = nvx_fast_exit(vcpu, f, exit_reason, intr_info, exit_qual,
+			       direct);
 	account(vcpu, false, direct, reason);
 	if (reason != NVX_WHY_TAKEN)
 		return false;
@@ -521,7 +522,8 @@ static bool l1_wants(struct kvm_vcpu *vcpu, struct nvx_fast *f, u32 exit_reason)
  * nvx_fast_run() - Can the vCPU go on at the other level at once?
  * @vcpu: vCPU that has just left L1 or L2
  *
- * Context: Interrupts off, right after the VM-exit, kvm->srcu not held.
+ * Context: Interrupts off, right after the VM-exit, kvm->srcu not held.  The
+ * vCPU has a record.
  * Return: true if the vCPU is to be run again.
  */
 bool nvx_fast_run(struct kvm_vcpu *vcpu)
@@ -530,10 +532,10 @@ bool nvx_fast_run(struct kvm_vcpu *vcpu)
 	struct nvx_fast *f = vmx->nested.nvx.fast;
 	u32 exit_reason = vmx->exit_reason.full;
 
-	if (!f)
+	f->switched = false;
+	if (!(nvx_fast_mask & NVX_FAST_DIRECT))
 		return false;
 
-	f->switched = false;
 	if (is_guest_mode(vcpu)) {
 		if (!(nvx_fast_mask & NVX_FAST_EXIT) ||
 		    vmx->idt_vectoring_info & VECTORING_INFO_VALID_MASK ||

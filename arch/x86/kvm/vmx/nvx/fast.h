@@ -161,7 +161,7 @@ struct nvx_fast {
 /* fast_exit.c, fast_entry.c */
 enum nvx_fast_reason nvx_fast_exit(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 				   u32 exit_reason, u32 intr_info,
-				   unsigned long exit_qual);
+				   unsigned long exit_qual, bool direct);
 enum nvx_fast_reason nvx_fast_enter(struct kvm_vcpu *vcpu, struct nvx_fast *f);
 
 /* fast.c */

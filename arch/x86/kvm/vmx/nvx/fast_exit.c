@@ -244,13 +244,14 @@ static void leave_l2_mmu(struct kvm_vcpu *vcpu)
  * @exit_reason: as for nested_vmx_vmexit()
  * @intr_info: as for nested_vmx_vmexit()
  * @exit_qual: as for nested_vmx_vmexit()
+ * @direct: L1 runs next, nobody adds to vmcs12 any more
  *
  * Context: Preemption off.  Does not sleep.
  * Return: NVX_WHY_TAKEN, or why nothing was changed.
  */
 enum nvx_fast_reason nvx_fast_exit(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 				   u32 exit_reason, u32 intr_info,
-				   unsigned long exit_qual)
+				   unsigned long exit_qual, bool direct)
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
 	struct vmcs12 *vmcs12 = get_vmcs12(vcpu);
@@ -268,8 +269,11 @@ enum nvx_fast_reason nvx_fast_exit(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 	f->l2.root02 = vcpu->arch.guest_mmu.root.hpa;
 	f->pages_kept = true;
 
-	if (vmx->vmcs01.shadow_vmcs)
+	/* KVM writes a last field or two after an exit, and then has it synced. */
+	if (vmx->vmcs01.shadow_vmcs && direct)
 		nvx_shadow_push(vmx, f);
+	else if (vmx->vmcs01.shadow_vmcs)
+		vmx->nested.need_vmcs12_to_shadow_sync = true;
 	nvx_fast_switch_vmcs(vmx, &vmx->vmcs01);
 
 	/* L1 expects its branch predictors to be separate from L2's. */

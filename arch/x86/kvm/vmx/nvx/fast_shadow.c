@@ -9,8 +9,7 @@
  *
  * What it holds is known: L0 reads every field that L1 can write at each
  * VM-entry, and L1 does not run before L0 writes them back at the VM-exit.  The
- * fields that L1 cannot write change only here, in copy_vmcs12_to_shadow() (KVM's
- * own exit path, which clears @shadow_ro_valid) and in handle_vmwrite() (an exit
+ * fields that L1 cannot write change only here and in handle_vmwrite() (an exit
  * that invalidates the record).
  */
 #include <linux/kvm_host.h>
@@ -127,4 +126,23 @@ void nvx_shadow_push(struct vcpu_vmx *vmx, struct nvx_fast *f)
 	/* L1 runs next and may write. */
 	f->shadow_rw_valid = false;
 	f->shadow_ro_valid = nvx_fast_mask & NVX_FAST_SHADOW;
+}
+
+/**
+ * nvx_fast_sync_shadow() - Do the work of copy_vmcs12_to_shadow()
+ * @vmx: vCPU about to run L1, vmcs01 loaded
+ *
+ * Context: Preemption off.
+ * Return: false if KVM has to do it.
+ */
+bool nvx_fast_sync_shadow(struct vcpu_vmx *vmx)
+{
+	struct nvx_fast *f = vmx->nested.nvx.fast;
+
+	if (!f || !vmx->vmcs01.shadow_vmcs)
+		return false;
+
+	nvx_shadow_push(vmx, f);
+	vmcs_load(vmx->loaded_vmcs->vmcs);
+	return true;
 }

@@ -183,6 +183,7 @@ bool nvx_fast_vmentry(struct kvm_vcpu *vcpu, bool launch);
 bool nvx_fast_run(struct kvm_vcpu *vcpu);
 bool nvx_fast_handled(struct kvm_vcpu *vcpu);
 bool nvx_timer_early(struct vcpu_vmx *vmx);
+bool nvx_fast_sync_shadow(struct vcpu_vmx *vmx);
 #else
 #define nvx_fast_mask	0u
 static inline void nvx_fast_entered(struct kvm_vcpu *vcpu) { }
@@ -215,7 +216,28 @@ static inline bool nvx_timer_early(struct vcpu_vmx *vmx)
 {
 	return false;
 }
+
+static inline bool nvx_fast_sync_shadow(struct vcpu_vmx *vmx)
+{
+	return false;
+}
 #endif /* CONFIG_KVM_NVX_FAST */
+
+/* A vCPU without nested guests has no record, and pays for this test only. */
+static __always_inline bool nvx_fast_record(const struct nvx_vcpu *nvx)
+{
+#ifdef CONFIG_KVM_NVX_FAST
+	return unlikely(nvx->fast);
+#else
+	return false;
+#endif
+}
+
+/* vmcs12 is to be copied to the shadow VMCS.  True: it has been. */
+static __always_inline bool nvx_sync_shadow(struct vcpu_vmx *vmx)
+{
+	return nvx_fast_mask && nvx_fast_sync_shadow(vmx);
+}
 
 /* nested_vmx_run(): L1 wants to enter L2.  True: it has. */
 static __always_inline bool nvx_nested_run(struct kvm_vcpu *vcpu,
@@ -255,9 +277,10 @@ static __always_inline void nvx_nested_exited(struct kvm_vcpu *vcpu)
 }
 
 /* Right after a VM-exit.  True: run the vCPU again. */
-static __always_inline bool nvx_exit_fastpath(struct kvm_vcpu *vcpu)
+static __always_inline bool nvx_exit_fastpath(struct kvm_vcpu *vcpu,
+					      const struct nvx_vcpu *nvx)
 {
-	return (nvx_fast_mask & NVX_FAST_DIRECT) && nvx_fast_run(vcpu);
+	return nvx_fast_record(nvx) && nvx_fast_run(vcpu);
 }
 
 /* KVM is about to handle an exit.  True: that has been done already. */
@@ -267,9 +290,10 @@ static __always_inline bool nvx_exit_handled(struct kvm_vcpu *vcpu)
 }
 
 /* KVM is about to handle an exit that is not reflected to L1. */
-static __always_inline void nvx_handle_exit(struct kvm_vcpu *vcpu)
+static __always_inline void nvx_handle_exit(struct kvm_vcpu *vcpu,
+					    const struct nvx_vcpu *nvx)
 {
-	if (nvx_fast_mask)
+	if (nvx_fast_record(nvx))
 		nvx_fast_event(vcpu);
 }
 
