@@ -240,6 +240,21 @@ static bool check_bad_host(void)
 	return good;
 }
 
+/* Not shadowed, and no part of the record: only the exit of VMWRITE tells. */
+static bool check_bad_host_cr4(void)
+{
+	uint64_t old = vmreadz(HOST_CR4);
+	bool good;
+
+	turns(STEADY);
+	vmwrite(HOST_CR4, old & ~X86_CR4_VMXE);
+	good = nvx_l1_try_enter() &&
+	       vmreadz(VM_INSTRUCTION_ERROR) == VM_ENTRY_BAD_HOST;
+	vmwrite(HOST_CR4, old);
+	turns(STEADY);
+	return good;
+}
+
 static bool check_tsc_offset(void)
 {
 	uint64_t start, there, back;
@@ -487,6 +502,7 @@ static const struct {
 	{ "GUEST_RIP and GUEST_RSP", check_rip },
 	{ "bad GUEST_CR4", check_bad_guest },
 	{ "bad HOST_FS_BASE", check_bad_host },
+	{ "bad HOST_CR4", check_bad_host_cr4 },
 	{ "TSC_OFFSET", check_tsc_offset },
 	{ "EXCEPTION_BITMAP", check_exception_bitmap },
 	{ "event injection", check_injection },
