@@ -348,6 +348,9 @@ static bool event_harmless(struct kvm_vcpu *vcpu)
 	case EXIT_REASON_APIC_WRITE:
 	case EXIT_REASON_EOI_INDUCED:
 	case EXIT_REASON_TPR_BELOW_THRESHOLD:
+	/* Emulated with UMIP: loads of registers that every exit loads anyway. */
+	case EXIT_REASON_GDTR_IDTR:
+	case EXIT_REASON_LDTR_TR:
 		return !is_guest_mode(vcpu);
 	case EXIT_REASON_MSR_WRITE:
 		return !is_guest_mode(vcpu) &&
