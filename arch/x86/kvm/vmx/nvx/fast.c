@@ -5,7 +5,7 @@
  *
  * The record is made by KVM's own path: nvx_nested_entry() after VM-entry,
  * nvx_nested_exited() after VM-exit.  It dies with every event outside of a short
- * list (fast_event_harmless()), and with every return to user space, which may
+ * list (event_harmless()), and with every return to user space, which may
  * change any state of the vCPU.  What the list lets through is compared.
  */
 #include <linux/kvm_host.h>
@@ -236,7 +236,6 @@ void nvx_fast_exited(struct kvm_vcpu *vcpu)
 	f->l1.hw_cr4 = vmcs_readl(GUEST_CR4);
 	f->l1.cr4_owned = vcpu->arch.cr4_guest_owned_bits;
 	f->l1.efer = vcpu->arch.efer;
-	f->l2.root02 = vcpu->arch.guest_mmu.root.hpa;
 	f->l1_valid = (vcpu->arch.efer & EFER_LMA) &&
 		      vcpu->arch.cr0 == vmcs12->host_cr0 &&
 		      vcpu->arch.cr4 == vmcs12->host_cr4;
@@ -460,9 +459,13 @@ bool nvx_fast_vmexit(struct kvm_vcpu *vcpu, u32 exit_reason, u32 intr_info,
 		preempt_enable();
 	}
 
-	/* KVM's own path cancels the hrtimer; L1 owns nothing of it then. */
-	if (!taken)
+	if (!taken) {
+		/* vmcs02 has not got the EPTP of a root that is still to be loaded. */
+		f->l2.root02 = kvm_test_request(KVM_REQ_LOAD_MMU_PGD, vcpu) ?
+			       INVALID_PAGE : vcpu->arch.guest_mmu.root.hpa;
+		/* KVM's own path cancels the hrtimer; L1 owns nothing of it. */
 		WRITE_ONCE(f->timer_state, NVX_TIMER_L1);
+	}
 	return taken;
 }
 

@@ -103,7 +103,8 @@ static enum nvx_fast_reason entry_check(struct kvm_vcpu *vcpu,
 		return NVX_WHY_L0_STATE;
 	if (!l1_unchanged(vcpu, f))
 		return NVX_WHY_L1_STATE;
-	if (vcpu->arch.guest_mmu.root.hpa != f->l2.root02 ||
+	if (f->l2.root02 == INVALID_PAGE ||
+	    vcpu->arch.guest_mmu.root.hpa != f->l2.root02 ||
 	    vcpu->arch.root_mmu.root.hpa == INVALID_PAGE)
 		return NVX_WHY_MMU;
 	if (!nvx_pages_current(vcpu, f) || (f->has_pages && !f->pages_kept))

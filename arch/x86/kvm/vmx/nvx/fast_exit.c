@@ -77,7 +77,8 @@ static enum nvx_fast_reason exit_check(struct kvm_vcpu *vcpu,
 	if (f->has_pages && !nvx_pages_current(vcpu, f))
 		return NVX_WHY_PAGES;
 
-	if (vcpu->arch.root_mmu.root.hpa != f->l2.root01 ||
+	if (f->l2.root01 == INVALID_PAGE ||
+	    vcpu->arch.root_mmu.root.hpa != f->l2.root01 ||
 	    vcpu->arch.guest_mmu.root.hpa == INVALID_PAGE)
 		return NVX_WHY_MMU;
 
