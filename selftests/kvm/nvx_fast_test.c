@@ -9,6 +9,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "nvx_selftest.h"
 
@@ -579,12 +580,17 @@ static void check_counter(const char *what, uint64_t count, unsigned int needs)
 		   "%lu of %d %s in the short form", count, TURNS, what);
 }
 
-/* Usage: nvx_fast_test [CHECK], counted from 0. */
+/* Usage: nvx_fast_test [pv] [CHECK], counted from 0; pv: VMCS in memory. */
 int main(int argc, char *argv[])
 {
 	uint64_t stage, exits = 0, entries = 0;
 	struct nvx_vm v;
 
+	if (argc > 1 && !strcmp(argv[1], "pv")) {
+		nvx_use_pv = 1;
+		argc--;
+		argv++;
+	}
 	last_check = ARRAY_SIZE(checks) - 1;
 	if (argc > 1) {
 		first_check = strtoul(argv[1], NULL, 10);
@@ -596,6 +602,7 @@ int main(int argc, char *argv[])
 	TEST_REQUIRE(kvm_has_cap(KVM_CAP_NESTED_STATE));
 	TEST_REQUIRE(nvx_param("ept"));
 	TEST_REQUIRE(nvx_param("unrestricted_guest"));
+	TEST_REQUIRE(!nvx_use_pv || nvx_param("nvx_pv"));
 
 	/* A hang should leave the name of the last check behind. */
 	setlinebuf(stdout);
@@ -607,6 +614,7 @@ int main(int argc, char *argv[])
 	vm_install_exception_handler(v.vm, UD_VECTOR, l2_ud_handler);
 	vm_install_exception_handler(v.vm, INJECTED, l2_interrupt_handler);
 	copy_cr3(&v);
+	sync_global_to_guest(v.vm, nvx_use_pv);
 	sync_global_to_guest(v.vm, first_check);
 	sync_global_to_guest(v.vm, last_check);
 	while (nvx_run(&v, &stage)) {

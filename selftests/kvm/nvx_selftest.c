@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "nvx_selftest.h"
+#include "nvx_pv.h"
 
 #define L2_STACK_WORDS	128
 #define SECOND_VPID	BIT(5)
@@ -13,7 +13,7 @@
 #define ENTRY_DEBUG	BIT(2)
 
 /* All of these are in guest memory. */
-uint64_t nvx_launch;
+uint64_t nvx_launch, nvx_use_pv;
 static uint64_t l2_stack[L2_STACK_WORDS];
 
 /* L2's registers while L1 runs, as nvx_enter.S lays them out. */
@@ -75,6 +75,8 @@ void nvx_vm_create(struct nvx_vm *v, void *l1_guest_code)
 	v->vm = vm_create_with_one_vcpu(&v->vcpu, l1_guest_code);
 	vm_init_descriptor_tables(v->vm);
 	vcpu_init_descriptor_tables(v->vcpu);
+	/* Or else there is nothing to be asked for more than a CPU has. */
+	vcpu_set_cpuid_feature(v->vcpu, X86_FEATURE_HYPERVISOR);
 	v->vmx = vcpu_alloc_vmx(v->vm, &v->vmx_gva);
 	vcpu_args_set(v->vcpu, 1, v->vmx_gva);
 
@@ -176,6 +178,7 @@ void nvx_save_restore(struct nvx_vm *v)
 
 	kvm_vm_release(v->vm);
 	v->vcpu = vm_recreate_with_one_vcpu(v->vm);
+	vcpu_set_cpuid_feature(v->vcpu, X86_FEATURE_HYPERVISOR);
 	vcpu_load_state(v->vcpu, state);
 	kvm_x86_state_cleanup(state);
 }
@@ -205,6 +208,8 @@ void nvx_l1_init(struct vmx_pages *vmx, void *l2_guest_code)
 	GUEST_ASSERT(prepare_for_vmx_operation(vmx));
 	GUEST_ASSERT(load_vmcs(vmx));
 	nvx_l1_prepare_vmcs(vmx, l2_guest_code);
+	if (nvx_use_pv)
+		pv_start(vmx);
 }
 
 /* Run L2 to its next exit to L1; 1 if the VM-entry failed with an error. */

@@ -17,6 +17,10 @@
 #include "kselftest.h"
 
 /* L2 memory whose EPT12 entries start out empty; one page table maps it. */
+#ifndef X86_FEATURE_HYPERVISOR
+#define X86_FEATURE_HYPERVISOR	KVM_X86_CPU_FEATURE(0x1, 0, ECX, 31)
+#endif
+
 #define WINDOW_SLOT	10
 #define WINDOW_GPA	0xc0000000ul
 #define WINDOW_PAGES	256
@@ -60,6 +64,9 @@ void nvx_save_restore(struct nvx_vm *v);
 #define NVX_HOST_RSP	0x1000ul
 extern uint64_t nvx_launch, nvx_exit_rsp;
 
+/* Guest memory, for the host to set: nvx_l1_init() turns to a VMCS in memory. */
+extern uint64_t nvx_use_pv;
+
 /* Of nvx_enter.S. */
 uint64_t nvx_enter(uint64_t launch);
 void nvx_exit(void);
@@ -85,6 +92,12 @@ static inline volatile uint64_t *nvx_window_gva(unsigned int page)
 {
 	return (volatile uint64_t *)nvx_window_gpa(page);
 }
+
+/* Of nvx_pv.c: VMREAD and VMWRITE, or the same on a VMCS in memory. */
+uint64_t nvx_vmreadz(uint64_t encoding);
+int nvx_vmwrite(uint64_t encoding, uint64_t value);
+#define vmreadz(encoding)		nvx_vmreadz(encoding)
+#define vmwrite(encoding, value)	nvx_vmwrite(encoding, value)
 
 /* L2 side; the library's vmcall() lets the compiler keep memory in registers. */
 static inline void nvx_l2_vmcall(void)

@@ -9,7 +9,7 @@
 
 PARAMS=/sys/module/kvm_intel/parameters
 COUNTERS=/sys/kernel/debug/kvm/nvx
-FEATURES="nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast nvx_no_umip_emul"
+FEATURES="nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast nvx_pv nvx_pv_l1 nvx_no_umip_emul"
 
 is()
 {
@@ -47,14 +47,15 @@ if [ "$KMOD" = stock ]; then
 	exit
 fi
 
-for feature in nvx nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast; do
+for feature in nvx nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast nvx_pv; do
 	check "$feature is on by default" is $feature Y
 done
 check "nvx_no_umip_emul is off by default" is nvx_no_umip_emul N
+check "nvx_pv_l1 is off: there is no such host below" is nvx_pv_l1 N
 check "counters exist" test -f "$COUNTERS/prefault_mapped"
 check "counters are read-only" test "$(stat -c %a "$COUNTERS/prefault_mapped")" = 444
 for feature in nvx nvx_debugctl nvx_shadow_host nvx_fast nvx_fast_parts \
-	nvx_no_umip_emul; do
+	nvx_pv nvx_pv_l1 nvx_no_umip_emul; do
 	check "$feature is read-only" mode $feature 444
 done
 check "nvx_prefault is writable" mode nvx_prefault 644
@@ -64,7 +65,7 @@ check "nvx_prefault goes on" write nvx_prefault 1
 check "nvx_prefault refuses nonsense" fails write nvx_prefault perhaps
 check "nvx_prefault on: the test finds fewer exits" /bin/nvx_prefault_test
 
-for off in nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast; do
+for off in nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast nvx_pv; do
 	check "load with $off=0" kvm_load $off=0
 	check "$off=0 is in effect" is $off N
 	check "$off=0: exits" /bin/nvx_exits_test
@@ -78,6 +79,16 @@ done
 check "load with nvx_fast=0" kvm_load nvx_fast=0
 check "nvx_fast=0: nvx_fast_test finds stock" /bin/nvx_fast_test
 
+# The VMCS in memory without the short form, without VMCS shadowing, and off.
+check "load with nvx_fast=0" kvm_load nvx_fast=0
+check "nvx_fast=0: nvx_pv_test" /bin/nvx_pv_test
+check "nvx_fast=0: nvx_fast_test pv" /bin/nvx_fast_test pv
+check "load with enable_shadow_vmcs=0" kvm_load enable_shadow_vmcs=0
+check "enable_shadow_vmcs=0: nvx_pv_test" /bin/nvx_pv_test
+check "enable_shadow_vmcs=0: nvx_fast_test pv" /bin/nvx_fast_test pv
+check "load with nvx_pv=0" kvm_load nvx_pv=0
+check "nvx_pv=0: the interface is not offered" /bin/nvx_pv_test off
+
 check "load with nvx_no_umip_emul=1" kvm_load nvx_no_umip_emul=1
 check "nvx_no_umip_emul=1: UMIP is hidden" /bin/nvx_umip_test
 
@@ -89,11 +100,13 @@ for program in nvx_exits_test nvx_shadow_host_test nvx_prefault_test \
 	nvx_debugctl_test nvx_umip_test nvx_fast_test; do
 	check "nvx=0: $program finds stock" /bin/$program
 done
+check "nvx=0: the VMCS in memory is not offered" /bin/nvx_pv_test off
 check "nvx=0: no counter moved" counters_are_zero
 
 check "load with ept=0" kvm_load ept=0
 check "ept=0 turns nvx_prefault off" is nvx_prefault N
 check "ept=0 turns nvx_fast off" is nvx_fast N
+check "ept=0 turns nvx_pv off" is nvx_pv N
 check "load with nested=0" kvm_load nested=0
 check "nested=0 turns nvx_prefault off" is nvx_prefault N
 check "nested=0 turns nvx_shadow_host off" is nvx_shadow_host N

@@ -17,6 +17,7 @@
 #include "vmx/nested.h"
 #include "nvx_compat.h"
 #include "fast.h"
+#include "pv.h"
 #include "nvx.h"
 #include "trace.h"
 
@@ -204,7 +205,8 @@ void nvx_fast_entered(struct kvm_vcpu *vcpu)
 	f->shadow_rw_valid = false;
 	f->l2_valid = config_known(vcpu, vmcs12) && modes_match(vcpu, vmcs12) &&
 		      !nvx_compat_evmptr_valid(vmx) &&
-		      !nvx_pages_logged(vcpu) && nvx_pages_end(vcpu, f);
+		      !nvx_pages_logged(vcpu) && !nvx_pv_logged(vcpu) &&
+		      nvx_pages_end(vcpu, f);
 	if (!f->l2_valid)
 		return;
 

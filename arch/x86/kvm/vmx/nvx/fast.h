@@ -177,6 +177,7 @@ bool nvx_pages_current(struct kvm_vcpu *vcpu, struct nvx_fast *f);
 void nvx_pages_begin(struct kvm_vcpu *vcpu, struct nvx_fast *f);
 bool nvx_pages_end(struct kvm_vcpu *vcpu, struct nvx_fast *f);
 bool nvx_pages_logged(struct kvm_vcpu *vcpu);
+bool nvx_page_logged(struct kvm_vcpu *vcpu, gpa_t gpa);
 void nvx_pages_release(struct kvm_vcpu *vcpu, struct nvx_fast *f);
 void nvx_merge_msr_bitmap(struct vcpu_vmx *vmx, struct nvx_fast *f,
 			  struct vmcs12 *vmcs12);

@@ -16,6 +16,7 @@
 #include "vmx/nested.h"
 #include "nvx_compat.h"
 #include "fast.h"
+#include "pv.h"
 
 static bool same_controls(const struct vmcs_controls_shadow *a,
 			  const struct vmcs_controls_shadow *b)
@@ -87,6 +88,7 @@ static bool instruction_ok(struct kvm_vcpu *vcpu, const struct nvx_fast *f)
 static enum nvx_fast_reason entry_check(struct kvm_vcpu *vcpu,
 					struct nvx_fast *f)
 {
+	const struct nvx_pv *pv = nvx_pv_of(vcpu);
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
 
 	if (!f->l1_valid || !f->l2_valid)
@@ -109,6 +111,8 @@ static enum nvx_fast_reason entry_check(struct kvm_vcpu *vcpu,
 		return NVX_WHY_MMU;
 	if (!nvx_pages_current(vcpu, f) || (f->has_pages && !f->pages_kept))
 		return NVX_WHY_PAGES;
+	if (pv && !nvx_pv_direct_ok(vcpu, pv))
+		return NVX_WHY_NOT_CLEAN;
 	return NVX_WHY_TAKEN;
 }
 
@@ -242,12 +246,17 @@ enum nvx_fast_reason nvx_fast_enter(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 	enum nvx_fast_reason reason = entry_check(vcpu, f);
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
 	struct vmcs12 *vmcs12 = get_vmcs12(vcpu);
+	struct nvx_pv *pv = nvx_pv_of(vcpu);
 
 	if (reason != NVX_WHY_TAKEN)
 		return reason;
 
-	if (vmx->vmcs01.shadow_vmcs)
+	if (pv) {
+		if (nvx_pv_pull(vcpu, pv, NVX_PV_SHORT) & ~NVX_PV_SHORT)
+			return NVX_WHY_L2_STATE;
+	} else if (vmx->vmcs01.shadow_vmcs) {
 		nvx_shadow_pull(vmx, f);
+	}
 
 	if (!vmcs12_ok(vcpu, f, vmcs12)) {
 		reason = NVX_WHY_L2_STATE;
@@ -275,7 +284,7 @@ enum nvx_fast_reason nvx_fast_enter(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 	return NVX_WHY_TAKEN;
 
 restore:
-	if (vmx->vmcs01.shadow_vmcs)
+	if (!pv && vmx->vmcs01.shadow_vmcs)
 		vmcs_load(vmx->vmcs01.vmcs);
 	return reason;
 }

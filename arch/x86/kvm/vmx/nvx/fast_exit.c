@@ -11,6 +11,7 @@
 #include "vmx/vmx.h"
 #include "vmx/nested.h"
 #include "fast.h"
+#include "pv.h"
 
 /* Work that KVM left for the exit because vmcs01 was not loaded. */
 static bool vmcs01_work_pending(const struct nested_vmx *nested)
@@ -36,6 +37,7 @@ static enum nvx_fast_reason exit_check(struct kvm_vcpu *vcpu,
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
 	struct vmcs12 *vmcs12 = get_vmcs12(vcpu);
+	const struct nvx_pv *pv = nvx_pv_of(vcpu);
 	u64 efer = vcpu->arch.efer;
 
 	if (!f->l1_valid || !f->l2_valid)
@@ -75,6 +77,8 @@ static enum nvx_fast_reason exit_check(struct kvm_vcpu *vcpu,
 
 	/* Or else the pages that the CPU has written may have to be logged. */
 	if (f->has_pages && !nvx_pages_current(vcpu, f))
+		return NVX_WHY_PAGES;
+	if (pv && !nvx_pv_pages_current(vcpu, pv))
 		return NVX_WHY_PAGES;
 
 	if (f->l2.root01 == INVALID_PAGE ||
@@ -238,6 +242,24 @@ static void leave_l2_mmu(struct kvm_vcpu *vcpu)
 	vcpu_clear_mmio_info(vcpu, MMIO_GVA_ANY);
 }
 
+/* KVM writes a last field or two after an exit, and then has it synced. */
+static void show_exit(struct vcpu_vmx *vmx, struct nvx_fast *f, bool direct)
+{
+	struct nvx_pv *pv = nvx_pv_of(&vmx->vcpu);
+
+	if (pv && direct) {
+		nvx_pv_push_exit(pv, get_vmcs12(&vmx->vcpu));
+	} else if (pv) {
+		pv->short_push = true;
+		vmx->nested.need_vmcs12_to_shadow_sync = true;
+	} else if (vmx->vmcs01.shadow_vmcs) {
+		if (direct)
+			nvx_shadow_push(vmx, f);
+		else
+			vmx->nested.need_vmcs12_to_shadow_sync = true;
+	}
+}
+
 /**
  * nvx_fast_exit() - Leave L2 for L1 if nothing unusual is to be done
  * @vcpu: vCPU in guest mode
@@ -270,11 +292,7 @@ enum nvx_fast_reason nvx_fast_exit(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 	f->l2.root02 = vcpu->arch.guest_mmu.root.hpa;
 	f->pages_kept = true;
 
-	/* KVM writes a last field or two after an exit, and then has it synced. */
-	if (vmx->vmcs01.shadow_vmcs && direct)
-		nvx_shadow_push(vmx, f);
-	else if (vmx->vmcs01.shadow_vmcs)
-		vmx->nested.need_vmcs12_to_shadow_sync = true;
+	show_exit(vmx, f, direct);
 	nvx_fast_switch_vmcs(vmx, &vmx->vmcs01);
 
 	/* L1 expects its branch predictors to be separate from L2's. */

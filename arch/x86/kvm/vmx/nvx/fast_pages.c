@@ -101,7 +101,14 @@ bool nvx_pages_end(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 	return true;
 }
 
-static bool page_logged(struct kvm_vcpu *vcpu, gpa_t gpa)
+/**
+ * nvx_page_logged() - Does user space want to know of writes to a page?
+ * @vcpu: the vCPU
+ * @gpa: an address in the page
+ *
+ * Context: kvm->srcu held for read.
+ */
+bool nvx_page_logged(struct kvm_vcpu *vcpu, gpa_t gpa)
 {
 	struct kvm_memory_slot *slot =
 		gfn_to_memslot(vcpu->kvm, gpa_to_gfn(gpa));
@@ -125,9 +132,9 @@ bool nvx_pages_logged(struct kvm_vcpu *vcpu)
 	struct vmcs12 *vmcs12 = get_vmcs12(vcpu);
 
 	return (nested_cpu_has(vmcs12, CPU_BASED_TPR_SHADOW) &&
-		page_logged(vcpu, vmcs12->virtual_apic_page_addr)) ||
+		nvx_page_logged(vcpu, vmcs12->virtual_apic_page_addr)) ||
 	       (nested_cpu_has_posted_intr(vmcs12) &&
-		page_logged(vcpu, vmcs12->posted_intr_desc_addr));
+		nvx_page_logged(vcpu, vmcs12->posted_intr_desc_addr));
 }
 
 /**

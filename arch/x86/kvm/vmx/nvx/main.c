@@ -56,6 +56,8 @@ void __init nvx_hardware_setup(bool nested)
 	nvx_exits_setup(nested);
 	nvx_vept_setup(nested);
 	nvx_fast_setup(nested);
+	nvx_pv_setup(nested);
+	nvx_pv_l1_setup(nested);
 }
 
 /**

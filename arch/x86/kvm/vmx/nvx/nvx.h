@@ -41,8 +41,20 @@ void nvx_fast_setup(bool nested);
 static inline void nvx_fast_setup(bool nested) { }
 #endif
 
+#ifdef CONFIG_KVM_NVX_PV
+#define NVX_PV_FEATURES(F)	F(pv) F(pv_l1)
+extern bool nvx_pv;
+extern bool nvx_pv_l1;
+void nvx_pv_setup(bool nested);
+void nvx_pv_l1_setup(bool nested);
+#else
+#define NVX_PV_FEATURES(F)
+static inline void nvx_pv_setup(bool nested) { }
+static inline void nvx_pv_l1_setup(bool nested) { }
+#endif
+
 #define NVX_FEATURES(F)		NVX_EXITS_FEATURES(F) NVX_VEPT_FEATURES(F) \
-				NVX_FAST_FEATURES(F)
+				NVX_FAST_FEATURES(F) NVX_PV_FEATURES(F)
 
 /*
  * Each counter is a file in debugfs kvm/nvx/.  struct kvm_vcpu_stat cannot
@@ -59,6 +71,11 @@ static inline void nvx_fast_setup(bool nested) { }
  * fast_direct: those of both without a pass through KVM's loop
  * fast_exit_full: exits from L2 to L1 on KVM's own path
  * fast_entry_full: VM-entries to L2 on KVM's own path
+ * pv_entry: VM-entries on KVM's own path with a VMCS in memory
+ * pv_load: changes of the current VMCS without VMPTRLD
+ * pv_fill: VMREADs that completed a VMCS in memory
+ * pv_flush: INVEPT and INVVPID without an exit
+ * pv_bytes: bytes copied from and to VMCSs in memory
  */
 #define NVX_COUNTERS(C)			\
 	C(debugctl_passthrough)		\
@@ -71,7 +88,12 @@ static inline void nvx_fast_setup(bool nested) { }
 	C(fast_entry)			\
 	C(fast_direct)			\
 	C(fast_exit_full)		\
-	C(fast_entry_full)
+	C(fast_entry_full)		\
+	C(pv_entry)			\
+	C(pv_load)			\
+	C(pv_fill)			\
+	C(pv_flush)			\
+	C(pv_bytes)
 
 enum nvx_counter {
 #define C(name) NVX_##name,
@@ -87,6 +109,7 @@ struct nvx_counters {
 DECLARE_PER_CPU(struct nvx_counters, nvx_counters);
 
 #define nvx_count(name) this_cpu_inc(nvx_counters.n[NVX_##name])
+#define nvx_count_add(name, by) this_cpu_add(nvx_counters.n[NVX_##name], by)
 
 bool nvx_master_switch(void);
 void nvx_debugfs_register(void);

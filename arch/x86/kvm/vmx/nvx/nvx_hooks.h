@@ -20,7 +20,9 @@
 
 struct kvm_vcpu;
 struct nvx_fast;
+struct nvx_pv;
 struct vcpu_vmx;
+struct vmcs12;
 
 /**
  * struct nvx_vcpu - nvx state of one L0 vCPU, embedded in struct nested_vmx
@@ -28,6 +30,8 @@ struct vcpu_vmx;
  * @reflected_eptp: EPTP12 that was in use then
  * @prefault_pending: @reflected_gpa waits to be mapped at the next VM-entry
  * @fast: record of the last complete transition, see fast.h
+ * @pv: L1 writes its VMCS as memory, see pv.h
+ * @pv_restored: user space has set the nested state, L1 may do so since then
  *
  * All of it only moves or spares work.  It is not part of the nested state:
  * losing it by migration costs one EPT violation and one round trip on KVM's own
@@ -41,6 +45,10 @@ struct nvx_vcpu {
 #endif
 #ifdef CONFIG_KVM_NVX_FAST
 	struct nvx_fast *fast;
+#endif
+#ifdef CONFIG_KVM_NVX_PV
+	struct nvx_pv *pv;
+	bool	pv_restored;
 #endif
 };
 
@@ -223,6 +231,90 @@ static inline bool nvx_fast_sync_shadow(struct vcpu_vmx *vmx)
 }
 #endif /* CONFIG_KVM_NVX_FAST */
 
+#ifdef CONFIG_KVM_NVX_PV
+/* What nvx needs of nested.c. */
+#define nvx_static
+void copy_vmcs02_to_vmcs12_rare(struct kvm_vcpu *vcpu, struct vmcs12 *vmcs12);
+
+extern bool nvx_pv_probing;
+
+void nvx_pv_enter(struct kvm_vcpu *vcpu);
+void nvx_pv_exited(struct kvm_vcpu *vcpu);
+bool nvx_pv_sync(struct vcpu_vmx *vmx);
+void nvx_pv_vmread(struct kvm_vcpu *vcpu);
+bool nvx_pv_release(struct kvm_vcpu *vcpu);
+bool nvx_pv_pre_run(struct kvm_vcpu *vcpu);
+void nvx_pv_free(struct kvm_vcpu *vcpu);
+bool nvx_pv_get_msr(struct kvm_vcpu *vcpu, u64 *data);
+bool nvx_pv_set_msr(struct kvm_vcpu *vcpu, u64 data);
+int nvx_emulate_cpuid(struct kvm_vcpu *vcpu);
+int nvx_pv_l1_online(void *vmxon_region);
+
+#define NVX_HANDLE_CPUID	nvx_emulate_cpuid
+/* MSR_NVX_PV_ASSIST, which must not be included here; pv.c asserts. */
+#define NVX_MSR_ASSIST		0x4b564e00
+#else
+#define nvx_static		static
+#define nvx_pv_probing		false
+#define NVX_HANDLE_CPUID	kvm_emulate_cpuid
+
+static inline void nvx_pv_enter(struct kvm_vcpu *vcpu) { }
+static inline void nvx_pv_exited(struct kvm_vcpu *vcpu) { }
+static inline void nvx_pv_vmread(struct kvm_vcpu *vcpu) { }
+static inline void nvx_pv_free(struct kvm_vcpu *vcpu) { }
+
+static inline bool nvx_pv_sync(struct vcpu_vmx *vmx)
+{
+	return false;
+}
+
+static inline bool nvx_pv_release(struct kvm_vcpu *vcpu)
+{
+	return false;
+}
+
+static inline bool nvx_pv_pre_run(struct kvm_vcpu *vcpu)
+{
+	return true;
+}
+
+static inline int nvx_pv_l1_online(void *vmxon_region)
+{
+	return 0;
+}
+#endif /* CONFIG_KVM_NVX_PV */
+
+/* Does L1 write its VMCS as memory? */
+static __always_inline bool nvx_pv_on(const struct nvx_vcpu *nvx)
+{
+#ifdef CONFIG_KVM_NVX_PV
+	return unlikely(nvx->pv);
+#else
+	return false;
+#endif
+}
+
+/* An MSR that KVM does not know.  True: it is ours. */
+static __always_inline bool nvx_get_msr(struct kvm_vcpu *vcpu, u32 index,
+					u64 *data)
+{
+#ifdef CONFIG_KVM_NVX_PV
+	return index == NVX_MSR_ASSIST && nvx_pv_get_msr(vcpu, data);
+#else
+	return false;
+#endif
+}
+
+static __always_inline bool nvx_set_msr(struct kvm_vcpu *vcpu, u32 index,
+					u64 data)
+{
+#ifdef CONFIG_KVM_NVX_PV
+	return index == NVX_MSR_ASSIST && nvx_pv_set_msr(vcpu, data);
+#else
+	return false;
+#endif
+}
+
 /* A vCPU without nested guests has no record, and pays for this test only. */
 static __always_inline bool nvx_fast_record(const struct nvx_vcpu *nvx)
 {
@@ -236,7 +328,7 @@ static __always_inline bool nvx_fast_record(const struct nvx_vcpu *nvx)
 /* vmcs12 is to be copied to the shadow VMCS.  True: it has been. */
 static __always_inline bool nvx_sync_shadow(struct vcpu_vmx *vmx)
 {
-	return nvx_fast_mask && nvx_fast_sync_shadow(vmx);
+	return nvx_pv_sync(vmx) || (nvx_fast_mask && nvx_fast_sync_shadow(vmx));
 }
 
 /* nested_vmx_run(): L1 wants to enter L2.  True: it has. */
@@ -244,8 +336,11 @@ static __always_inline bool nvx_nested_run(struct kvm_vcpu *vcpu,
 					   const struct nvx_vcpu *nvx,
 					   bool launch)
 {
-	if (!nvx_fast_mask || !nvx_fast_vmentry(vcpu, launch))
+	if (!nvx_fast_mask || !nvx_fast_vmentry(vcpu, launch)) {
+		if (nvx_pv_on(nvx))
+			nvx_pv_enter(vcpu);
 		return false;
+	}
 
 	nvx_vept_entered(vcpu, nvx);
 	return true;
@@ -270,8 +365,11 @@ static __always_inline bool nvx_nested_vmexit(struct kvm_vcpu *vcpu,
 }
 
 /* KVM's own path has left L2 for L1. */
-static __always_inline void nvx_nested_exited(struct kvm_vcpu *vcpu)
+static __always_inline void nvx_nested_exited(struct kvm_vcpu *vcpu,
+					      const struct nvx_vcpu *nvx)
 {
+	if (nvx_pv_on(nvx))
+		nvx_pv_exited(vcpu);
 	if (nvx_fast_mask)
 		nvx_fast_exited(vcpu);
 }
@@ -297,11 +395,23 @@ static __always_inline void nvx_handle_exit(struct kvm_vcpu *vcpu,
 		nvx_fast_event(vcpu);
 }
 
-/* User space has had the vCPU, and may have changed anything. */
-static __always_inline void nvx_pre_run(struct kvm_vcpu *vcpu)
+/*
+ * User space has had the vCPU, and may have changed anything.  False: it must not
+ * run.
+ */
+static __always_inline bool nvx_pre_run(struct kvm_vcpu *vcpu)
 {
 	if (nvx_fast_mask)
 		nvx_fast_reset(vcpu);
+	return !nvx_pv_probing || nvx_pv_pre_run(vcpu);
+}
+
+/* User space sets nested state in which L1 is in VMX operation. */
+static __always_inline void nvx_nested_restored(struct nvx_vcpu *nvx)
+{
+#ifdef CONFIG_KVM_NVX_PV
+	nvx->pv_restored = true;
+#endif
 }
 
 /* L1 leaves VMX operation. */
@@ -309,6 +419,7 @@ static __always_inline void nvx_free_nested(struct kvm_vcpu *vcpu)
 {
 	if (nvx_fast_mask)
 		nvx_fast_free(vcpu);
+	nvx_pv_free(vcpu);
 }
 
 #endif /* !__ASSEMBLY__ */

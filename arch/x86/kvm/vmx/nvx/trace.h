@@ -51,6 +51,30 @@ TRACE_EVENT(nvx_debugctl,
 		  __entry->passthrough ? "passthrough" : "intercepted")
 );
 
+/* The current VMCS of an L1 that has it in memory, or why there is none. */
+TRACE_EVENT(nvx_pv_load,
+	TP_PROTO(unsigned int vcpu_id, u64 gpa, int error),
+	TP_ARGS(vcpu_id, gpa, error),
+
+	TP_STRUCT__entry(
+		__field(unsigned int,	vcpu_id)
+		__field(u64,		gpa)
+		__field(int,		error)
+	),
+
+	TP_fast_assign(
+		__entry->vcpu_id	= vcpu_id;
+		__entry->gpa		= gpa;
+		__entry->error		= error;
+	),
+
+	TP_printk("vcpu %u gpa %llx %s", __entry->vcpu_id, __entry->gpa,
+		  __print_symbolic(__entry->error,
+				   { 0, "ok" }, { 1, "state" },
+				   { 2, "address" }, { 3, "magic" },
+				   { 4, "features" }, { 5, "revision" }))
+);
+
 #define NVX_FAST_REASON_NAMES			\
 	{ 0,	"taken" },			\
 	{ 1,	"no-record" },			\

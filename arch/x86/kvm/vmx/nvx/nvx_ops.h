@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * nvx_pv, the side of L1: accessors of the VMCS that use the memory of a PV VMCS
+ * when the host below offers one.  Takes the place of vmx_ops.h: the stock
+ * accessors get other names, functions with the stock names decide by a static
+ * key.  On bare metal that is a patched jump that does nothing, in the place of
+ * the stock accessors' own test for Hyper-V.
+ */
+#ifndef __KVM_X86_VMX_NVX_OPS_H
+#define __KVM_X86_VMX_NVX_OPS_H
+
+#ifndef CONFIG_KVM_NVX_PV
+#include "vmx/vmx_ops.h"
+#else
+
+#define __vmcs_readl		stock___vmcs_readl
+#define vmcs_read16		stock_vmcs_read16
+#define vmcs_read32		stock_vmcs_read32
+#define vmcs_read64		stock_vmcs_read64
+#define vmcs_readl		stock_vmcs_readl
+#define __vmcs_writel		stock___vmcs_writel
+#define vmcs_write16		stock_vmcs_write16
+#define vmcs_write32		stock_vmcs_write32
+#define vmcs_write64		stock_vmcs_write64
+#define vmcs_writel		stock_vmcs_writel
+#define vmcs_clear_bits		stock_vmcs_clear_bits
+#define vmcs_set_bits		stock_vmcs_set_bits
+#define vmcs_load		stock_vmcs_load
+#define vpid_sync_vcpu_single	stock_vpid_sync_vcpu_single
+#define vpid_sync_vcpu_global	stock_vpid_sync_vcpu_global
+#define vpid_sync_context	stock_vpid_sync_context
+#define vpid_sync_vcpu_addr	stock_vpid_sync_vcpu_addr
+#define ept_sync_global		stock_ept_sync_global
+#define ept_sync_context	stock_ept_sync_context
+#include "vmx/vmx_ops.h"
+#undef __vmcs_readl
+#undef vmcs_read16
+#undef vmcs_read32
+#undef vmcs_read64
+#undef vmcs_readl
+#undef __vmcs_writel
+#undef vmcs_write16
+#undef vmcs_write32
+#undef vmcs_write64
+#undef vmcs_writel
+#undef vmcs_clear_bits
+#undef vmcs_set_bits
+#undef vmcs_load
+#undef vpid_sync_vcpu_single
+#undef vpid_sync_vcpu_global
+#undef vpid_sync_context
+#undef vpid_sync_vcpu_addr
+#undef ept_sync_global
+#undef ept_sync_context
+
+#include <linux/jump_label.h>
+#include <linux/percpu.h>
+#include <nvx/pv_vmcs.h>
+
+/* VMREAD and VMWRITE are not what to use here: PV VMCS, or enlightened VMCS. */
+DECLARE_STATIC_KEY_FALSE(nvx_vmcs_in_memory);
+DECLARE_STATIC_KEY_FALSE(nvx_pv_l1_key);
+/* The VMCS region that vmcs_load() has chosen on this CPU. */
+DECLARE_PER_CPU(void *, nvx_pv_region);
+
+u64 nvx_pv_l1_read(unsigned long field);
+void nvx_pv_l1_write(unsigned long field, u64 value);
+void nvx_pv_l1_load(struct vmcs *vmcs);
+void nvx_pv_l1_flush(u32 op, u64 eptp, u16 vpid, u64 gla);
+
+/* Where a field is: an entry of nvx_pv_layout[]. */
+struct nvx_pv_layout {
+	u16 offset;
+	u16 group;
+	u8 size;
+};
+
+/* An encoding with the two bits of its width at the end, as KVM has it. */
+static __always_inline unsigned int nvx_pv_index(unsigned long field)
+{
+	return (field << 6 | field >> 10) & 0xffff;
+}
+
+#define NVX_PV_LAYOUT(encoding, offset, type, name) \
+	[((encoding) << 6 | (encoding) >> 10) & 0xffff] = \
+		{ offset, NVX_PV_##name, sizeof(type) },
+#define NVX_PV_LAYOUT_BASIC(encoding, member, offset, type) \
+	NVX_PV_LAYOUT(encoding, offset, type, BASIC)
+#define NVX_PV_LAYOUT_CRS(encoding, member, offset, type) \
+	NVX_PV_LAYOUT(encoding, offset, type, CRS)
+#define NVX_PV_LAYOUT_EVENT(encoding, member, offset, type) \
+	NVX_PV_LAYOUT(encoding, offset, type, EVENT)
+#define NVX_PV_LAYOUT_EXEC(encoding, member, offset, type) \
+	NVX_PV_LAYOUT(encoding, offset, type, EXEC)
+#define NVX_PV_LAYOUT_HOST_VAR(encoding, member, offset, type) \
+	NVX_PV_LAYOUT(encoding, offset, type, HOST_VAR)
+#define NVX_PV_LAYOUT_HOST(encoding, member, offset, type) \
+	NVX_PV_LAYOUT(encoding, offset, type, HOST)
+#define NVX_PV_LAYOUT_CTRL(encoding, member, offset, type) \
+	NVX_PV_LAYOUT(encoding, offset, type, CTRL)
+#define NVX_PV_LAYOUT_ADDR(encoding, member, offset, type) \
+	NVX_PV_LAYOUT(encoding, offset, type, ADDR)
+#define NVX_PV_LAYOUT_MSRS(encoding, member, offset, type) \
+	NVX_PV_LAYOUT(encoding, offset, type, MSRS)
+#define NVX_PV_LAYOUT_AR(encoding, member, offset, type) \
+	NVX_PV_LAYOUT(encoding, offset, type, AR)
+#define NVX_PV_LAYOUT_SEGS(encoding, member, offset, type) \
+	NVX_PV_LAYOUT(encoding, offset, type, SEGS)
+#define NVX_PV_LAYOUT_EXIT(encoding, member, offset, type) \
+	NVX_PV_LAYOUT(encoding, offset, type, EXIT)
+
+/* Accesses with a constant encoding leave nothing of it in the object. */
+static const struct nvx_pv_layout nvx_pv_layout[] = {
+	NVX_PV_FIELDS_BASIC(NVX_PV_LAYOUT_BASIC)
+	NVX_PV_FIELDS_CRS(NVX_PV_LAYOUT_CRS)
+	NVX_PV_FIELDS_EVENT(NVX_PV_LAYOUT_EVENT)
+	NVX_PV_FIELDS_EXEC(NVX_PV_LAYOUT_EXEC)
+	NVX_PV_FIELDS_HOST_VAR(NVX_PV_LAYOUT_HOST_VAR)
+	NVX_PV_FIELDS_HOST(NVX_PV_LAYOUT_HOST)
+	NVX_PV_FIELDS_CTRL(NVX_PV_LAYOUT_CTRL)
+	NVX_PV_FIELDS_ADDR(NVX_PV_LAYOUT_ADDR)
+	NVX_PV_FIELDS_MSRS(NVX_PV_LAYOUT_MSRS)
+	NVX_PV_FIELDS_AR(NVX_PV_LAYOUT_AR)
+	NVX_PV_FIELDS_SEGS(NVX_PV_LAYOUT_SEGS)
+	NVX_PV_FIELDS_EXIT(NVX_PV_LAYOUT_EXIT)
+};
+
+/*
+ * A group that L0 fills at every exit is read in place; the others, and fields
+ * whose encoding the compiler does not know, take a call.
+ */
+static __always_inline u64 nvx_pv_read(unsigned long field)
+{
+	unsigned int index = nvx_pv_index(field);
+	const void *p;
+
+	if (!__builtin_constant_p(field) || index >= ARRAY_SIZE(nvx_pv_layout) ||
+	    !nvx_pv_layout[index].size ||
+	    nvx_pv_layout[index].group & NVX_PV_LAZY)
+		return nvx_pv_l1_read(field);
+
+	p = this_cpu_read(nvx_pv_region) + nvx_pv_layout[index].offset;
+	switch (nvx_pv_layout[index].size) {
+	case sizeof(u16):
+		return READ_ONCE(*(const u16 *)p);
+	case sizeof(u32):
+		return READ_ONCE(*(const u32 *)p);
+	default:
+		return READ_ONCE(*(const u64 *)p);
+	}
+}
+
+/* Groups that L1 writes between any two VM-entries are written in place. */
+#define NVX_PV_IN_PLACE		(NVX_PV_BASIC | NVX_PV_CRS | NVX_PV_EVENT | \
+				 NVX_PV_EXEC | NVX_PV_HOST_VAR)
+
+static __always_inline void nvx_pv_write(unsigned long field, u64 value)
+{
+	unsigned int index = nvx_pv_index(field);
+	struct nvx_pv_vmcs_hdr *hdr;
+	void *region, *p;
+
+	if (!__builtin_constant_p(field) || index >= ARRAY_SIZE(nvx_pv_layout) ||
+	    !(nvx_pv_layout[index].group & NVX_PV_IN_PLACE))
+		return nvx_pv_l1_write(field, value);
+
+	region = this_cpu_read(nvx_pv_region);
+	hdr = region + NVX_PV_OFFSET;
+	p = region + nvx_pv_layout[index].offset;
+	switch (nvx_pv_layout[index].size) {
+	case sizeof(u16):
+		WRITE_ONCE(*(u16 *)p, value & U16_MAX);
+		break;
+	case sizeof(u32):
+		WRITE_ONCE(*(u32 *)p, value & U32_MAX);
+		break;
+	default:
+		WRITE_ONCE(*(u64 *)p, value);
+		break;
+	}
+	hdr->dirty |= nvx_pv_layout[index].group;
+}
+
+#define NVX_PV_READER(name, check, type)				\
+static __always_inline type name(unsigned long field)			\
+{									\
+	check(field);							\
+	if (!static_branch_unlikely(&nvx_vmcs_in_memory))		\
+		return stock___vmcs_readl(field);			\
+	if (static_branch_likely(&nvx_pv_l1_key))			\
+		return nvx_pv_read(field);				\
+	return stock_##name(field);					\
+}
+
+#define NVX_PV_WRITER(name, check, type)				\
+static __always_inline void name(unsigned long field, type value)	\
+{									\
+	check(field);							\
+	if (!static_branch_unlikely(&nvx_vmcs_in_memory))		\
+		stock___vmcs_writel(field, value);			\
+	else if (static_branch_likely(&nvx_pv_l1_key))			\
+		nvx_pv_write(field, value);				\
+	else								\
+		stock_##name(field, value);				\
+}
+
+/* Accessors of shadow VMCSs, which are never enlightened, take any width. */
+#define nvx_check_any(field)	do { } while (0)
+
+NVX_PV_READER(__vmcs_readl, nvx_check_any, unsigned long)
+NVX_PV_READER(vmcs_read16, vmcs_check16, u16)
+NVX_PV_READER(vmcs_read32, vmcs_check32, u32)
+NVX_PV_READER(vmcs_read64, vmcs_check64, u64)
+NVX_PV_READER(vmcs_readl, vmcs_checkl, unsigned long)
+NVX_PV_WRITER(__vmcs_writel, nvx_check_any, unsigned long)
+NVX_PV_WRITER(vmcs_write16, vmcs_check16, u16)
+NVX_PV_WRITER(vmcs_write32, vmcs_check32, u32)
+NVX_PV_WRITER(vmcs_write64, vmcs_check64, u64)
+NVX_PV_WRITER(vmcs_writel, vmcs_checkl, unsigned long)
+
+static __always_inline void vmcs_clear_bits(unsigned long field, u32 mask)
+{
+	if (!static_branch_unlikely(&nvx_vmcs_in_memory))
+		stock___vmcs_writel(field, stock___vmcs_readl(field) & ~mask);
+	else if (static_branch_likely(&nvx_pv_l1_key))
+		nvx_pv_write(field, nvx_pv_read(field) & ~mask);
+	else
+		stock_vmcs_clear_bits(field, mask);
+}
+
+static __always_inline void vmcs_set_bits(unsigned long field, u32 mask)
+{
+	if (!static_branch_unlikely(&nvx_vmcs_in_memory))
+		stock___vmcs_writel(field, stock___vmcs_readl(field) | mask);
+	else if (static_branch_likely(&nvx_pv_l1_key))
+		nvx_pv_write(field, nvx_pv_read(field) | mask);
+	else
+		stock_vmcs_set_bits(field, mask);
+}
+
+static inline void vmcs_load(struct vmcs *vmcs)
+{
+	if (static_branch_unlikely(&nvx_pv_l1_key))
+		return nvx_pv_l1_load(vmcs);
+	stock_vmcs_load(vmcs);
+}
+
+/* Flushes take effect at the next VM-entry of this CPU, nobody can tell. */
+static inline void vpid_sync_context(int vpid)
+{
+	if (!static_branch_unlikely(&nvx_pv_l1_key))
+		stock_vpid_sync_context(vpid);
+	else if (vpid)
+		nvx_pv_l1_flush(NVX_PV_INVVPID | VMX_VPID_EXTENT_SINGLE_CONTEXT,
+				0, vpid, 0);
+}
+
+static inline void vpid_sync_vcpu_single(int vpid)
+{
+	if (static_branch_unlikely(&nvx_pv_l1_key))
+		return vpid_sync_context(vpid);
+	stock_vpid_sync_vcpu_single(vpid);
+}
+
+static inline void vpid_sync_vcpu_global(void)
+{
+	if (static_branch_unlikely(&nvx_pv_l1_key))
+		return nvx_pv_l1_flush(NVX_PV_INVVPID |
+				       VMX_VPID_EXTENT_ALL_CONTEXT, 0, 0, 0);
+	stock_vpid_sync_vcpu_global();
+}
+
+static inline void vpid_sync_vcpu_addr(int vpid, gva_t addr)
+{
+	if (!static_branch_unlikely(&nvx_pv_l1_key))
+		stock_vpid_sync_vcpu_addr(vpid, addr);
+	else if (vpid)
+		nvx_pv_l1_flush(NVX_PV_INVVPID | VMX_VPID_EXTENT_INDIVIDUAL_ADDR,
+				0, vpid, addr);
+}
+
+static inline void ept_sync_global(void)
+{
+	if (static_branch_unlikely(&nvx_pv_l1_key))
+		return nvx_pv_l1_flush(NVX_PV_INVEPT | VMX_EPT_EXTENT_GLOBAL,
+				       0, 0, 0);
+	stock_ept_sync_global();
+}
+
+static inline void ept_sync_context(u64 eptp)
+{
+	if (static_branch_unlikely(&nvx_pv_l1_key))
+		return nvx_pv_l1_flush(NVX_PV_INVEPT | VMX_EPT_EXTENT_CONTEXT,
+				       eptp, 0, 0);
+	stock_ept_sync_context(eptp);
+}
+
+#endif /* CONFIG_KVM_NVX_PV */
+#endif /* __KVM_X86_VMX_NVX_OPS_H */

@@ -1,0 +1,612 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * nvx_pv: who uses the interface, and which pages of L1 belong to it.
+ *
+ * The assist page of a logical processor is its VMXON region: user space saves
+ * its address with the nested state, so nothing has to be added to what an
+ * unmodified VMM migrates.  What is in use follows from memory alone.
+ */
+#include <linux/kvm_host.h>
+#include <linux/module.h>
+
+#include "x86.h"
+#include "cpuid.h"
+#include "vmx/vmx.h"
+#include "vmx/nested.h"
+#include "nvx_compat.h"
+#include "nvx.h"
+#include "pv.h"
+#include "trace.h"
+
+bool __read_mostly nvx_pv = true;
+module_param(nvx_pv, bool, 0444);
+MODULE_PARM_DESC(nvx_pv, "offer guests that are hypervisors a VMCS in memory (default: 1)");
+
+/* An L1 that was saved elsewhere is recognized even with nvx_pv=0. */
+bool __read_mostly nvx_pv_probing;
+
+static_assert(NVX_MSR_ASSIST == MSR_NVX_PV_ASSIST);
+
+#define NVX_PV_OFFERED	(NVX_PV_FEAT_VMCS | NVX_PV_FEAT_FLUSH)
+
+/**
+ * nvx_pv_setup() - Clear what cannot work here
+ * @nested: nested virtualization is offered to guests
+ *
+ * Context: Module initialization.
+ */
+void __init nvx_pv_setup(bool nested)
+{
+	nvx_pv_probing = nested && nvx_master_switch();
+	if (!nested || !enable_ept)
+		nvx_pv = false;
+}
+
+/* Is the interface visible to this vCPU? */
+static bool offered(struct kvm_vcpu *vcpu)
+{
+	return nvx_pv && nvx_compat_vmx_allowed(vcpu) &&
+	       guest_cpuid_has(vcpu, X86_FEATURE_HYPERVISOR) &&
+	       !nvx_compat_evmcs_enabled(to_vmx(vcpu));
+}
+
+static void put_signature(struct kvm_vcpu *vcpu)
+{
+	u32 sig[3];
+
+	memcpy(sig, NVX_PV_SIGNATURE, sizeof(sig));
+	kvm_rax_write(vcpu, NVX_PV_CPUID_FEATURES);
+	kvm_rbx_write(vcpu, sig[0]);
+	kvm_rcx_write(vcpu, sig[1]);
+	kvm_rdx_write(vcpu, sig[2]);
+}
+
+/**
+ * nvx_emulate_cpuid() - Answer CPUID, with the leaves of this interface
+ * @vcpu: vCPU that executes CPUID
+ *
+ * Context: Exit handling.
+ * Return: as kvm_emulate_cpuid().
+ */
+int nvx_emulate_cpuid(struct kvm_vcpu *vcpu)
+{
+	u32 function = kvm_rax_read(vcpu);
+
+	if (likely(function >> 8 != NVX_PV_CPUID_BASE >> 8) ||
+	    function > NVX_PV_CPUID_FEATURES || is_guest_mode(vcpu) ||
+	    !offered(vcpu))
+		return kvm_emulate_cpuid(vcpu);
+
+	if (function == NVX_PV_CPUID_BASE) {
+		put_signature(vcpu);
+	} else {
+		kvm_rax_write(vcpu, NVX_PV_VERSION);
+		kvm_rbx_write(vcpu, NVX_PV_OFFERED);
+		kvm_rcx_write(vcpu, NVX_PV_REVISION);
+		kvm_rdx_write(vcpu, MSR_NVX_PV_ASSIST);
+	}
+	return kvm_skip_emulated_instruction(vcpu);
+}
+
+static u64 memslots_generation(struct kvm_vcpu *vcpu)
+{
+	return rcu_dereference_raw(vcpu->kvm->memslots[0])->generation;
+}
+
+/**
+ * nvx_pv_pages_current() - Are the mapped pages still what L1 sees?
+ * @vcpu: the vCPU
+ * @pv: its state
+ *
+ * Context: Any.
+ */
+bool nvx_pv_pages_current(struct kvm_vcpu *vcpu, const struct nvx_pv *pv)
+{
+	struct kvm *kvm = vcpu->kvm;
+
+	return !READ_ONCE(kvm->mmu_invalidate_in_progress) &&
+	       READ_ONCE(kvm->mmu_invalidate_seq) == pv->mmu_seq &&
+	       memslots_generation(vcpu) == pv->memslots_gen;
+}
+
+/**
+ * nvx_pv_direct_ok() - Is this VM-entry one without a new page or a flush?
+ * @vcpu: vCPU whose L1 executes VMRESUME
+ * @pv: its state
+ *
+ * Context: Any.
+ */
+bool nvx_pv_direct_ok(struct kvm_vcpu *vcpu, const struct nvx_pv *pv)
+{
+	const struct nvx_pv_assist *assist = nvx_pv_assist(pv);
+
+	return nvx_pv_pages_current(vcpu, pv) && pv->vmcs.map.hva &&
+	       READ_ONCE(assist->current_vmcs) ==
+	       to_vmx(vcpu)->nested.current_vmptr &&
+	       !READ_ONCE(assist->nr_flush);
+}
+
+/**
+ * nvx_pv_logged() - Does user space want to know of writes to these pages?
+ * @vcpu: the vCPU
+ *
+ * Context: kvm->srcu held for read.
+ */
+bool nvx_pv_logged(struct kvm_vcpu *vcpu)
+{
+	struct nvx_pv *pv = nvx_pv_of(vcpu);
+
+	return pv && (nvx_page_logged(vcpu, pv->assist.gpa) ||
+		      nvx_page_logged(vcpu, to_vmx(vcpu)->nested.current_vmptr));
+}
+
+static bool map_page(struct kvm_vcpu *vcpu, struct nvx_page *page, gpa_t gpa)
+{
+	if (page->map.hva)
+		kvm_vcpu_unmap(vcpu, &page->map, false);
+	page->gpa = gpa;
+	return PAGE_ALIGNED(gpa) && kvm_vcpu_is_legal_gpa(vcpu, gpa) &&
+	       !kvm_vcpu_map(vcpu, gpa_to_gfn(gpa), &page->map);
+}
+
+static void mark_dirty(struct kvm_vcpu *vcpu, const struct nvx_page *page)
+{
+	if (page->map.hva)
+		kvm_vcpu_mark_page_dirty(vcpu, page->map.gfn);
+}
+
+/* Map anew what may be elsewhere now. */
+static bool refresh_pages(struct kvm_vcpu *vcpu, struct nvx_pv *pv)
+{
+	bool had_vmcs = pv->vmcs.map.hva;
+
+	if (pv->assist.map.hva && nvx_pv_pages_current(vcpu, pv))
+		return true;
+
+	pv->memslots_gen = memslots_generation(vcpu);
+	pv->mmu_seq = READ_ONCE(vcpu->kvm->mmu_invalidate_seq);
+	smp_rmb(); /* count first, then map */
+
+	return map_page(vcpu, &pv->assist, pv->assist.gpa) &&
+	       (!had_vmcs || map_page(vcpu, &pv->vmcs, pv->vmcs.gpa));
+}
+
+static enum nvx_pv_error check_region(const struct nvx_pv *pv)
+{
+	const struct vmcs12 *page = pv->vmcs.map.hva;
+	const struct nvx_pv_vmcs_hdr *hdr = nvx_pv_hdr(pv);
+
+	/* Bit 31 of the first word: a shadow VMCS, which cannot be entered. */
+	if (READ_ONCE(*(const u32 *)page) != NVX_PV_REVISION)
+		return NVX_PV_E_REVISION;
+	if (READ_ONCE(hdr->magic) != NVX_PV_VMCS_MAGIC ||
+	    READ_ONCE(hdr->version) != NVX_PV_VERSION)
+		return NVX_PV_E_MAGIC;
+	return NVX_PV_OK;
+}
+
+/* The page is the VMCS now; VMREAD and VMWRITE without an exit are over. */
+static void disable_shadow_vmcs(struct vcpu_vmx *vmx)
+{
+	if (secondary_exec_controls_get(vmx) & SECONDARY_EXEC_SHADOW_VMCS) {
+		secondary_exec_controls_clearbit(vmx, SECONDARY_EXEC_SHADOW_VMCS);
+		vmcs_write64(VMCS_LINK_POINTER, INVALID_GPA);
+	}
+}
+
+/**
+ * nvx_pv_release() - The current VMCS ceases to be current
+ * @vcpu: vCPU with vmcs01 loaded, rarely used fields of vmcs12 up to date
+ *
+ * What L1 has written and not entered with stays as it is.
+ *
+ * Context: Process context.
+ * Return: false if KVM has to do it.
+ */
+bool nvx_pv_release(struct kvm_vcpu *vcpu)
+{
+	struct nested_vmx *nested = &to_vmx(vcpu)->nested;
+	struct nvx_pv *pv = nvx_pv_of(vcpu);
+
+	if (!pv)
+		return false;
+
+	if (refresh_pages(vcpu, pv) && pv->vmcs.map.hva) {
+		struct nvx_pv_vmcs_hdr *hdr = nvx_pv_hdr(pv);
+		u32 groups = nested->need_vmcs12_to_shadow_sync ?
+			     NVX_PV_ALL : NVX_PV_LAZY & ~READ_ONCE(hdr->valid);
+
+		nvx_pv_push(pv, get_vmcs12(vcpu),
+			    groups & ~READ_ONCE(hdr->dirty));
+	}
+	kvm_vcpu_unmap(vcpu, &pv->vmcs.map, true);
+	nested->need_vmcs12_to_shadow_sync = false;
+	nested->posted_intr_nv = -1;
+	nested->current_vmptr = INVALID_GPA;
+	pv->deleg = 0;
+	nvx_fast_reset(vcpu);
+	return true;
+}
+
+/* VMPTRLD: everything that is in the region becomes the snapshot. */
+static enum nvx_pv_error load_vmcs(struct kvm_vcpu *vcpu, struct nvx_pv *pv,
+				   gpa_t gpa)
+{
+	struct nested_vmx *nested = &to_vmx(vcpu)->nested;
+	struct vmcs12 *vmcs12 = get_vmcs12(vcpu);
+	struct nvx_pv_vmcs_hdr *hdr;
+	enum nvx_pv_error error;
+
+	if (nested->current_vmptr != INVALID_GPA) {
+		copy_vmcs02_to_vmcs12_rare(vcpu, vmcs12);
+		nvx_pv_release(vcpu);
+	}
+	if (gpa == NVX_PV_NO_VMCS || gpa == pv->assist.gpa ||
+	    !map_page(vcpu, &pv->vmcs, gpa))
+		return NVX_PV_E_ADDRESS;
+
+	error = check_region(pv);
+	if (error != NVX_PV_OK)
+		goto unmap;
+
+	memcpy(vmcs12, pv->vmcs.map.hva, sizeof(*vmcs12));
+	barrier();
+	if (vmcs12->hdr.revision_id != NVX_PV_REVISION || vmcs12->hdr.shadow_vmcs) {
+		error = NVX_PV_E_REVISION;
+		goto unmap;
+	}
+	hdr = nvx_pv_hdr(pv);
+	WRITE_ONCE(hdr->dirty, 0);
+	WRITE_ONCE(hdr->valid, NVX_PV_ALL);
+	nvx_count_add(pv_bytes, sizeof(*vmcs12));
+	nvx_count(pv_load);
+
+	nested->current_vmptr = gpa;
+	nested->dirty_vmcs12 = true;
+	nested->force_msr_bitmap_recalc = true;
+	return NVX_PV_OK;
+
+unmap:
+	kvm_vcpu_unmap(vcpu, &pv->vmcs.map, false);
+	return error;
+}
+
+/* Make the VMCS current that L1 says is current. */
+static enum nvx_pv_error follow_assist(struct kvm_vcpu *vcpu, struct nvx_pv *pv)
+{
+	struct nested_vmx *nested = &to_vmx(vcpu)->nested;
+	enum nvx_pv_error error = NVX_PV_OK;
+	gpa_t gpa;
+
+	if (!refresh_pages(vcpu, pv)) {
+		error = NVX_PV_E_ADDRESS;
+		gpa = INVALID_GPA;
+	} else {
+		gpa = READ_ONCE(nvx_pv_assist(pv)->current_vmcs);
+		if (gpa != nested->current_vmptr || !pv->vmcs.map.hva)
+			error = load_vmcs(vcpu, pv, gpa);
+	}
+	if (error != NVX_PV_OK && nested->current_vmptr != INVALID_GPA)
+		nvx_pv_release(vcpu);
+
+	trace_nvx_pv_load(vcpu->vcpu_id, gpa, error);
+	if (pv->assist.map.hva)
+		WRITE_ONCE(nvx_pv_assist(pv)->error, error);
+	return error;
+}
+
+/* SDM 25.6.11: the address of the EPT PML4 table is in bits 51:12 of an EPTP. */
+static bool root_matches(hpa_t root_hpa, u64 root_eptp, u64 eptp)
+{
+	return VALID_PAGE(root_hpa) &&
+	       !((root_eptp ^ eptp) & GENMASK_ULL(51, 12));
+}
+
+static void flush_ept(struct kvm_vcpu *vcpu, u64 eptp, bool all)
+{
+	struct kvm_mmu *mmu = &vcpu->arch.guest_mmu;
+	unsigned long roots = 0;
+	int i;
+
+	if (all) {
+		roots = KVM_MMU_ROOTS_ALL;
+	} else {
+		if (root_matches(mmu->root.hpa, mmu->root.pgd, eptp))
+			roots |= KVM_MMU_ROOT_CURRENT;
+		for (i = 0; i < KVM_MMU_NUM_PREV_ROOTS; i++)
+			if (root_matches(mmu->prev_roots[i].hpa,
+					 mmu->prev_roots[i].pgd, eptp))
+				roots |= KVM_MMU_ROOT_PREVIOUS(i);
+	}
+	if (roots)
+		kvm_mmu_free_roots(vcpu->kvm, mmu, roots);
+}
+
+/*
+ * What handle_invept() and handle_invvpid() do.  A request that they would fail
+ * flushes everything: L1 cannot be told, and it cannot hurt.
+ */
+static void drain_flushes(struct kvm_vcpu *vcpu, struct nvx_pv *pv)
+{
+	struct nvx_pv_assist *assist = nvx_pv_assist(pv);
+	u32 i, nr = READ_ONCE(assist->nr_flush);
+
+	if (!nr)
+		return;
+
+	WRITE_ONCE(assist->nr_flush, 0);
+	nvx_count_add(pv_flush, nr);
+	if (nr > NVX_PV_NR_FLUSH) {
+		flush_ept(vcpu, 0, true);
+		vpid_sync_context(to_vmx(vcpu)->nested.vpid02);
+		return;
+	}
+	for (i = 0; i < nr; i++) {
+		u32 op = READ_ONCE(assist->flush[i].op);
+
+		if (op == (NVX_PV_INVEPT | VMX_EPT_EXTENT_CONTEXT))
+			flush_ept(vcpu, READ_ONCE(assist->flush[i].eptp), false);
+		else if ((op & ~0xffffu) != NVX_PV_INVVPID)
+			flush_ept(vcpu, 0, true);
+		if ((op & ~0xffffu) != NVX_PV_INVEPT)
+			vpid_sync_context(to_vmx(vcpu)->nested.vpid02);
+	}
+}
+
+/**
+ * nvx_pv_enter() - L1 executes VMLAUNCH or VMRESUME: take the snapshot
+ * @vcpu: vCPU with this interface in use
+ *
+ * If L1's pages are no good there is no current VMCS afterwards, which KVM
+ * reports as VMfailInvalid.
+ *
+ * Context: Process context, vmcs01 loaded.
+ */
+void nvx_pv_enter(struct kvm_vcpu *vcpu)
+{
+	struct nested_vmx *nested = &to_vmx(vcpu)->nested;
+	struct nvx_pv *pv = nvx_pv_of(vcpu);
+	u32 groups;
+
+	/* KVM has a fault for L1 instead. */
+	if (!nested->vmxon || vmx_get_cpl(vcpu))
+		return;
+
+	if (follow_assist(vcpu, pv) != NVX_PV_OK)
+		return;
+
+	groups = nvx_pv_pull(vcpu, pv, NVX_PV_ALL);
+	if (groups & NVX_PV_RARE) {
+		nested->dirty_vmcs12 = true;
+		nested->force_msr_bitmap_recalc = true;
+	}
+	if (groups & ~NVX_PV_SHORT)
+		nvx_fast_reset(vcpu);
+	drain_flushes(vcpu, pv);
+	mark_dirty(vcpu, &pv->assist);
+	mark_dirty(vcpu, &pv->vmcs);
+	nvx_count(pv_entry);
+
+	/* VM-entry may fail: L1 has to be shown the error. */
+	nested->need_vmcs12_to_shadow_sync = true;
+}
+
+/**
+ * nvx_pv_exited() - KVM's own path has left L2 for L1
+ * @vcpu: vCPU with this interface in use, vmcs01 loaded
+ *
+ * Context: Process context.
+ */
+void nvx_pv_exited(struct kvm_vcpu *vcpu)
+{
+	struct nvx_pv *pv = nvx_pv_of(vcpu);
+
+	disable_shadow_vmcs(to_vmx(vcpu));
+	if (!refresh_pages(vcpu, pv))
+		return;
+	mark_dirty(vcpu, &pv->vmcs);
+	pv->short_push = false;
+	to_vmx(vcpu)->nested.need_vmcs12_to_shadow_sync = true;
+}
+
+/**
+ * nvx_pv_sync() - Show L1 what has become of its VMCS
+ * @vmx: vCPU about to run
+ *
+ * Context: Preemption off.
+ * Return: false if this vCPU does not use the interface.
+ */
+bool nvx_pv_sync(struct vcpu_vmx *vmx)
+{
+	struct kvm_vcpu *vcpu = &vmx->vcpu;
+	struct nvx_pv *pv = nvx_pv_of(vcpu);
+	struct nvx_pv_vmcs_hdr *hdr;
+	u32 groups = NVX_PV_ALL;
+
+	if (!pv)
+		return false;
+	if (is_guest_mode(vcpu) || !pv->vmcs.map.hva)
+		return true;
+
+	if (pv->short_push) {
+		pv->short_push = false;
+		nvx_pv_push_exit(pv, get_vmcs12(vcpu));
+		return true;
+	}
+
+	hdr = nvx_pv_hdr(pv);
+	if (vmx->nested.need_sync_vmcs02_to_vmcs12_rare) {
+		groups &= ~NVX_PV_LAZY;
+		WRITE_ONCE(hdr->valid, READ_ONCE(hdr->valid) & ~NVX_PV_LAZY);
+	}
+	nvx_pv_push(pv, get_vmcs12(vcpu), groups & ~READ_ONCE(hdr->dirty));
+	return true;
+}
+
+/**
+ * nvx_pv_vmread() - L1 executes VMREAD: complete the page
+ * @vcpu: vCPU with this interface in use, not in guest mode
+ *
+ * Context: Process context, vmcs01 loaded.
+ */
+void nvx_pv_vmread(struct kvm_vcpu *vcpu)
+{
+	struct nvx_pv *pv = nvx_pv_of(vcpu);
+	struct vmcs12 *vmcs12 = get_vmcs12(vcpu);
+	u32 groups;
+
+	if (follow_assist(vcpu, pv) != NVX_PV_OK)
+		return;
+
+	groups = NVX_PV_LAZY & ~READ_ONCE(nvx_pv_hdr(pv)->valid);
+	if (!groups)
+		return;
+	copy_vmcs02_to_vmcs12_rare(vcpu, vmcs12);
+	nvx_pv_push(pv, vmcs12, groups);
+	mark_dirty(vcpu, &pv->vmcs);
+	nvx_count(pv_fill);
+}
+
+static enum nvx_pv_error check_assist(struct kvm_vcpu *vcpu,
+				      const struct nvx_pv *pv, u32 *features)
+{
+	const struct nvx_pv_assist *assist = nvx_pv_assist(pv);
+
+	*features = READ_ONCE(assist->features);
+	if (READ_ONCE(assist->magic) != NVX_PV_ASSIST_MAGIC)
+		return NVX_PV_E_MAGIC;
+	if (READ_ONCE(assist->version) != NVX_PV_VERSION || !offered(vcpu) ||
+	    *features & ~NVX_PV_OFFERED || !(*features & NVX_PV_FEAT_VMCS))
+		return NVX_PV_E_FEATURES;
+	return NVX_PV_OK;
+}
+
+/* Look at the VMXON region, and begin if L1 asks for it there. */
+static enum nvx_pv_error probe(struct kvm_vcpu *vcpu)
+{
+	struct nested_vmx *nested = &to_vmx(vcpu)->nested;
+	enum nvx_pv_error error = NVX_PV_E_ADDRESS;
+	struct nvx_pv *pv;
+
+	pv = kzalloc(sizeof(*pv), GFP_KERNEL_ACCOUNT);
+	if (!pv)
+		return NVX_PV_E_STATE;
+
+	pv->assist.gpa = nested->vmxon_ptr;
+	if (!refresh_pages(vcpu, pv))
+		goto free;
+
+	error = check_assist(vcpu, pv, &pv->features);
+	if (error == NVX_PV_OK && nested->current_vmptr != INVALID_GPA) {
+		error = map_page(vcpu, &pv->vmcs, nested->current_vmptr) ?
+			check_region(pv) : NVX_PV_E_ADDRESS;
+		/* What was saved before L1 could see it is still to be shown. */
+		nested->need_vmcs12_to_shadow_sync = true;
+	}
+	if (error != NVX_PV_E_MAGIC) {
+		WRITE_ONCE(nvx_pv_assist(pv)->error, error);
+		mark_dirty(vcpu, &pv->assist);
+	}
+	trace_nvx_pv_load(vcpu->vcpu_id, nested->vmxon_ptr, error);
+	if (error != NVX_PV_OK)
+		goto free;
+
+	if (!is_guest_mode(vcpu))
+		disable_shadow_vmcs(to_vmx(vcpu));
+	nested->nvx.pv = pv;
+	nvx_fast_reset(vcpu);
+	return NVX_PV_OK;
+
+free:
+	kvm_vcpu_unmap(vcpu, &pv->vmcs.map, false);
+	kvm_vcpu_unmap(vcpu, &pv->assist.map, false);
+	kfree(pv);
+	return error;
+}
+
+/**
+ * nvx_pv_pre_run() - L1 may have used the interface on another host
+ * @vcpu: vCPU that user space wants to run
+ *
+ * After a migration nobody writes the assist MSR.
+ *
+ * Context: Process context, kvm->srcu held for read.
+ * Return: false if L1 relies on what this L0 does not have: the vCPU must not
+ * run, L1 would lose its L2.
+ */
+bool nvx_pv_pre_run(struct kvm_vcpu *vcpu)
+{
+	struct nested_vmx *nested = &to_vmx(vcpu)->nested;
+	enum nvx_pv_error error;
+
+	if (likely(!nested->nvx.pv_restored) || !nested->vmxon)
+		return true;
+
+	nested->nvx.pv_restored = false;
+	error = probe(vcpu);
+	if (error != NVX_PV_E_FEATURES || nested->current_vmptr == INVALID_GPA)
+		return true;
+
+	pr_err_ratelimited("kvm_intel: nvx: vCPU %d uses features of the PV VMCS that this host does not offer; run it where it came from, or with a newer module\n",
+			   vcpu->vcpu_id);
+	nested->nvx.pv_restored = true;
+	return false;
+}
+
+/**
+ * nvx_pv_free() - L1 leaves VMX operation
+ * @vcpu: the vCPU
+ *
+ * Context: Process context.
+ */
+void nvx_pv_free(struct kvm_vcpu *vcpu)
+{
+	struct nvx_vcpu *nvx = &to_vmx(vcpu)->nested.nvx;
+	struct nvx_pv *pv = nvx->pv;
+
+	nvx->pv_restored = false;
+	if (!pv)
+		return;
+
+	nvx->pv = NULL;
+	kvm_vcpu_unmap(vcpu, &pv->cpuid.map, false);
+	kvm_vcpu_unmap(vcpu, &pv->vmcs.map, true);
+	kvm_vcpu_unmap(vcpu, &pv->assist.map, true);
+	kfree(pv);
+}
+
+/**
+ * nvx_pv_get_msr() - RDMSR of the assist MSR
+ * @vcpu: the vCPU
+ * @data: value
+ *
+ * Return: false if this vCPU has no such MSR.
+ */
+bool nvx_pv_get_msr(struct kvm_vcpu *vcpu, u64 *data)
+{
+	if (!offered(vcpu))
+		return false;
+
+	*data = nvx_pv_of(vcpu) ? NVX_PV_ASSIST_ENABLE : 0;
+	return true;
+}
+
+/**
+ * nvx_pv_set_msr() - WRMSR of the assist MSR
+ * @vcpu: the vCPU
+ * @data: value
+ *
+ * Context: Process context.
+ * Return: false if L1 gets a #GP.
+ */
+bool nvx_pv_set_msr(struct kvm_vcpu *vcpu, u64 data)
+{
+	struct nested_vmx *nested = &to_vmx(vcpu)->nested;
+
+	if (!offered(vcpu) || data & ~NVX_PV_ASSIST_ENABLE || !nested->vmxon ||
+	    is_guest_mode(vcpu) || nested->current_vmptr != INVALID_GPA)
+		return false;
+
+	nvx_pv_free(vcpu);
+	return !data || probe(vcpu) == NVX_PV_OK;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * nvx_pv, the side of L0: a nested hypervisor writes its VMCS as memory.
+ * Private to vmx/nvx/.  include/nvx/pv_vmcs.h has the interface,
+ * Documentation/pv-vmcs-abi.rst the rules.
+ *
+ * The cached vmcs12 of KVM is the snapshot: groups that L1 says it has written
+ * are copied into it once, at VM-entry, and nothing else of the page is ever
+ * used.  What L1 writes afterwards counts at the next VM-entry.
+ */
+#ifndef __KVM_X86_VMX_NVX_PV_H
+#define __KVM_X86_VMX_NVX_PV_H
+
+#include <linux/kvm_host.h>
+#include <nvx/pv_vmcs.h>
+
+#include "vmx/vmx.h"
+#include "vmx/vmcs12.h"
+#include "fast.h"
+
+/**
+ * struct nvx_pv - An L1 that uses the interface, one vCPU of it
+ * @assist: its VMXON region
+ * @vmcs: region of nested.current_vmptr
+ * @cpuid: page of the CPUID table that @vmcs names
+ * @memslots_gen: generation of the memslots when the pages were mapped
+ * @mmu_seq: count of MMU-notifier invalidations then
+ * @features: NVX_PV_FEAT_* that L1 has asked for
+ * @deleg: NVX_PV_DELEG_* in force while L2 runs
+ * @cpuid_nent: entries of the table in @cpuid
+ * @nr_msrs: entries of @msrs
+ * @msrs: snapshot of what RDMSR of L2 returns
+ * @short_push: the exit to be shown to L1 had the short form
+ * @broken: L1 wants what this L0 cannot do; the vCPU must not run
+ *
+ * All of it is derived from guest memory and from the nested state that user
+ * space saves.
+ */
+struct nvx_pv {
+	struct nvx_page assist;
+	struct nvx_page vmcs;
+	struct nvx_page cpuid;
+	u64 memslots_gen;
+	unsigned long mmu_seq;
+	u32 features;
+	u32 deleg;
+	u32 cpuid_nent;
+	u32 nr_msrs;
+	struct nvx_pv_msr msrs[NVX_PV_NR_MSRS];
+	bool short_push;
+	bool broken;
+};
+
+/*
+ * Groups that the short form of VM-entry takes over.  All their fields are
+ * those that vmcs12_ok() and update_vmcs02() look at, or host state.
+ */
+#define NVX_PV_SHORT	(NVX_PV_BASIC | NVX_PV_CRS | NVX_PV_EVENT | \
+			 NVX_PV_EXEC | NVX_PV_HOST_VAR)
+
+/* Groups with fields that prepare_vmcs02_rare() takes over. */
+#define NVX_PV_RARE	(NVX_PV_CTRL | NVX_PV_ADDR | NVX_PV_MSRS | \
+			 NVX_PV_AR | NVX_PV_SEGS)
+
+static inline struct nvx_pv_assist *nvx_pv_assist(const struct nvx_pv *pv)
+{
+	return pv->assist.map.hva + NVX_PV_OFFSET;
+}
+
+static inline struct nvx_pv_vmcs_hdr *nvx_pv_hdr(const struct nvx_pv *pv)
+{
+	return pv->vmcs.map.hva + NVX_PV_OFFSET;
+}
+
+/* pv_copy.c */
+u32 nvx_pv_pull(struct kvm_vcpu *vcpu, struct nvx_pv *pv, u32 allowed);
+void nvx_pv_push(struct nvx_pv *pv, struct vmcs12 *vmcs12, u32 groups);
+void nvx_pv_push_exit(struct nvx_pv *pv, struct vmcs12 *vmcs12);
+
+/* pv.c */
+bool nvx_pv_pages_current(struct kvm_vcpu *vcpu, const struct nvx_pv *pv);
+bool nvx_pv_direct_ok(struct kvm_vcpu *vcpu, const struct nvx_pv *pv);
+
+#ifdef CONFIG_KVM_NVX_PV
+static inline struct nvx_pv *nvx_pv_of(struct kvm_vcpu *vcpu)
+{
+	return to_vmx(vcpu)->nested.nvx.pv;
+}
+
+bool nvx_pv_logged(struct kvm_vcpu *vcpu);
+#else
+static inline struct nvx_pv *nvx_pv_of(struct kvm_vcpu *vcpu)
+{
+	return NULL;
+}
+
+static inline bool nvx_pv_logged(struct kvm_vcpu *vcpu)
+{
+	return false;
+}
+#endif
+
+#endif /* __KVM_X86_VMX_NVX_PV_H */
