@@ -199,7 +199,8 @@ enum nvx_pv_group {
 #define NVX_PV_FIELDS_EVENT(F)						\
 	F(0x4016, vm_entry_intr_info_field, 788, u32)			\
 	F(0x4018, vm_entry_exception_error_code, 792, u32)		\
-	F(0x401a, vm_entry_instruction_len, 796, u32)
+	F(0x401a, vm_entry_instruction_len, 796, u32)			\
+	F(0x4826, guest_activity_state, 916, u32)
 
 #define NVX_PV_FIELDS_EXEC(F)						\
 	F(0x0810, guest_intr_status, 980, u16)				\
@@ -286,7 +287,6 @@ enum nvx_pv_group {
 	F(0x280c, guest_pdptr1, 224, u64)				\
 	F(0x280e, guest_pdptr2, 232, u64)				\
 	F(0x2810, guest_pdptr3, 240, u64)				\
-	F(0x4826, guest_activity_state, 916, u32)			\
 	F(0x482a, guest_sysenter_cs, 920, u32)				\
 	F(0x681a, guest_dr7, 528, u64)					\
 	F(0x6824, guest_sysenter_esp, 568, u64)				\

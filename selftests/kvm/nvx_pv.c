@@ -62,6 +62,7 @@ static_assert(sizeof(struct nvx_pv_vmcs_hdr) == 40 + 16 * NVX_PV_NR_MSRS, "");
 static_assert(sizeof(struct nvx_pv_cpuid) == 40, "");
 
 void *pv_region;
+uint64_t pv_features = NVX_PV_FEAT_VMCS | NVX_PV_FEAT_FLUSH;
 
 const struct pv_field *pv_find(uint64_t encoding)
 {
@@ -110,7 +111,7 @@ void pv_init_assist(struct vmx_pages *vmx)
 	memset(assist, 0, sizeof(*assist));
 	assist->magic = NVX_PV_ASSIST_MAGIC;
 	assist->version = NVX_PV_VERSION;
-	assist->features = NVX_PV_FEAT_VMCS | NVX_PV_FEAT_FLUSH;
+	assist->features = pv_features;
 	assist->current_vmcs = NVX_PV_NO_VMCS;
 }
 

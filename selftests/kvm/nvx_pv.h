@@ -53,6 +53,9 @@ static inline struct nvx_pv_assist *pv_assist(struct vmx_pages *vmx)
 /* In guest memory: the region that nvx_vmreadz() and nvx_vmwrite() use, if any. */
 extern void *pv_region;
 
+/* In guest memory: NVX_PV_FEAT_* that pv_start() asks for. */
+extern uint64_t pv_features;
+
 void pv_init_assist(struct vmx_pages *vmx);
 void pv_init_region(void *region);
 uint8_t pv_enable(void);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Shared by nvx_pv_test and nvx_pv_abuse_test; see nvx_pv_checks.h. */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <linux/compiler.h>
 
@@ -117,8 +119,28 @@ static void add_extra(struct nvx_vm *v)
 				    EXTRA_SLOT, 1, 0);
 }
 
+/* As another CPU of L1 would, while L2 runs. */
+static void *clear_deleg(void *hdr_hva)
+{
+	struct nvx_pv_vmcs_hdr *hdr = hdr_hva;
+
+	usleep(20000);
+	WRITE_ONCE(hdr->deleg, 0);
+	return NULL;
+}
+
+static void revoke_soon(struct nvx_vm *v, pthread_t *thread)
+{
+	void *hdr = v->vmx->vmcs_hva + NVX_PV_OFFSET;
+
+	TEST_ASSERT(!pthread_create(thread, NULL, clear_deleg, hdr),
+		    "Cannot create a thread");
+}
+
 static bool run_check(unsigned int index)
 {
+	bool revoked = false;
+	pthread_t thread;
 	uint64_t stage, reply;
 	struct nvx_vm v;
 	vm_vaddr_t page;
@@ -158,11 +180,17 @@ static bool run_check(unsigned int index)
 			memcpy(addr_gva2hva(v.vm, (vm_vaddr_t)&host_reply),
 			       &reply, sizeof(reply));
 			break;
+		case REVOKE:
+			revoke_soon(&v, &thread);
+			revoked = true;
+			break;
 		default:
 			passed = stage == 1001;
 			break;
 		}
 	}
+	if (revoked)
+		pthread_join(thread, NULL);
 	nvx_vm_destroy(&v);
 	return passed;
 }

@@ -9,7 +9,7 @@
 
 PARAMS=/sys/module/kvm_intel/parameters
 COUNTERS=/sys/kernel/debug/kvm/nvx
-FEATURES="nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast nvx_pv nvx_pv_l1 nvx_no_umip_emul"
+FEATURES="nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast nvx_pv nvx_pv_l1 nvx_deleg nvx_no_umip_emul"
 
 is()
 {
@@ -47,15 +47,17 @@ if [ "$KMOD" = stock ]; then
 	exit
 fi
 
-for feature in nvx nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast nvx_pv; do
+for feature in nvx nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast nvx_pv nvx_deleg; do
 	check "$feature is on by default" is $feature Y
 done
 check "nvx_no_umip_emul is off by default" is nvx_no_umip_emul N
+check "nvx_deleg_l1 is off by default" is nvx_deleg_l1 N
+check "nvx_deleg_l1 is writable" mode nvx_deleg_l1 644
 check "nvx_pv_l1 is off: there is no such host below" is nvx_pv_l1 N
 check "counters exist" test -f "$COUNTERS/prefault_mapped"
 check "counters are read-only" test "$(stat -c %a "$COUNTERS/prefault_mapped")" = 444
 for feature in nvx nvx_debugctl nvx_shadow_host nvx_fast nvx_fast_parts \
-	nvx_pv nvx_pv_l1 nvx_no_umip_emul; do
+	nvx_pv nvx_pv_l1 nvx_deleg nvx_no_umip_emul; do
 	check "$feature is read-only" mode $feature 444
 done
 check "nvx_prefault is writable" mode nvx_prefault 644
@@ -83,11 +85,16 @@ check "nvx_fast=0: nvx_fast_test finds stock" /bin/nvx_fast_test
 check "load with nvx_fast=0" kvm_load nvx_fast=0
 check "nvx_fast=0: nvx_pv_test" /bin/nvx_pv_test
 check "nvx_fast=0: nvx_fast_test pv" /bin/nvx_fast_test pv
+check "nvx_fast=0 turns nvx_deleg off" is nvx_deleg N
 check "load with enable_shadow_vmcs=0" kvm_load enable_shadow_vmcs=0
 check "enable_shadow_vmcs=0: nvx_pv_test" /bin/nvx_pv_test
 check "enable_shadow_vmcs=0: nvx_fast_test pv" /bin/nvx_fast_test pv
 check "load with nvx_pv=0" kvm_load nvx_pv=0
 check "nvx_pv=0: the interface is not offered" /bin/nvx_pv_test off
+check "nvx_pv=0 turns nvx_deleg off" is nvx_deleg N
+check "load with nvx_deleg=0" kvm_load nvx_deleg=0
+check "nvx_deleg=0: the feature is refused" fails /bin/nvx_pv_deleg_test force
+check "nvx_deleg=0: nvx_pv_test" /bin/nvx_pv_test
 
 check "load with nvx_no_umip_emul=1" kvm_load nvx_no_umip_emul=1
 check "nvx_no_umip_emul=1: UMIP is hidden" /bin/nvx_umip_test

@@ -513,7 +513,8 @@ static bool l1_wants(struct kvm_vcpu *vcpu, struct nvx_fast *f, u32 exit_reason)
 	case EXIT_REASON_VMCALL:
 		return true;
 	case EXIT_REASON_HLT:
-		return nested_cpu_has(vmcs12, CPU_BASED_HLT_EXITING);
+		return nested_cpu_has(vmcs12, CPU_BASED_HLT_EXITING) &&
+		       !nvx_pv_of(vcpu);
 	case EXIT_REASON_IO_INSTRUCTION:
 		return nested_cpu_has(vmcs12, CPU_BASED_UNCOND_IO_EXITING) &&
 		       !nested_cpu_has(vmcs12, CPU_BASED_USE_IO_BITMAPS);
@@ -538,6 +539,7 @@ bool nvx_fast_run(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
 	struct nvx_fast *f = vmx->nested.nvx.fast;
+	const struct nvx_pv *pv = nvx_pv_of(vcpu);
 	u32 exit_reason = vmx->exit_reason.full;
 
 	f->switched = false;
@@ -549,6 +551,11 @@ bool nvx_fast_run(struct kvm_vcpu *vcpu)
 		    vmx->idt_vectoring_info & VECTORING_INFO_VALID_MASK ||
 		    !l1_wants(vcpu, f, exit_reason))
 			return false;
+
+		if (pv && nvx_pv_answer(vcpu, pv, exit_reason)) {
+			f->switched = true;
+			return true;
+		}
 
 		trace_kvm_nested_vmexit(vcpu, KVM_ISA_VMX);
 		f->switched = try_exit(vcpu, f, exit_reason,

@@ -79,7 +79,7 @@ struct nvx_page {
  * @shadow_rw_valid: read/write members of @shadow are in the shadow VMCS
  * @shadow_ro_valid: read-only members of @shadow are in the shadow VMCS
  * @has_ibrs: L1's CPUID has SPEC_CTRL
- * @switched: nvx_fast_run() changed the level at the last exit
+ * @switched: nvx_fast_run() has dealt with the last exit, at which level we are now
  * @timer_state: who answers for the hrtimer
  * @memslots_gen: generation of the memslots when pages were mapped
  * @mmu_seq: count of MMU-notifier invalidations when pages were mapped

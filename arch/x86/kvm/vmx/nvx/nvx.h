@@ -42,11 +42,14 @@ static inline void nvx_fast_setup(bool nested) { }
 #endif
 
 #ifdef CONFIG_KVM_NVX_PV
-#define NVX_PV_FEATURES(F)	F(pv) F(pv_l1)
+#define NVX_PV_FEATURES(F)	F(pv) F(deleg) F(pv_l1) F(deleg_l1)
 extern bool nvx_pv;
+extern bool nvx_deleg;
+extern bool nvx_deleg_l1;
 extern bool nvx_pv_l1;
 void nvx_pv_setup(bool nested);
 void nvx_pv_l1_setup(bool nested);
+extern u32 nvx_pv_l1_features;
 #else
 #define NVX_PV_FEATURES(F)
 static inline void nvx_pv_setup(bool nested) { }
@@ -76,6 +79,9 @@ static inline void nvx_pv_l1_setup(bool nested) { }
  * pv_fill: VMREADs that completed a VMCS in memory
  * pv_flush: INVEPT and INVVPID without an exit
  * pv_bytes: bytes copied from and to VMCSs in memory
+ * deleg_cpuid: CPUIDs of L2 that L0 answered for L1
+ * deleg_rdmsr: RDMSRs of L2 that L0 answered for L1
+ * deleg_hlt: HLTs of L2 that L0 kept for L1
  */
 #define NVX_COUNTERS(C)			\
 	C(debugctl_passthrough)		\
@@ -93,7 +99,10 @@ static inline void nvx_pv_l1_setup(bool nested) { }
 	C(pv_load)			\
 	C(pv_fill)			\
 	C(pv_flush)			\
-	C(pv_bytes)
+	C(pv_bytes)			\
+	C(deleg_cpuid)			\
+	C(deleg_rdmsr)			\
+	C(deleg_hlt)
 
 enum nvx_counter {
 #define C(name) NVX_##name,

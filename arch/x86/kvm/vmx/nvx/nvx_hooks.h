@@ -249,6 +249,7 @@ bool nvx_pv_get_msr(struct kvm_vcpu *vcpu, u64 *data);
 bool nvx_pv_set_msr(struct kvm_vcpu *vcpu, u64 data);
 int nvx_emulate_cpuid(struct kvm_vcpu *vcpu);
 int nvx_pv_l1_online(void *vmxon_region);
+bool nvx_pv_keeps_exit(struct kvm_vcpu *vcpu);
 
 #define NVX_HANDLE_CPUID	nvx_emulate_cpuid
 /* MSR_NVX_PV_ASSIST, which must not be included here; pv.c asserts. */
@@ -278,6 +279,11 @@ static inline bool nvx_pv_pre_run(struct kvm_vcpu *vcpu)
 	return true;
 }
 
+static inline bool nvx_pv_keeps_exit(struct kvm_vcpu *vcpu)
+{
+	return false;
+}
+
 static inline int nvx_pv_l1_online(void *vmxon_region)
 {
 	return 0;
@@ -292,6 +298,13 @@ static __always_inline bool nvx_pv_on(const struct nvx_vcpu *nvx)
 #else
 	return false;
 #endif
+}
+
+/* L1 wants an exit from L2, but perhaps leaves it to L0. */
+static __always_inline bool nvx_l0_keeps_exit(struct kvm_vcpu *vcpu,
+					      const struct nvx_vcpu *nvx)
+{
+	return nvx_pv_on(nvx) && nvx_pv_keeps_exit(vcpu);
 }
 
 /* An MSR that KVM does not know.  True: it is ours. */

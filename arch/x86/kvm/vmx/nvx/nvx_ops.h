@@ -9,8 +9,13 @@
 #ifndef __KVM_X86_VMX_NVX_OPS_H
 #define __KVM_X86_VMX_NVX_OPS_H
 
+struct kvm_vcpu;
+
 #ifndef CONFIG_KVM_NVX_PV
 #include "vmx/vmx_ops.h"
+
+static inline void nvx_l1_pre_entry(struct kvm_vcpu *vcpu) { }
+static inline void nvx_l1_exited(struct kvm_vcpu *vcpu) { }
 #else
 
 #define __vmcs_readl		stock___vmcs_readl
@@ -60,6 +65,7 @@
 /* VMREAD and VMWRITE are not what to use here: PV VMCS, or enlightened VMCS. */
 DECLARE_STATIC_KEY_FALSE(nvx_vmcs_in_memory);
 DECLARE_STATIC_KEY_FALSE(nvx_pv_l1_key);
+extern bool nvx_deleg_l1;
 /* The VMCS region that vmcs_load() has chosen on this CPU. */
 DECLARE_PER_CPU(void *, nvx_pv_region);
 
@@ -67,6 +73,8 @@ u64 nvx_pv_l1_read(unsigned long field);
 void nvx_pv_l1_write(unsigned long field, u64 value);
 void nvx_pv_l1_load(struct vmcs *vmcs);
 void nvx_pv_l1_flush(u32 op, u64 eptp, u16 vpid, u64 gla);
+void nvx_pv_l1_delegate(struct kvm_vcpu *vcpu);
+void nvx_pv_l1_halted(struct kvm_vcpu *vcpu);
 
 /* Where a field is: an entry of nvx_pv_layout[]. */
 struct nvx_pv_layout {
@@ -293,6 +301,30 @@ static inline void ept_sync_context(u64 eptp)
 		return nvx_pv_l1_flush(NVX_PV_INVEPT | VMX_EPT_EXTENT_CONTEXT,
 				       eptp, 0, 0);
 	stock_ept_sync_context(eptp);
+}
+
+/* Right before a VM-entry. */
+static __always_inline void nvx_l1_pre_entry(struct kvm_vcpu *vcpu)
+{
+	struct nvx_pv_vmcs_hdr *hdr;
+
+	if (!static_branch_unlikely(&nvx_pv_l1_key))
+		return;
+	hdr = this_cpu_read(nvx_pv_region) + NVX_PV_OFFSET;
+	if (nvx_deleg_l1 || hdr->deleg)
+		nvx_pv_l1_delegate(vcpu);
+}
+
+/* A VM-exit is about to be handled. */
+static __always_inline void nvx_l1_exited(struct kvm_vcpu *vcpu)
+{
+	struct nvx_pv_vmcs_hdr *hdr;
+
+	if (!static_branch_unlikely(&nvx_pv_l1_key))
+		return;
+	hdr = this_cpu_read(nvx_pv_region) + NVX_PV_OFFSET;
+	if (hdr->deleg & NVX_PV_DELEG_HLT)
+		nvx_pv_l1_halted(vcpu);
 }
 
 #endif /* CONFIG_KVM_NVX_PV */

@@ -27,7 +27,14 @@ bool __read_mostly nvx_pv_probing;
 
 static_assert(NVX_MSR_ASSIST == MSR_NVX_PV_ASSIST);
 
-#define NVX_PV_OFFERED	(NVX_PV_FEAT_VMCS | NVX_PV_FEAT_FLUSH)
+bool __read_mostly nvx_deleg = true;
+module_param(nvx_deleg, bool, 0444);
+MODULE_PARM_DESC(nvx_deleg, "offer such guests to answer CPUID, RDMSR and HLT of their guests (default: 1)");
+
+#define NVX_PV_DELEGATION	(NVX_PV_FEAT_CPUID | NVX_PV_FEAT_RDMSR | \
+				 NVX_PV_FEAT_HLT)
+
+static u32 offered_features __ro_after_init;
 
 /**
  * nvx_pv_setup() - Clear what cannot work here
@@ -40,6 +47,12 @@ void __init nvx_pv_setup(bool nested)
 	nvx_pv_probing = nested && nvx_master_switch();
 	if (!nested || !enable_ept)
 		nvx_pv = false;
+
+	/* L2 goes on in the VM-exit fast path, which takes a record. */
+	if (!nvx_pv || !(nvx_fast_mask & NVX_FAST_DIRECT))
+		nvx_deleg = false;
+	offered_features = NVX_PV_FEAT_VMCS | NVX_PV_FEAT_FLUSH |
+			   (nvx_deleg ? NVX_PV_DELEGATION : 0);
 }
 
 /* Is the interface visible to this vCPU? */
@@ -81,7 +94,7 @@ int nvx_emulate_cpuid(struct kvm_vcpu *vcpu)
 		put_signature(vcpu);
 	} else {
 		kvm_rax_write(vcpu, NVX_PV_VERSION);
-		kvm_rbx_write(vcpu, NVX_PV_OFFERED);
+		kvm_rbx_write(vcpu, offered_features);
 		kvm_rcx_write(vcpu, NVX_PV_REVISION);
 		kvm_rdx_write(vcpu, MSR_NVX_PV_ASSIST);
 	}
@@ -123,7 +136,7 @@ bool nvx_pv_direct_ok(struct kvm_vcpu *vcpu, const struct nvx_pv *pv)
 	return nvx_pv_pages_current(vcpu, pv) && pv->vmcs.map.hva &&
 	       READ_ONCE(assist->current_vmcs) ==
 	       to_vmx(vcpu)->nested.current_vmptr &&
-	       !READ_ONCE(assist->nr_flush);
+	       !READ_ONCE(assist->nr_flush) && !nvx_pv_maps_cpuid(pv);
 }
 
 /**
@@ -167,6 +180,8 @@ static bool refresh_pages(struct kvm_vcpu *vcpu, struct nvx_pv *pv)
 	pv->mmu_seq = READ_ONCE(vcpu->kvm->mmu_invalidate_seq);
 	smp_rmb(); /* count first, then map */
 
+	kvm_vcpu_unmap(vcpu, &pv->cpuid.map, false);
+	pv->cpuid.gpa = INVALID_GPA;
 	return map_page(vcpu, &pv->assist, pv->assist.gpa) &&
 	       (!had_vmcs || map_page(vcpu, &pv->vmcs, pv->vmcs.gpa));
 }
@@ -223,7 +238,6 @@ bool nvx_pv_release(struct kvm_vcpu *vcpu)
 	nested->need_vmcs12_to_shadow_sync = false;
 	nested->posted_intr_nv = -1;
 	nested->current_vmptr = INVALID_GPA;
-	pv->deleg = 0;
 	nvx_fast_reset(vcpu);
 	return true;
 }
@@ -383,6 +397,9 @@ void nvx_pv_enter(struct kvm_vcpu *vcpu)
 	if (groups & ~NVX_PV_SHORT)
 		nvx_fast_reset(vcpu);
 	drain_flushes(vcpu, pv);
+	if (nvx_pv_maps_cpuid(pv))
+		map_page(vcpu, &pv->cpuid,
+			 READ_ONCE(nvx_pv_hdr(pv)->cpuid_gpa) & PAGE_MASK);
 	mark_dirty(vcpu, &pv->assist);
 	mark_dirty(vcpu, &pv->vmcs);
 	nvx_count(pv_entry);
@@ -476,7 +493,7 @@ static enum nvx_pv_error check_assist(struct kvm_vcpu *vcpu,
 	if (READ_ONCE(assist->magic) != NVX_PV_ASSIST_MAGIC)
 		return NVX_PV_E_MAGIC;
 	if (READ_ONCE(assist->version) != NVX_PV_VERSION || !offered(vcpu) ||
-	    *features & ~NVX_PV_OFFERED || !(*features & NVX_PV_FEAT_VMCS))
+	    *features & ~offered_features || !(*features & NVX_PV_FEAT_VMCS))
 		return NVX_PV_E_FEATURES;
 	return NVX_PV_OK;
 }

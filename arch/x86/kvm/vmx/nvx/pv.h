@@ -26,12 +26,7 @@
  * @memslots_gen: generation of the memslots when the pages were mapped
  * @mmu_seq: count of MMU-notifier invalidations then
  * @features: NVX_PV_FEAT_* that L1 has asked for
- * @deleg: NVX_PV_DELEG_* in force while L2 runs
- * @cpuid_nent: entries of the table in @cpuid
- * @nr_msrs: entries of @msrs
- * @msrs: snapshot of what RDMSR of L2 returns
  * @short_push: the exit to be shown to L1 had the short form
- * @broken: L1 wants what this L0 cannot do; the vCPU must not run
  *
  * All of it is derived from guest memory and from the nested state that user
  * space saves.
@@ -43,12 +38,7 @@ struct nvx_pv {
 	u64 memslots_gen;
 	unsigned long mmu_seq;
 	u32 features;
-	u32 deleg;
-	u32 cpuid_nent;
-	u32 nr_msrs;
-	struct nvx_pv_msr msrs[NVX_PV_NR_MSRS];
 	bool short_push;
-	bool broken;
 };
 
 /*
@@ -79,7 +69,18 @@ void nvx_pv_push_exit(struct nvx_pv *pv, struct vmcs12 *vmcs12);
 
 /* pv.c */
 bool nvx_pv_pages_current(struct kvm_vcpu *vcpu, const struct nvx_pv *pv);
+bool nvx_pv_answer(struct kvm_vcpu *vcpu, const struct nvx_pv *pv,
+		   u32 exit_reason);
 bool nvx_pv_direct_ok(struct kvm_vcpu *vcpu, const struct nvx_pv *pv);
+
+/* Is there a CPUID table that is not mapped (and could be)? */
+static inline bool nvx_pv_maps_cpuid(const struct nvx_pv *pv)
+{
+	const struct nvx_pv_vmcs_hdr *hdr = nvx_pv_hdr(pv);
+
+	return READ_ONCE(hdr->deleg) & NVX_PV_DELEG_CPUID &&
+	       (READ_ONCE(hdr->cpuid_gpa) & PAGE_MASK) != pv->cpuid.gpa;
+}
 
 #ifdef CONFIG_KVM_NVX_PV
 static inline struct nvx_pv *nvx_pv_of(struct kvm_vcpu *vcpu)

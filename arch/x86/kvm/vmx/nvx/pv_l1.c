@@ -25,7 +25,9 @@ DEFINE_STATIC_KEY_FALSE(nvx_pv_l1_key);
 DEFINE_PER_CPU(void *, nvx_pv_region);
 
 static DEFINE_PER_CPU(struct nvx_pv_assist *, assist_page);
-static u32 features __ro_after_init;
+
+/* What the host offers and this module uses. */
+u32 nvx_pv_l1_features __ro_after_init;
 
 /* Before the first vmcs_load() and after VMXOFF accesses go nowhere. */
 static char no_region[NVX_PV_REGION_SIZE] __aligned(8);
@@ -168,7 +170,7 @@ void nvx_pv_l1_flush(u32 op, u64 eptp, u16 vpid, u64 gla)
 	local_irq_save(flags);
 	assist = this_cpu_read(assist_page);
 	nr = assist ? READ_ONCE(assist->nr_flush) : NVX_PV_NR_FLUSH;
-	if (nr >= NVX_PV_NR_FLUSH || !(features & NVX_PV_FEAT_FLUSH)) {
+	if (nr >= NVX_PV_NR_FLUSH || !(nvx_pv_l1_features & NVX_PV_FEAT_FLUSH)) {
 		flush_now(op, eptp, vpid, gla);
 		goto out;
 	}
@@ -204,7 +206,7 @@ int nvx_pv_l1_online(void *vmxon_region)
 	memset(assist, 0, sizeof(*assist));
 	assist->magic = NVX_PV_ASSIST_MAGIC;
 	assist->version = NVX_PV_VERSION;
-	assist->features = features;
+	assist->features = nvx_pv_l1_features;
 	assist->current_vmcs = NVX_PV_NO_VMCS;
 	this_cpu_write(nvx_pv_region, no_region);
 	barrier(); /* complete, then used */
@@ -237,7 +239,9 @@ static bool __init host_offers(void)
 			version, revision);
 		return false;
 	}
-	features = feat & (NVX_PV_FEAT_VMCS | NVX_PV_FEAT_FLUSH);
+	nvx_pv_l1_features = feat & (NVX_PV_FEAT_VMCS | NVX_PV_FEAT_FLUSH |
+				     NVX_PV_FEAT_CPUID | NVX_PV_FEAT_RDMSR |
+				     NVX_PV_FEAT_HLT);
 	return true;
 }
 

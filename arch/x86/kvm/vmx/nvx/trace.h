@@ -75,6 +75,28 @@ TRACE_EVENT(nvx_pv_load,
 				   { 4, "features" }, { 5, "revision" }))
 );
 
+/* An exit of L2 that L1 has left to L0, or not. */
+TRACE_EVENT(nvx_pv_deleg,
+	TP_PROTO(unsigned int vcpu_id, u32 exit_reason, bool answered),
+	TP_ARGS(vcpu_id, exit_reason, answered),
+
+	TP_STRUCT__entry(
+		__field(unsigned int,	vcpu_id)
+		__field(u32,		exit_reason)
+		__field(bool,		answered)
+	),
+
+	TP_fast_assign(
+		__entry->vcpu_id	= vcpu_id;
+		__entry->exit_reason	= exit_reason;
+		__entry->answered	= answered;
+	),
+
+	TP_printk("vcpu %u reason %u %s", __entry->vcpu_id,
+		  __entry->exit_reason,
+		  __entry->answered ? "answered" : "reflected")
+);
+
 #define NVX_FAST_REASON_NAMES			\
 	{ 0,	"taken" },			\
 	{ 1,	"no-record" },			\

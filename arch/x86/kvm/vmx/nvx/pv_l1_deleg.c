@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * nvx_deleg_l1: leave exits of our guests to the host below.
+ *
+ * What the host may answer is put down anew before every VM-entry, from where
+ * KVM itself would take it: the vCPU's CPUID array (its address, not a copy) and
+ * the values of a few MSRs that only this vCPU's thread changes.
+ */
+#include <linux/kvm_host.h>
+#include <linux/module.h>
+#include <linux/sched/stat.h>
+
+#include "cpuid.h"
+#include "lapic.h"
+#include "vmx/vmx.h"
+#include "nvx.h"
+
+bool __read_mostly nvx_deleg_l1;
+module_param(nvx_deleg_l1, bool, 0644);
+MODULE_PARM_DESC(nvx_deleg_l1, "as a guest: let the host answer CPUID, RDMSR and HLT of our guests (default: 0)");
+
+/* Will a timer that the CPU knows of wake the vCPU before the next tick? */
+static bool wakes_soon(struct vcpu_vmx *vmx)
+{
+	return vmx->hv_deadline_tsc != -1 &&
+	       vmx->hv_deadline_tsc - rdtsc() <
+	       (u64)tsc_khz * (MSEC_PER_SEC / HZ);
+}
+
+static u32 put_cpuid(struct kvm_vcpu *vcpu, struct nvx_pv_vmcs_hdr *hdr)
+{
+	void *entries = vcpu->arch.cpuid_entries;
+	u32 nent = vcpu->arch.cpuid_nent;
+
+	if (!entries || is_vmalloc_addr(entries) || cpuid_fault_enabled(vcpu) ||
+	    vcpu->arch.hyperv_enabled ||
+	    offset_in_page(entries) + nent * sizeof(struct nvx_pv_cpuid) > PAGE_SIZE)
+		return 0;
+
+	hdr->cpuid_gpa = __pa(entries);
+	hdr->cpuid_nent = nent;
+	/* KVM hides TSX in leaf 7 as an MSR says. */
+	return cpu_feature_enabled(X86_FEATURE_RTM) ?
+	       NVX_PV_DELEG_CPUID : NVX_PV_DELEG_CPUID | NVX_PV_DELEG_CPUID_7;
+}
+
+static void put_msr(struct nvx_pv_vmcs_hdr *hdr, u32 i, u32 index, u64 value)
+{
+	hdr->msrs[i].index = index;
+	hdr->msrs[i].value = value;
+}
+
+static u32 put_msrs(struct kvm_vcpu *vcpu, struct nvx_pv_vmcs_hdr *hdr)
+{
+	/* User space wants to decide itself. */
+	if (rcu_access_pointer(vcpu->kvm->arch.msr_filter))
+		return 0;
+
+	put_msr(hdr, 0, MSR_IA32_MISC_ENABLE, vcpu->arch.ia32_misc_enable_msr);
+	put_msr(hdr, 1, MSR_IA32_APICBASE, vcpu->arch.apic_base);
+	put_msr(hdr, 2, MSR_IA32_TSC_ADJUST, vcpu->arch.ia32_tsc_adjust_msr);
+	hdr->nr_msrs = 3;
+	return NVX_PV_DELEG_RDMSR;
+}
+
+/**
+ * nvx_pv_l1_delegate() - Say what the host below may do for this guest
+ * @vcpu: vCPU about to run
+ *
+ * Context: Interrupts off, its VMCS current.
+ */
+void nvx_pv_l1_delegate(struct kvm_vcpu *vcpu)
+{
+	struct nvx_pv_vmcs_hdr *hdr =
+		this_cpu_read(nvx_pv_region) + NVX_PV_OFFSET;
+	u32 offered = nvx_pv_l1_features, deleg = 0;
+
+	/* Exits of a guest of our guest are not ours alone to answer. */
+	if (READ_ONCE(nvx_deleg_l1) && !is_guest_mode(vcpu) &&
+	    !vcpu->guest_debug) {
+		if (offered & NVX_PV_FEAT_CPUID)
+			deleg |= put_cpuid(vcpu, hdr);
+		if (offered & NVX_PV_FEAT_RDMSR)
+			deleg |= put_msrs(vcpu, hdr);
+		if (offered & NVX_PV_FEAT_HLT && wakes_soon(to_vmx(vcpu)) &&
+		    single_task_running())
+			deleg |= NVX_PV_DELEG_HLT;
+	}
+	WRITE_ONCE(hdr->deleg, deleg);
+}
+
+/**
+ * nvx_pv_l1_halted() - The guest has left while it waited in the host below
+ * @vcpu: vCPU whose VM-exit is about to be handled
+ *
+ * From here on it waits as any halted vCPU of KVM does.
+ *
+ * Context: Process context, its VMCS current.
+ */
+void nvx_pv_l1_halted(struct kvm_vcpu *vcpu)
+{
+	if (is_guest_mode(vcpu) ||
+	    vmcs_read32(GUEST_ACTIVITY_STATE) != GUEST_ACTIVITY_HLT)
+		return;
+
+	vmcs_write32(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
+	if (vcpu->arch.mp_state == KVM_MP_STATE_RUNNABLE)
+		vcpu->arch.mp_state = KVM_MP_STATE_HALTED;
+}
