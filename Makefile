@@ -22,7 +22,8 @@ help:
 	@echo
 	@echo '  make deps        install the Debian packages that are missing'
 	@echo '  make modules     build kvm.ko and kvm-intel.ko for KREL=$(KREL)'
-	@echo '  make bench       the measurements of the demo again, KERNEL=$(KERNEL)'
+	@echo '  make bench       compare with eVMCS, PV VMCS, delegation, KERNEL=$(KERNEL)'
+	@echo '                   (build/bench/report.md)'
 	@echo '  make check-upstream  the whole set of the kernel'"'"'s own KVM selftests,'
 	@echo '                   stock and nvx side by side (long)'
 	@echo '  make docs        format Documentation/ as HTML (build/docs)'
@@ -47,7 +48,7 @@ demo: deps
 
 .PHONY: bench
 bench:
-	@scripts/demo --kernel $(KERNEL)
+	@scripts/bench --kernel $(KERNEL)
 
 .PHONY: check
 check: deps

@@ -100,7 +100,8 @@ def profile_options(parser):
     parser.add_argument("--diff", nargs=2, metavar=("A", "B"),
                         help="compare two profiles: runs or profile.json files")
     parser.add_argument("op", nargs="?", metavar="OP",
-                        help="operation, for example cpuid (nvx-vmm --help)")
+                        help="operation, for example cpuid (nvx-vmm --list); several in one "
+                        "boot: OP,OP,... which leaves profile-OP.txt and .json of each")
     parser.set_defaults(handler=command_profile)
 
 
@@ -222,20 +223,20 @@ def command_profile(args):
         raise UsageError("profile: works with --backend bochs and one CPU only")
     start = time.monotonic()
     args.backend = "bochs"
-    args.variables += [("PROFILE_OP", args.op), ("PROFILE_SAMPLES", str(args.samples)),
+    args.variables += [("PROFILE_OPS", args.op.replace(",", " ")), ("PROFILE_SAMPLES", str(args.samples)),
                        ("PROFILE_CPU", args.cpu), ("L1_PARAMS", args.l1_params),
                        ("PROFILE_NATIVE", str(int(args.native)))]
     options = make_options(args)
-    options.debugger = profile.debugger_script(args.samples)
+    options.debugger = profile.debugger_script(args.samples * len(args.op.split(",")))
     with run_directory(args.name or f"profile-{args.op}-{args.modules}") as directory:
         run = Run(directory, options, Progress(start), start)
         try:
             run.execute([profile.lab_test(args.native)])
         finally:
             write_report(directory, options, run.results, run.boots, time.monotonic() - start)
-        result = profile.finish(directory, run.results[0], args)
-        print(profile.profile_text(result), end="")
-        print(f"profile: {os.path.relpath(directory)}/profile.json")
+        for result in profile.finish(directory, run.results[0], args):
+            print(profile.profile_text(result))
+        print(f"profile: {os.path.relpath(directory)}/profile*.json")
     return 0
 
 

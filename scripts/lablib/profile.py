@@ -85,13 +85,26 @@ def read_samples(path):
     return [sample for sample in samples if sample]
 
 
+# After these the CPU may wait: time goes on, instructions do not.
+WAITING = ("hlt", "mwait")
+# An exit or interrupt between two instructions is a tick without a line.
+ASYNC_TICKS = 2
+# Functions of L0 that copy between a vmcs12 and what L1 sees of it.
+COPYING = re.compile(r"^(copy_(shadow|enlightened)_to_vmcs12|copy_vmcs12_to_\w+|"
+                     r"nested_sync_vmcs12_to_shadow|nvx_shadow_\w+|nvx_pv_(pull|push)\w*|"
+                     r"pull_rare|load_vmcs)\b")
+STORE = re.compile(r"^mov (qword|dword|word) ptr [a-z]+:\[(?!r[sb]p)")
+WIDTH = {"qword": 8, "dword": 4, "word": 2}
+
+
 def check_samples(samples, wanted):
     """Every instruction must be there, or the counts would lie."""
     if len(samples) != wanted:
         raise LabError(f"the trace has {len(samples)} samples instead of {wanted}: the guest "
                        "did not reach its magic breaks")
     for number, sample in enumerate(samples):
-        if any(new[0] != old[0] + 1 for old, new in zip(sample, sample[1:])):
+        if any(new[0] - old[0] > ASYNC_TICKS and not old[3].startswith(WAITING)
+               for old, new in zip(sample, sample[1:])):
             raise LabError(f"sample {number} of the trace has gaps: lines are missing")
 
 
@@ -124,6 +137,23 @@ def count_functions(sample, levels, symbols):
     return counts
 
 
+def count_vmcs_work(sample, levels, symbols):
+    """VMREADs and VMWRITEs of L0, and bytes that it copies for L1's view of a VMCS."""
+    work = {"vmread": 0, "vmwrite": 0, "bytes": 0}
+    for (_, _, address, mnemonic), level in zip(sample, levels):
+        if level != "L0":
+            continue
+        copies = COPYING.match(symbols["L0"].lookup(address)[0])
+        store = STORE.match(mnemonic)
+        for name in ("vmread", "vmwrite"):
+            if mnemonic.startswith(name + " "):
+                work[name] += 1
+                work["bytes"] += 8 if copies else 0
+        if copies and store:
+            work["bytes"] += WIDTH[store[1]]
+    return work
+
+
 def list_segments(sample, levels, symbols):
     """Stretches of one level: count, first function, last instruction."""
     segments = []
@@ -139,10 +169,8 @@ def list_segments(sample, levels, symbols):
     return segments
 
 
-def analyse(trace, wanted, l0_text, l1_text):
+def analyse(samples, l0_text, l1_text):
     """Profile of the shortest sample; the totals of all show how alike they are."""
-    samples = read_samples(trace)
-    check_samples(samples, wanted)
     symbols = {"L0": Symbols(l0_text)}
     inner = "L1"
     if l1_text is not None:
@@ -154,8 +182,10 @@ def analyse(trace, wanted, l0_text, l1_text):
     if "L0" not in levels:
         raise LabError("no exit to L0 in the trace: does the operation exit at all?")
     counts = count_functions(sample, levels, symbols)
+    segments = list_segments(sample, levels, symbols)
     return {"totals": [len(one) for one in samples], "instructions": len(sample),
-            "segments": list_segments(sample, levels, symbols),
+            "exits": sum(segment["level"] == "L0" for segment in segments),
+            **count_vmcs_work(sample, levels, symbols), "segments": segments,
             "levels": {level: function_list(counts[level]) for level in sorted(counts)}}
 
 
@@ -176,12 +206,18 @@ def finish(directory, result, args):
     l0_text = read_text(os.path.join(where, "kallsyms"))
     l1_text = None if args.native else \
         read_text(os.path.join(where, "l1", "profile", "kallsyms"))
-    profile = {"op": args.op, "kernel": args.kernel, "modules": args.modules,
-               "l1_modules": args.l1_modules, "params": args.param, "l1_params": args.l1_params,
-               "cpu": args.cpu, "native": args.native,
-               **analyse(os.path.join(directory, "trace.txt"), args.samples, l0_text, l1_text)}
-    write_profile(directory, profile)
-    return profile
+    ops = args.op.split(",")
+    samples = read_samples(os.path.join(directory, "trace.txt"))
+    check_samples(samples, args.samples * len(ops))
+    profiles = []
+    for number, op in enumerate(ops):
+        part = samples[number * args.samples:(number + 1) * args.samples]
+        profiles.append({"op": op, "kernel": args.kernel, "modules": args.modules,
+                         "l1_modules": args.l1_modules, "params": args.param,
+                         "l1_params": args.l1_params, "cpu": args.cpu, "native": args.native,
+                         **analyse(part, l0_text, l1_text)})
+        write_profile(directory, profiles[-1], f"-{op}" if len(ops) > 1 else "")
+    return profiles
 
 
 def function_list(counts):
@@ -196,7 +232,9 @@ def profile_text(profile):
     lines = [f"{profile['op']}: {profile['instructions']} instructions "
              f"(samples: {' '.join(map(str, profile['totals']))})",
              f"kernel {profile['kernel']}, L0 modules {profile['modules']}, "
-             f"cpu {profile['cpu']}", "",
+             f"cpu {profile['cpu']}",
+             f"{profile['exits']} exits to L0, which executes {profile['vmread']} VMREAD and "
+             f"{profile['vmwrite']} VMWRITE and copies {profile['bytes']} bytes of vmcs12", "",
              "segment level instructions  begins in -> ends with"]
     for number, segment in enumerate(profile["segments"]):
         lines.append(f"{number:7} {segment['level']:<5} {segment['instructions']:12}  "
@@ -209,12 +247,13 @@ def profile_text(profile):
     return "\n".join(lines) + "\n"
 
 
-def write_profile(directory, profile):
+def write_profile(directory, profile, suffix):
     """profile.json and profile.txt."""
-    with open(os.path.join(directory, "profile.json"), "w", encoding="utf-8") as stream:
+    path = os.path.join(directory, f"profile{suffix}")
+    with open(f"{path}.json", "w", encoding="utf-8") as stream:
         json.dump({"schema": SCHEMA, **profile}, stream, indent=1)
         stream.write("\n")
-    with open(os.path.join(directory, "profile.txt"), "w", encoding="utf-8") as stream:
+    with open(f"{path}.txt", "w", encoding="utf-8") as stream:
         stream.write(profile_text(profile))
 
 

@@ -36,17 +36,22 @@
 #define GUEST_PTE_FLAGS		0x63
 
 /* Fixed places in the guest image; guest_start.S enforces them. */
+#define GUEST_SECOND_ENTRY	(GUEST_CODE + 0x10)
 #define GUEST_PF_ENTRY		(GUEST_CODE + 0x20)
+#define GUEST_TIMER_ENTRY	(GUEST_CODE + 0xa0)
 #define GUEST_TRAP_STUBS	(GUEST_CODE + 0x100)
 #define GUEST_TRAP_STUB_SIZE	16
 #define GUEST_NR_VECTORS	32
 #define GUEST_CODE_SELECTOR	0x08
 #define GUEST_DATA_SELECTOR	0x10
 
-/* Ports, all handled by nvx-vmm. */
-#define PORT_DONE		0x21	/* the batch in the control block is done */
-#define PORT_PIO		0x22	/* operand of the pio_user operation */
-#define PORT_TRAP		0x23	/* the guest took an exception it cannot handle */
+/* Ports, all handled by nvx-vmm: none that in-kernel devices claim. */
+#define PORT_DONE		0xb1	/* the batch in the control block is done */
+#define PORT_PIO		0xb2	/* operand of the pio_user operation */
+#define PORT_TRAP		0xb3	/* the guest took an exception it cannot handle */
+#define PORT_FLUSH		0xb4	/* take the operand's page away from the guest */
+#define PORT_SWITCH		0xb6	/* run the second vCPU to its next port write */
+#define PORT_SECOND		0xb7	/* that one */
 
 /* Offsets in struct bench_ctl for guest_start.S. */
 #define CTL_FAULTS		0x28
@@ -54,9 +59,16 @@
 #define CTL_TRAP_ERROR		0x38
 #define CTL_TRAP_RIP		0x40
 #define CTL_TRAP_CR2		0x48
+#define CTL_TICKS		0x50
+#define CTL_PV_EOI		0x58
 
 #define BENCH_HYPERCALL		1000	/* a number that no KVM implements */
 #define BENCH_MSR		0x1a0	/* IA32_MISC_ENABLE: every KVM intercepts it */
+/* MSRs of the guest's timer (SDM 3A, local APIC in x2APIC mode). */
+#define X2APIC_EOI		0x80b
+
+#define TIMER_VECTOR		31	/* the last that the IDT has */
+#define TIMER_CYCLES		1000000	/* to the wake-up; KVM does not poll that long */
 #define LOOP_ITERATIONS		1000	/* of one int_loop operation */
 
 #ifndef __ASSEMBLER__
@@ -75,6 +87,9 @@ enum bench_op {
 	OP_GUEST_PF,
 	OP_INT_LOOP,
 	OP_WALK,
+	OP_PIO_FLUSH,
+	OP_PIO_SWITCH,
+	OP_HLT_TIMER,
 	NR_OPS,
 };
 
@@ -99,6 +114,9 @@ struct bench_ctl {
 	uint64_t trap_error;
 	uint64_t trap_rip;
 	uint64_t trap_cr2;
+	uint64_t ticks;		/* timer interrupts since the guest started */
+	uint32_t pv_eoi;	/* KVM's paravirtual end of interrupt */
+	uint32_t reserved2;
 };
 
 static_assert(offsetof(struct bench_ctl, faults) == CTL_FAULTS, "CTL_FAULTS");
@@ -108,6 +126,8 @@ static_assert(offsetof(struct bench_ctl, trap_error) == CTL_TRAP_ERROR,
 	      "CTL_TRAP_ERROR");
 static_assert(offsetof(struct bench_ctl, trap_rip) == CTL_TRAP_RIP, "CTL_TRAP_RIP");
 static_assert(offsetof(struct bench_ctl, trap_cr2) == CTL_TRAP_CR2, "CTL_TRAP_CR2");
+static_assert(offsetof(struct bench_ctl, ticks) == CTL_TICKS, "CTL_TICKS");
+static_assert(offsetof(struct bench_ctl, pv_eoi) == CTL_PV_EOI, "CTL_PV_EOI");
 
 #endif /* __ASSEMBLER__ */
 #endif /* SELFTESTS_BENCH_H */

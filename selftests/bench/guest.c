@@ -32,6 +32,11 @@ static inline void outb(uint8_t value, uint16_t port)
 	asm volatile("outb %0, %1" : : "a"(value), "Nd"(port) : "memory");
 }
 
+static inline void outl(uint32_t value, uint16_t port)
+{
+	asm volatile("outl %0, %1" : : "a"(value), "Nd"(port) : "memory");
+}
+
 static inline void magic_break(void)
 {
 	asm volatile("xchg %%bx, %%bx" : : : "memory");
@@ -103,6 +108,52 @@ static inline uint64_t op_walk(uint64_t i)
 	return *(volatile uint64_t *)(GUEST_WALK + page * PAGE_SIZE);
 }
 
+static inline uint64_t op_pio_flush(uint64_t i)
+{
+	outl(i, PORT_FLUSH);
+	return 0;
+}
+
+static inline uint64_t op_pio_switch(uint64_t i)
+{
+	outb(i, PORT_SWITCH);
+	return 0;
+}
+
+static inline void wrmsr(uint32_t index, uint64_t value)
+{
+	asm volatile("wrmsr" : : "c"(index), "a"((uint32_t)value),
+		     "d"((uint32_t)(value >> 32)) : "memory");
+}
+
+#define MSR_APIC_BASE		0x1b
+#define MSR_TSC_DEADLINE	0x6e0
+#define MSR_X2APIC_SPURIOUS	0x80f
+#define MSR_X2APIC_LVT_TIMER	0x832
+#define MSR_KVM_PV_EOI		0x4b564d04
+#define APIC_BASE_X2APIC	0xfee00d00ull	/* BSP, x2APIC, enabled */
+#define LVT_TSC_DEADLINE	0x40000
+
+static void init_timer(volatile struct bench_ctl *ctl)
+{
+	wrmsr(MSR_APIC_BASE, APIC_BASE_X2APIC);
+	wrmsr(MSR_X2APIC_SPURIOUS, 0x1ff);
+	wrmsr(MSR_X2APIC_LVT_TIMER, LVT_TSC_DEADLINE | TIMER_VECTOR);
+	wrmsr(MSR_KVM_PV_EOI, (GUEST_CTL + CTL_PV_EOI) | 1);
+}
+
+/* Sleep until the timer interrupt. */
+static inline uint64_t op_hlt_timer(uint64_t i)
+{
+	volatile struct bench_ctl *ctl = gva(GUEST_CTL);
+	uint64_t before = ctl->ticks;
+
+	asm volatile("cli");
+	wrmsr(MSR_TSC_DEADLINE, rdtsc() + TIMER_CYCLES);
+	asm volatile("sti; hlt" : : : "memory");
+	return ctl->ticks - before;
+}
+
 static inline __attribute__((always_inline))
 void run_loop(volatile struct bench_ctl *ctl, uint64_t (*op)(uint64_t i))
 {
@@ -160,6 +211,10 @@ static void warm(volatile struct bench_ctl *ctl)
 	}
 	if (ctl->op == OP_WALK)
 		touch(GUEST_WALK, REGION_PAGES);
+	if (ctl->op == OP_PIO_FLUSH)
+		touch(GUEST_PRESENT, REGION_PAGES);
+	if (ctl->op == OP_HLT_TIMER)
+		init_timer(ctl);
 	ctl->sum = 0;
 }
 
@@ -197,6 +252,15 @@ static void run_batch(volatile struct bench_ctl *ctl)
 		break;
 	case OP_WALK:
 		run_loop(ctl, op_walk);
+		break;
+	case OP_PIO_FLUSH:
+		run_loop(ctl, op_pio_flush);
+		break;
+	case OP_PIO_SWITCH:
+		run_loop(ctl, op_pio_switch);
+		break;
+	case OP_HLT_TIMER:
+		run_loop(ctl, op_hlt_timer);
 		break;
 	}
 }

@@ -14,6 +14,11 @@ _start:
 1:	hlt
 	jmp	1b
 
+	/* The second vCPU. */
+	.org	GUEST_SECOND_ENTRY - GUEST_CODE
+1:	out	%al, $PORT_SECOND
+	jmp	1b
+
 /*
  * Map the missing page of the #PF window and return.  Anything else that
  * faults is a bug of the guest or of the hypervisor below: report it.
@@ -42,6 +47,23 @@ pf_trap:
 	pop	%rax
 	push	$14
 	jmp	trap
+
+/* Count; the end of the interrupt is an exit only if KVM asks for one. */
+	.org	GUEST_TIMER_ENTRY - GUEST_CODE
+	incq	GUEST_CTL + CTL_TICKS
+	btrl	$0, GUEST_CTL + CTL_PV_EOI
+	jc	1f
+	push	%rax
+	push	%rcx
+	push	%rdx
+	mov	$X2APIC_EOI, %ecx
+	xor	%eax, %eax
+	xor	%edx, %edx
+	wrmsr
+	pop	%rdx
+	pop	%rcx
+	pop	%rax
+1:	iretq
 
 	.org	GUEST_TRAP_STUBS - GUEST_CODE
 	vector = 0

@@ -47,7 +47,7 @@ enum { KEY_OPS = 0x100, KEY_MARKS, KEY_PROFILE, KEY_BATCHES };
 
 static const struct argp_option argp_options[] = {
 	{ "list", 'l', NULL, 0, "List the operations", 0 },
-	{ "ops", KEY_OPS, "OP,...", 0, "Operations to run (default: all)", 0 },
+	{ "ops", KEY_OPS, "OP,...", 0, "Operations to run (default: all but the special ones)", 0 },
 	{ "samples", 'n', "N", 0,
 	  "Operations to measure (default: 200; with --marks: 16 per batch)", 0 },
 	{ "output", 'o', "FILE", 0, "Write the results to FILE (default: standard output)", 0 },
@@ -104,7 +104,8 @@ static void list_ops(void)
 	int op;
 
 	for (op = 1; op < NR_OPS; op++)
-		printf("%-14s %s\n", op_infos[op].name, op_infos[op].help);
+		printf("%-14s %s%s\n", op_infos[op].name, op_infos[op].help,
+		       op_infos[op].special ? " (special)" : "");
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -288,10 +289,11 @@ int main(int argc, char **argv)
 {
 	struct options opts = { .batches = DEFAULT_BATCHES, .trace_fd = -1 };
 	struct vmm vmm;
+	bool irqchip;
 	int op, r;
 
 	for (op = 1; op < NR_OPS; op++)
-		opts.selected[op] = true;
+		opts.selected[op] = !op_infos[op].special;
 	argp_parse(&argp, argc, argv, 0, NULL, &opts);
 	if (opts.profile && opts.marks) {
 		fail("--profile and --marks exclude each other");
@@ -300,7 +302,8 @@ int main(int argc, char **argv)
 	if (!opts.samples)
 		opts.samples = opts.marks ? DEFAULT_MARKED_OPS : DEFAULT_SAMPLES;
 
-	if (vmm_create(&vmm))
+	irqchip = opts.profile == OP_HLT_TIMER || opts.selected[OP_HLT_TIMER];
+	if (vmm_create(&vmm, irqchip))
 		return 1;
 	r = opts.profile ? run_profile(&vmm, &opts) : run_selected(&vmm, &opts);
 	vmm_destroy(&vmm);

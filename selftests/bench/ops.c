@@ -28,6 +28,14 @@ const struct op_info op_infos[NR_OPS] = {
 		WINDOW_PAGES },
 	[OP_INT_LOOP] = { "int_loop", "1000 iterations of integer arithmetic" },
 	[OP_WALK] = { "walk", "read of one of 2048 scattered, mapped pages" },
+	[OP_PIO_FLUSH] = { "pio_flush",
+		"port write for which user space takes a page away",
+		REGION_PAGES, true },
+	[OP_PIO_SWITCH] = { "pio_switch",
+		"port write for which user space runs another vCPU to a port write",
+		0, true },
+	[OP_HLT_TIMER] = { "hlt_timer", "HLT until a timer of the local APIC",
+		0, true },
 };
 
 static enum bench_op op_parse(const char *name)
@@ -113,6 +121,7 @@ int op_prepare(struct vmm *vmm, enum bench_op op, uint64_t n)
 	uint64_t i;
 
 	switch (op) {
+	case OP_PIO_FLUSH:
 	case OP_TOUCH_PRESENT:
 		for (i = 0; i < n; i++)
 			vmm->mem[GUEST_PRESENT + i * PAGE_SIZE] = BYTE_UNTOUCHED;
@@ -131,6 +140,8 @@ int op_prepare(struct vmm *vmm, enum bench_op op, uint64_t n)
 		break;
 	}
 
+	if (op == OP_PIO_SWITCH && vmm_create_second(vmm))
+		return -1;
 	if (op_start(vmm, &warm))
 		return -1;
 	return vmm_run_guest(vmm);
@@ -164,6 +175,11 @@ static int check_value(const struct batch *batch, const char *what,
 	return fail("%s, %llu operations: %s is 0x%llx, expected 0x%llx",
 		    op_infos[batch->op].name, (unsigned long long)batch->n, what,
 		    (unsigned long long)value, (unsigned long long)expected);
+}
+
+static bool op_is_pio(enum bench_op op)
+{
+	return op == OP_PIO_USER || op == OP_PIO_FLUSH || op == OP_PIO_SWITCH;
 }
 
 static int check_touched(struct vmm *vmm, const struct batch *batch, uint64_t gpa)
@@ -206,6 +222,9 @@ static int expected_sum(struct vmm *vmm, const struct batch *batch, uint64_t *su
 		case OP_VMCALL:
 			*sum -= 1000;	/* KVM_ENOSYS */
 			break;
+		case OP_HLT_TIMER:
+			*sum += 1;
+			break;
 		case OP_GUEST_PF:
 			*sum += page_pattern(i % BACKING_PAGES);
 			break;
@@ -232,7 +251,7 @@ int op_check(struct vmm *vmm, const struct batch *batch)
 	    check_value(batch, "the number of page faults", vmm->ctl->faults,
 			batch->op == OP_GUEST_PF ? batch->n : 0) ||
 	    check_value(batch, "the number of port writes", vmm->pios,
-			batch->op == OP_PIO_USER ? batch->n : 0))
+			op_is_pio(batch->op) ? batch->n : 0))
 		return -1;
 
 	if (batch->op == OP_TOUCH_PRESENT)

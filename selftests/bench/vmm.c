@@ -84,6 +84,8 @@ static void build_descriptor_tables(struct vmm *vmm)
 		handler = GUEST_TRAP_STUBS + i * GUEST_TRAP_STUB_SIZE;
 		if (i == 14)
 			handler = GUEST_PF_ENTRY;
+		if (i == TIMER_VECTOR)
+			handler = GUEST_TIMER_ENTRY;
 		idt[2 * i] = (handler & 0xffff) | GUEST_CODE_SELECTOR << 16 |
 			     0x8e00ull << 32 | (handler >> 16) << 48;
 		idt[2 * i + 1] = 0;
@@ -140,10 +142,12 @@ static int create_vm(struct vmm *vmm)
 		return fail_ioctl("KVM_SET_TSS_ADDR");
 	if (ioctl(vmm->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity_map))
 		return fail_ioctl("KVM_SET_IDENTITY_MAP_ADDR");
+	if (vmm->irqchip && ioctl(vmm->vm_fd, KVM_CREATE_IRQCHIP, 0))
+		return fail_ioctl("KVM_CREATE_IRQCHIP");
 	return 0;
 }
 
-static int set_cpuid(struct vmm *vmm)
+static int set_cpuid(struct vmm *vmm, int vcpu_fd)
 {
 	struct kvm_cpuid2 *cpuid;
 	uint32_t i;
@@ -156,7 +160,12 @@ static int set_cpuid(struct vmm *vmm)
 	cpuid->nent = CPUID_ENTRIES;
 	if (ioctl(vmm->kvm_fd, KVM_GET_SUPPORTED_CPUID, cpuid))
 		r = fail_ioctl("KVM_GET_SUPPORTED_CPUID");
-	else if (ioctl(vmm->vcpu_fd, KVM_SET_CPUID2, cpuid))
+
+	/* The timer's mode is for user space to add (KVM_CAP_TSC_DEADLINE_TIMER). */
+	for (i = 0; !r && i < cpuid->nent; i++)
+		if (cpuid->entries[i].function == 1 && vmm->irqchip)
+			cpuid->entries[i].ecx |= 1u << 24;
+	if (!r && ioctl(vcpu_fd, KVM_SET_CPUID2, cpuid))
 		r = fail_ioctl("KVM_SET_CPUID2");
 
 	for (i = 0; !r && i < cpuid->nent; i++)
@@ -166,7 +175,7 @@ static int set_cpuid(struct vmm *vmm)
 	return r;
 }
 
-static int set_registers(struct vmm *vmm)
+static int set_registers(int vcpu_fd, uint64_t entry, uint64_t stack)
 {
 	struct kvm_segment code = {
 		.limit = 0xffffffff, .selector = GUEST_CODE_SELECTOR,
@@ -181,11 +190,11 @@ static int set_registers(struct vmm *vmm)
 	 * the external interrupts of the machine below while the guest's IF is 0.
 	 */
 	struct kvm_regs regs = {
-		.rip = GUEST_CODE, .rsp = GUEST_STACK_TOP, .rflags = 0x202,
+		.rip = entry, .rsp = stack, .rflags = 0x202,
 	};
 	struct kvm_sregs sregs;
 
-	if (ioctl(vmm->vcpu_fd, KVM_GET_SREGS, &sregs))
+	if (ioctl(vcpu_fd, KVM_GET_SREGS, &sregs))
 		return fail_ioctl("KVM_GET_SREGS");
 
 	sregs.cr0 = 0x80010033;		/* PG WP NE ET MP PE */
@@ -202,46 +211,59 @@ static int set_registers(struct vmm *vmm)
 	sregs.gdt.limit = GUEST_DATA_SELECTOR + 7;
 	sregs.idt.base = GUEST_IDT;
 	sregs.idt.limit = GUEST_NR_VECTORS * 16 - 1;
-	if (ioctl(vmm->vcpu_fd, KVM_SET_SREGS, &sregs))
+	if (ioctl(vcpu_fd, KVM_SET_SREGS, &sregs))
 		return fail_ioctl("KVM_SET_SREGS");
-	if (ioctl(vmm->vcpu_fd, KVM_SET_REGS, &regs))
+	if (ioctl(vcpu_fd, KVM_SET_REGS, &regs))
 		return fail_ioctl("KVM_SET_REGS");
 	return 0;
 }
 
-static int create_vcpu(struct vmm *vmm)
+static int create_vcpu(struct vmm *vmm, int id, int *fd, struct kvm_run **run,
+		       uint64_t entry, uint64_t stack)
 {
 	int size;
 
-	vmm->vcpu_fd = ioctl(vmm->vm_fd, KVM_CREATE_VCPU, 0);
-	if (vmm->vcpu_fd < 0)
+	*fd = ioctl(vmm->vm_fd, KVM_CREATE_VCPU, id);
+	if (*fd < 0)
 		return fail_ioctl("KVM_CREATE_VCPU");
 
 	size = ioctl(vmm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	if (size < 0)
 		return fail_ioctl("KVM_GET_VCPU_MMAP_SIZE");
 	vmm->run_size = size;
-	vmm->run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
-			vmm->vcpu_fd, 0);
-	if (vmm->run == MAP_FAILED) {
-		vmm->run = NULL;
+	*run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
+	if (*run == MAP_FAILED) {
+		*run = NULL;
 		return fail("cannot map the vCPU's run structure: %s",
 			    strerror(errno));
 	}
 
-	if (set_cpuid(vmm))
+	if (set_cpuid(vmm, *fd))
 		return -1;
-	return set_registers(vmm);
+	return set_registers(*fd, entry, stack);
 }
 
-int vmm_create(struct vmm *vmm)
+/* One more vCPU, which only writes to PORT_SECOND. */
+int vmm_create_second(struct vmm *vmm)
+{
+	if (vmm->second_run)
+		return 0;
+	return create_vcpu(vmm, 1, &vmm->second_fd, &vmm->second_run,
+			   GUEST_SECOND_ENTRY, GUEST_STACK_TOP - 2 * PAGE_SIZE);
+}
+
+int vmm_create(struct vmm *vmm, bool irqchip)
 {
 	memset(vmm, 0, sizeof(*vmm));
+	vmm->irqchip = irqchip;
+	vmm->second_fd = -1;
 	vmm->kvm_fd = -1;
 	vmm->vm_fd = -1;
 	vmm->vcpu_fd = -1;
 
-	if (create_vm(vmm) || create_memory(vmm) || create_vcpu(vmm)) {
+	if (create_vm(vmm) || create_memory(vmm) ||
+	    create_vcpu(vmm, 0, &vmm->vcpu_fd, &vmm->run, GUEST_CODE,
+			GUEST_STACK_TOP)) {
 		vmm_destroy(vmm);
 		return -1;
 	}
@@ -254,6 +276,10 @@ void vmm_destroy(struct vmm *vmm)
 		munmap(vmm->run, vmm->run_size);
 	if (vmm->vcpu_fd >= 0)
 		close(vmm->vcpu_fd);
+	if (vmm->second_run)
+		munmap(vmm->second_run, vmm->run_size);
+	if (vmm->second_fd >= 0)
+		close(vmm->second_fd);
 	if (vmm->vm_fd >= 0)
 		close(vmm->vm_fd);
 	if (vmm->mem)
@@ -341,6 +367,38 @@ static int fail_trap(struct vmm *vmm)
 		    (unsigned long long)ctl->trap_cr2);
 }
 
+/* The second vCPU runs to its next port write. */
+static int run_second(struct vmm *vmm)
+{
+	struct kvm_run *run = vmm->second_run;
+	int r;
+
+	do {
+		r = ioctl(vmm->second_fd, KVM_RUN, 0);
+	} while (r && errno == EINTR);
+	if (r)
+		return fail_ioctl("KVM_RUN of the second vCPU");
+	if (run->exit_reason != KVM_EXIT_IO || run->io.port != PORT_SECOND)
+		return fail("unexpected exit %u (%s) of the second vCPU",
+			    run->exit_reason, exit_name(run->exit_reason));
+	return 0;
+}
+
+/* Take a page away, which flushes what the guest's tables said about it. */
+static int drop_page(struct vmm *vmm)
+{
+	struct kvm_run *run = vmm->run;
+	uint32_t page = *(uint32_t *)((uint8_t *)run + run->io.data_offset);
+
+	if (page >= REGION_PAGES)
+		return fail("the guest names page %u of %d", page, REGION_PAGES);
+	if (madvise(vmm->mem + GUEST_PRESENT + page * (uint64_t)PAGE_SIZE, PAGE_SIZE,
+		    MADV_DONTNEED))
+		return fail("madvise(MADV_DONTNEED) failed: %s", strerror(errno));
+	vmm->pios++;
+	return 0;
+}
+
 /*
  * Handle one exit.  Return 1 when the batch is done, 0 to run on, -1 on errors.
  */
@@ -352,8 +410,7 @@ static int handle_exit(struct vmm *vmm)
 	if (run->exit_reason == KVM_EXIT_INTR)
 		return 0;
 	if (run->exit_reason != KVM_EXIT_IO ||
-	    run->io.direction != KVM_EXIT_IO_OUT || run->io.size != 1 ||
-	    run->io.count != 1)
+	    run->io.direction != KVM_EXIT_IO_OUT || run->io.count != 1)
 		return fail_exit(vmm);
 
 	switch (run->io.port) {
@@ -370,6 +427,11 @@ static int handle_exit(struct vmm *vmm)
 		vmm->pios++;
 		vmm->pio_next++;
 		return 0;
+	case PORT_FLUSH:
+		return drop_page(vmm);
+	case PORT_SWITCH:
+		vmm->pios++;
+		return run_second(vmm);
 	}
 	return fail_exit(vmm);
 }

@@ -17,7 +17,10 @@ struct vmm {
 	int kvm_fd;
 	int vm_fd;
 	int vcpu_fd;
+	int second_fd;		/* of the second vCPU, -1 if there is none */
+	bool irqchip;		/* in-kernel interrupt controllers */
 	struct kvm_run *run;
+	struct kvm_run *second_run;
 	size_t run_size;
 	uint8_t *mem;
 	volatile struct bench_ctl *ctl;
@@ -37,6 +40,7 @@ struct op_info {
 	const char *name;
 	const char *help;
 	uint64_t limit;		/* operations that one guest has room for, 0: any */
+	bool special;		/* not measured unless named */
 };
 
 struct stats {
@@ -51,7 +55,8 @@ extern const struct op_info op_infos[NR_OPS];
 
 int fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-int vmm_create(struct vmm *vmm);
+int vmm_create(struct vmm *vmm, bool irqchip);
+int vmm_create_second(struct vmm *vmm);
 void vmm_destroy(struct vmm *vmm);
 int vmm_run_guest(struct vmm *vmm);
 int vmm_get_msr(struct vmm *vmm, uint32_t index, uint64_t *value);

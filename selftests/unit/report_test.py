@@ -4,9 +4,12 @@
 import importlib.machinery
 import importlib.util
 import os
+import sys
 import unittest
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+sys.path.insert(0, os.path.join(TOP, "scripts"))
 
 
 def load():

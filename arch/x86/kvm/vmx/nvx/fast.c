@@ -259,6 +259,25 @@ void nvx_fast_exited(struct kvm_vcpu *vcpu)
 }
 
 /**
+ * nvx_fast_reset_l2() - vmcs12 may have changed, or is another one
+ * @vcpu: the vCPU
+ *
+ * What is known of vmcs01 stays: exits load all other host state of vmcs12 anew.
+ *
+ * Context: Thread of the vCPU.
+ */
+void nvx_fast_reset_l2(struct kvm_vcpu *vcpu)
+{
+	struct nvx_fast *f = to_vmx(vcpu)->nested.nvx.fast;
+
+	if (f) {
+		f->l2_valid = false;
+		f->shadow_rw_valid = false;
+		f->shadow_ro_valid = false;
+	}
+}
+
+/**
  * nvx_fast_reset() - Anything may have changed: rely on nothing
  * @vcpu: the vCPU
  *
@@ -361,6 +380,19 @@ static bool event_harmless(struct kvm_vcpu *vcpu)
 	}
 }
 
+/* Instructions that change vmcs12 and nothing of L1. */
+static bool event_of_vmcs12(struct kvm_vcpu *vcpu)
+{
+	switch (to_vmx(vcpu)->exit_reason.full) {
+	case EXIT_REASON_VMCLEAR:
+	case EXIT_REASON_VMPTRLD:
+	case EXIT_REASON_VMWRITE:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /**
  * nvx_fast_event() - An exit that KVM's own handlers are about to deal with
  * @vcpu: the vCPU, in guest mode or not
@@ -372,7 +404,12 @@ static bool event_harmless(struct kvm_vcpu *vcpu)
  */
 void nvx_fast_event(struct kvm_vcpu *vcpu)
 {
-	if (!event_harmless(vcpu))
+	if (event_harmless(vcpu))
+		return;
+
+	if (!is_guest_mode(vcpu) && event_of_vmcs12(vcpu))
+		nvx_fast_reset_l2(vcpu);
+	else
 		nvx_fast_reset(vcpu);
 }
 

@@ -183,6 +183,7 @@ extern unsigned int nvx_fast_mask;
 void nvx_fast_entered(struct kvm_vcpu *vcpu);
 void nvx_fast_exited(struct kvm_vcpu *vcpu);
 void nvx_fast_reset(struct kvm_vcpu *vcpu);
+void nvx_fast_reset_l2(struct kvm_vcpu *vcpu);
 void nvx_fast_free(struct kvm_vcpu *vcpu);
 void nvx_fast_event(struct kvm_vcpu *vcpu);
 bool nvx_fast_vmexit(struct kvm_vcpu *vcpu, u32 exit_reason, u32 intr_info,

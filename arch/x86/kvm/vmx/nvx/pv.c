@@ -238,7 +238,7 @@ bool nvx_pv_release(struct kvm_vcpu *vcpu)
 	nested->need_vmcs12_to_shadow_sync = false;
 	nested->posted_intr_nv = -1;
 	nested->current_vmptr = INVALID_GPA;
-	nvx_fast_reset(vcpu);
+	nvx_fast_reset_l2(vcpu);
 	return true;
 }
 
@@ -395,7 +395,7 @@ void nvx_pv_enter(struct kvm_vcpu *vcpu)
 		nested->force_msr_bitmap_recalc = true;
 	}
 	if (groups & ~NVX_PV_SHORT)
-		nvx_fast_reset(vcpu);
+		nvx_fast_reset_l2(vcpu);
 	drain_flushes(vcpu, pv);
 	if (nvx_pv_maps_cpuid(pv))
 		map_page(vcpu, &pv->cpuid,
