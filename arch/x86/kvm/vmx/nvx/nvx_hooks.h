@@ -238,6 +238,7 @@ static inline bool nvx_fast_sync_shadow(struct vcpu_vmx *vmx)
 void copy_vmcs02_to_vmcs12_rare(struct kvm_vcpu *vcpu, struct vmcs12 *vmcs12);
 
 extern bool nvx_pv_probing;
+extern bool nvx_pv;
 
 void nvx_pv_enter(struct kvm_vcpu *vcpu);
 void nvx_pv_exited(struct kvm_vcpu *vcpu);
@@ -418,6 +419,20 @@ static __always_inline bool nvx_pre_run(struct kvm_vcpu *vcpu)
 	if (nvx_fast_mask)
 		nvx_fast_reset(vcpu);
 	return !nvx_pv_probing || nvx_pv_pre_run(vcpu);
+}
+
+/*
+ * Room that the nested state of an L1 with its VMCS in memory takes beyond what
+ * stock KVM accepts, so that a VMM refuses to take it to a stock host.  There is
+ * nothing in it: the VMM may lose it.
+ */
+static __always_inline u32 nvx_nested_state_room(void)
+{
+#ifdef CONFIG_KVM_NVX_PV
+	return nvx_pv ? 4096 : 0;
+#else
+	return 0;
+#endif
 }
 
 /* User space sets nested state in which L1 is in VMX operation. */

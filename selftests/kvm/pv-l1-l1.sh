@@ -1,0 +1,51 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The part of pv-l1.sh that runs in L1, with nvx.
+
+. /lab/lib.sh
+. /lab/tap.sh
+
+PARAMS=/sys/module/kvm_intel/parameters
+CAPABILITIES="ept eptad vpid unrestricted_guest pml preemption_timer enable_shadow_vmcs
+	enable_apicv flexpriority vnmi"
+
+capabilities()
+{
+	for capability in $CAPABILITIES; do
+		echo "$capability $(cat "$PARAMS/$capability" 2>/dev/null)"
+	done
+}
+
+measure()
+{
+	nvx-vmm --ops=cpuid,pio_user,touch_present -n 100 -o "$1"
+}
+
+all()
+{
+	kvm_load nvx_pv_l1=0 || return 1
+	capabilities >without
+	check "nvx_pv_l1=0: L2 works" measure without.json
+	kvm_load || return 1
+	check "the interface is in use" grep -q Y $PARAMS/nvx_pv_l1
+	[ "$(cat $PARAMS/nvx_pv_l1)" = Y ] || return 1
+	capabilities >with
+	check "no capability is lost" cmp with without
+	for capability in pml preemption_timer enable_shadow_vmcs; do
+		check "L1 has $capability" grep -q "^$capability Y" with
+	done
+	check "L2 works" measure with.json
+	echo 1 >$PARAMS/nvx_deleg_l1
+	check "with delegation, L2 works" measure delegated.json
+	echo 0 >$PARAMS/nvx_deleg_l1
+	check "delegation taken back, L2 works" measure revoked.json
+	for round in 1 2 3; do
+		check "load and unload, round $round" kvm_load nvx_deleg_l1=1
+		check "L2 works, round $round" measure round.json
+	done
+	cat with
+	tap_end
+}
+
+all >tap
