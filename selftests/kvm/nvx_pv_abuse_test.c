@@ -298,7 +298,7 @@ static bool check_slot_deleted_in_l2(void)
 	GUEST_ASSERT(!vmclear(EXTRA_GPA));
 	pv_load(vmx, extra, EXTRA_GPA);
 	nvx_launch = 1;
-	GUEST_SYNC(COUNT);
+	GUEST_SYNC(DELETE_IN_L2);
 	if (!turns(3))
 		return false;
 	nvx_l1_restart(l2_sync);
@@ -311,6 +311,61 @@ static bool check_slot_deleted_in_l2(void)
 	nvx_l1_restart(l2_loop);
 	nvx_launch = 0;
 	return turns(3);
+}
+
+/* The VMXON region, which is the assist page, in the memslot that goes away. */
+static void move_vmxon_region(void)
+{
+	asm volatile("vmxoff");
+	memset(extra, 0, NVX_PV_REGION_SIZE);
+	*(uint32_t *)extra = NVX_PV_REVISION;
+	vmx->vmxon = extra;
+	vmx->vmxon_gpa = EXTRA_GPA;
+	pv_region = NULL;
+	GUEST_ASSERT(!vmxon(EXTRA_GPA));
+	GUEST_ASSERT(!vmptrld(vmx->vmcs_gpa));
+	pv_start(vmx);
+}
+
+static bool check_vmxon_slot_deleted(void)
+{
+	begin(l2_loop);
+	GUEST_ASSERT(!vmclear(vmx->vmcs_gpa));
+	move_vmxon_region();
+	if (!turns(3))
+		return false;
+	GUEST_SYNC(DELETE_SLOT);
+	return nvx_l1_try_enter() && nvx_l1_try_enter();
+}
+
+static bool check_vmxon_slot_deleted_in_l2(void)
+{
+	begin(l2_loop);
+	GUEST_ASSERT(!vmclear(vmx->vmcs_gpa));
+	move_vmxon_region();
+	if (!turns(3))
+		return false;
+	GUEST_SYNC(DELETE_IN_L2);
+	nvx_l1_restart(l2_sync);
+	if (!turn())
+		return false;
+	/* Its exit cannot be shown: the region keeps what was there. */
+	nvx_enter(0);
+	return nvx_l1_try_enter() && nvx_l1_try_enter();
+}
+
+static void l2_abandon(void)
+{
+	nvx_l2_vmcall();
+	GUEST_SYNC(ABANDON);
+}
+
+static bool check_abandoned(void)
+{
+	begin(l2_loop);
+	nvx_l1_restart(l2_abandon);
+	turns(2);
+	return false;
 }
 
 static const struct pv_check checks[] = {
@@ -341,6 +396,10 @@ static const struct pv_check checks[] = {
 	{ "VMCLEAR of others", check_vmclear_other },
 	{ "memslot deleted, L1 active", check_slot_deleted },
 	{ "memslot deleted, L2 active", check_slot_deleted_in_l2 },
+	{ "memslot of the VMXON region deleted, L1 active", check_vmxon_slot_deleted },
+	{ "memslot of the VMXON region deleted, L2 active",
+	  check_vmxon_slot_deleted_in_l2 },
+	{ "process ends with L2 active", check_abandoned, true },
 };
 
 int main(int argc, char *argv[])

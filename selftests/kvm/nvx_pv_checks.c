@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 
 #include <linux/compiler.h>
 
@@ -172,7 +174,7 @@ static bool run_check(unsigned int index)
 		case DELETE_SLOT:
 			vm_mem_region_delete(v.vm, EXTRA_SLOT);
 			break;
-		case COUNT:
+		case DELETE_IN_L2:
 			in_l2 = true;
 			break;
 		case EXITS:
@@ -180,6 +182,10 @@ static bool run_check(unsigned int index)
 			memcpy(addr_gva2hva(v.vm, (vm_vaddr_t)&host_reply),
 			       &reply, sizeof(reply));
 			break;
+		case ABANDON:
+			/* Some memory has changed since it was mapped, and goes. */
+			madvise(addr_gpa2hva(v.vm, WINDOW_GPA), 4096, MADV_DONTNEED);
+			_exit(0);
 		case REVOKE:
 			revoke_soon(&v, &thread);
 			revoked = true;
@@ -193,6 +199,21 @@ static bool run_check(unsigned int index)
 		pthread_join(thread, NULL);
 	nvx_vm_destroy(&v);
 	return passed;
+}
+
+/* In a process of its own, which leaves the VM to the kernel. */
+static bool run_abandoned(unsigned int index)
+{
+	pid_t pid = fork();
+	int status;
+
+	TEST_ASSERT(pid >= 0, "fork() failed");
+	if (!pid) {
+		run_check(index);
+		_exit(1);
+	}
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+	       !WEXITSTATUS(status);
 }
 
 /* Run all checks, or the one whose number is the argument, counted from 0. */
@@ -217,7 +238,8 @@ void pv_run_checks(const struct pv_check *checks, unsigned int nr, int argc,
 	ksft_set_plan(last - first + 1);
 	for (i = first; i <= last; i++) {
 		ksft_print_msg("%u: %s\n", i, checks[i].name);
-		nvx_result(run_check(i), "%s", checks[i].name);
+		nvx_result(checks[i].abandoned ? run_abandoned(i) : run_check(i),
+			   "%s", checks[i].name);
 	}
 	ksft_finished();
 }

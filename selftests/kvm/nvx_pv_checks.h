@@ -12,7 +12,7 @@
 #define EXTRA_GPA	0xe0000000ul
 
 /* What L1 asks the host for with GUEST_SYNC(). */
-enum { SAVE_RESTORE = 1, DELETE_SLOT, COUNT, EXITS, REVOKE };
+enum { SAVE_RESTORE = 1, DELETE_SLOT, DELETE_IN_L2, EXITS, REVOKE, ABANDON };
 
 /* In guest memory. */
 extern volatile uint64_t l2_value, l2_interrupts;
@@ -25,6 +25,7 @@ extern void *extra;				/* a region in a memslot of its own */
 struct pv_check {
 	const char *name;
 	bool (*run)(void);
+	bool abandoned;		/* passed if its process ends at ABANDON */
 };
 
 /* L2: what it does before each VMCALL. */

@@ -133,7 +133,8 @@ bool nvx_pv_direct_ok(struct kvm_vcpu *vcpu, const struct nvx_pv *pv)
 {
 	const struct nvx_pv_assist *assist = nvx_pv_assist(pv);
 
-	return nvx_pv_pages_current(vcpu, pv) && pv->vmcs.map.hva &&
+	return nvx_pv_pages_current(vcpu, pv) && pv->assist.map.hva &&
+	       pv->vmcs.map.hva &&
 	       READ_ONCE(assist->current_vmcs) ==
 	       to_vmx(vcpu)->nested.current_vmptr &&
 	       !READ_ONCE(assist->nr_flush) && !nvx_pv_maps_cpuid(pv);
@@ -158,6 +159,10 @@ static bool map_page(struct kvm_vcpu *vcpu, struct nvx_page *page, gpa_t gpa)
 	if (page->map.hva)
 		kvm_vcpu_unmap(vcpu, &page->map, false);
 	page->gpa = gpa;
+
+	/* The last file descriptor of a VM may be closed without its memory. */
+	if (current->mm != vcpu->kvm->mm)
+		return false;
 	return PAGE_ALIGNED(gpa) && kvm_vcpu_is_legal_gpa(vcpu, gpa) &&
 	       !kvm_vcpu_map(vcpu, gpa_to_gfn(gpa), &page->map);
 }
@@ -182,8 +187,14 @@ static bool refresh_pages(struct kvm_vcpu *vcpu, struct nvx_pv *pv)
 
 	kvm_vcpu_unmap(vcpu, &pv->cpuid.map, false);
 	pv->cpuid.gpa = INVALID_GPA;
-	return map_page(vcpu, &pv->assist, pv->assist.gpa) &&
-	       (!had_vmcs || map_page(vcpu, &pv->vmcs, pv->vmcs.gpa));
+	if (map_page(vcpu, &pv->assist, pv->assist.gpa) &&
+	    (!had_vmcs || map_page(vcpu, &pv->vmcs, pv->vmcs.gpa)))
+		return true;
+
+	/* All or none of it: without its pages nothing is done in memory. */
+	kvm_vcpu_unmap(vcpu, &pv->assist.map, false);
+	kvm_vcpu_unmap(vcpu, &pv->vmcs.map, false);
+	return false;
 }
 
 static enum nvx_pv_error check_region(const struct nvx_pv *pv)
