@@ -139,66 +139,77 @@ static void revoke_soon(struct nvx_vm *v, pthread_t *thread)
 		    "Cannot create a thread");
 }
 
+struct run {
+	struct nvx_vm v;
+	pthread_t thread;
+	bool revoked, in_l2, passed;
+};
+
+/* What L1 asks for. */
+static void serve(struct run *r, uint64_t stage)
+{
+	struct nvx_vm *v = &r->v;
+	uint64_t exits;
+
+	switch (stage) {
+	case SAVE_RESTORE:
+		if (r->in_l2)
+			vm_mem_region_delete(v->vm, EXTRA_SLOT);
+		else
+			nvx_save_restore(v);
+		break;
+	case DELETE_SLOT:
+		vm_mem_region_delete(v->vm, EXTRA_SLOT);
+		break;
+	case DELETE_IN_L2:
+		r->in_l2 = true;
+		break;
+	case EXITS:
+		exits = nvx_exits(v->vcpu);
+		memcpy(addr_gva2hva(v->vm, (vm_vaddr_t)&host_reply), &exits,
+		       sizeof(exits));
+		break;
+	case ABANDON:
+		/* Some memory has changed since it was mapped, and goes. */
+		madvise(addr_gpa2hva(v->vm, WINDOW_GPA), 4096, MADV_DONTNEED);
+		_exit(0);
+	case REVOKE:
+		revoke_soon(v, &r->thread);
+		r->revoked = true;
+		break;
+	default:
+		r->passed = stage == 1001;
+		break;
+	}
+}
+
 static bool run_check(unsigned int index)
 {
-	bool revoked = false;
-	pthread_t thread;
-	uint64_t stage, reply;
-	struct nvx_vm v;
+	struct run r = { };
+	uint64_t stage;
 	vm_vaddr_t page;
-	bool passed = false, in_l2 = false;
 
 	wanted = index;
-	nvx_vm_create(&v, l1_guest_code);
-	vm_install_exception_handler(v.vm, INJECTED, l2_interrupt_handler);
-	add_extra(&v);
-	virt_map(v.vm, EXTRA_GPA, EXTRA_GPA, 1);
+	nvx_vm_create(&r.v, l1_guest_code);
+	vm_install_exception_handler(r.v.vm, INJECTED, l2_interrupt_handler);
+	add_extra(&r.v);
+	virt_map(r.v.vm, EXTRA_GPA, EXTRA_GPA, 1);
 	extra = (void *)EXTRA_GPA;
-	page = vm_vaddr_alloc_page(v.vm);
+	page = vm_vaddr_alloc_page(r.v.vm);
 	region2 = (void *)page;
-	region2_gpa = addr_gva2gpa(v.vm, page);
-	sync_global_to_guest(v.vm, all_checks);
-	sync_global_to_guest(v.vm, wanted);
-	sync_global_to_guest(v.vm, extra);
-	sync_global_to_guest(v.vm, region2);
-	sync_global_to_guest(v.vm, region2_gpa);
+	region2_gpa = addr_gva2gpa(r.v.vm, page);
+	sync_global_to_guest(r.v.vm, all_checks);
+	sync_global_to_guest(r.v.vm, wanted);
+	sync_global_to_guest(r.v.vm, extra);
+	sync_global_to_guest(r.v.vm, region2);
+	sync_global_to_guest(r.v.vm, region2_gpa);
 
-	while (nvx_run(&v, &stage)) {
-		switch (stage) {
-		case SAVE_RESTORE:
-			if (in_l2)
-				vm_mem_region_delete(v.vm, EXTRA_SLOT);
-			else
-				nvx_save_restore(&v);
-			break;
-		case DELETE_SLOT:
-			vm_mem_region_delete(v.vm, EXTRA_SLOT);
-			break;
-		case DELETE_IN_L2:
-			in_l2 = true;
-			break;
-		case EXITS:
-			reply = nvx_exits(v.vcpu);
-			memcpy(addr_gva2hva(v.vm, (vm_vaddr_t)&host_reply),
-			       &reply, sizeof(reply));
-			break;
-		case ABANDON:
-			/* Some memory has changed since it was mapped, and goes. */
-			madvise(addr_gpa2hva(v.vm, WINDOW_GPA), 4096, MADV_DONTNEED);
-			_exit(0);
-		case REVOKE:
-			revoke_soon(&v, &thread);
-			revoked = true;
-			break;
-		default:
-			passed = stage == 1001;
-			break;
-		}
-	}
-	if (revoked)
-		pthread_join(thread, NULL);
-	nvx_vm_destroy(&v);
-	return passed;
+	while (nvx_run(&r.v, &stage))
+		serve(&r, stage);
+	if (r.revoked)
+		pthread_join(r.thread, NULL);
+	nvx_vm_destroy(&r.v);
+	return r.passed;
 }
 
 /* In a process of its own, which leaves the VM to the kernel. */

@@ -165,8 +165,10 @@ bool nvx_run(struct nvx_vm *v, uint64_t *stage)
 			       uc.args[3], uc.args[4]);
 		REPORT_GUEST_ASSERT(uc);
 	default:
-		TEST_FAIL("Unexpected exit reason %u, ucall %lu",
-			  v->vcpu->run->exit_reason, uc.cmd);
+		TEST_FAIL("Unexpected exit reason %u (suberror %u), ucall %lu",
+			  v->vcpu->run->exit_reason,
+			  v->vcpu->run->exit_reason == KVM_EXIT_INTERNAL_ERROR ?
+			  v->vcpu->run->internal.suberror : 0, uc.cmd);
 	}
 	return false;
 }

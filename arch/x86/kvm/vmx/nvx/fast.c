@@ -607,20 +607,26 @@ bool nvx_fast_run(struct kvm_vcpu *vcpu)
 }
 
 /**
- * nvx_fast_handled() - Has nvx_fast_run() dealt with this exit?
+ * nvx_fast_handled() - KVM is about to handle an exit
  * @vcpu: the vCPU
+ * @exit_fastpath: what KVM's fast path says of the exit (fastpath_t)
  *
- * KVM may still have to leave its inner loop after nvx_fast_run(), say because a
+ * KVM may have to leave its inner loop after nvx_fast_run(), say because a
  * request came in.  The exit has been handled then, but KVM would take it for one
  * of the level that the vCPU is at now.
  *
- * Context: Start of exit handling, only if KVM says that the exit was handled
- * in its inner loop.
+ * Context: Start of exit handling.  The vCPU has a record.
  * Return: true if nothing is left to be done for this exit.
  */
-bool nvx_fast_handled(struct kvm_vcpu *vcpu)
+bool nvx_fast_handled(struct kvm_vcpu *vcpu, int exit_fastpath)
 {
 	struct nvx_fast *f = to_vmx(vcpu)->nested.nvx.fast;
 
-	return f && f->switched;
+	if (exit_fastpath == EXIT_FASTPATH_EXIT_HANDLED && f->switched)
+		return true;
+
+	/* Of exits from L2 only those that L0 keeps may change anything. */
+	if (!is_guest_mode(vcpu))
+		nvx_fast_event(vcpu);
+	return false;
 }

@@ -76,6 +76,7 @@ void __init nvx_register(void)
 			len += scnprintf(on + len, sizeof(on) - len, " %s",
 					 features[i].name);
 
+	nvx_pv_register();
 	nvx_debugfs_register();
 	pr_info("kvm_intel: nvx:%s\n", len ? on : " all off, as stock");
 }
@@ -88,4 +89,5 @@ void __init nvx_register(void)
 void nvx_unregister(void)
 {
 	nvx_debugfs_unregister();
+	nvx_pv_unregister();
 }

@@ -48,11 +48,15 @@ extern bool nvx_deleg;
 extern bool nvx_deleg_l1;
 extern bool nvx_pv_l1;
 void nvx_pv_setup(bool nested);
+void nvx_pv_register(void);
+void nvx_pv_unregister(void);
 void nvx_pv_l1_setup(bool nested);
 extern u32 nvx_pv_l1_features;
 #else
 #define NVX_PV_FEATURES(F)
 static inline void nvx_pv_setup(bool nested) { }
+static inline void nvx_pv_register(void) { }
+static inline void nvx_pv_unregister(void) { }
 static inline void nvx_pv_l1_setup(bool nested) { }
 #endif
 

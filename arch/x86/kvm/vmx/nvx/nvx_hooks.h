@@ -190,7 +190,7 @@ bool nvx_fast_vmexit(struct kvm_vcpu *vcpu, u32 exit_reason, u32 intr_info,
 		     unsigned long exit_qual);
 bool nvx_fast_vmentry(struct kvm_vcpu *vcpu, bool launch);
 bool nvx_fast_run(struct kvm_vcpu *vcpu);
-bool nvx_fast_handled(struct kvm_vcpu *vcpu);
+bool nvx_fast_handled(struct kvm_vcpu *vcpu, int exit_fastpath);
 bool nvx_timer_early(struct vcpu_vmx *vmx);
 bool nvx_fast_sync_shadow(struct vcpu_vmx *vmx);
 #else
@@ -216,7 +216,7 @@ static inline bool nvx_fast_run(struct kvm_vcpu *vcpu)
 	return false;
 }
 
-static inline bool nvx_fast_handled(struct kvm_vcpu *vcpu)
+static inline bool nvx_fast_handled(struct kvm_vcpu *vcpu, int exit_fastpath)
 {
 	return false;
 }
@@ -249,17 +249,23 @@ bool nvx_pv_pre_run(struct kvm_vcpu *vcpu);
 void nvx_pv_free(struct kvm_vcpu *vcpu);
 bool nvx_pv_get_msr(struct kvm_vcpu *vcpu, u64 *data);
 bool nvx_pv_set_msr(struct kvm_vcpu *vcpu, u64 data);
-int nvx_emulate_cpuid(struct kvm_vcpu *vcpu);
 int nvx_pv_l1_online(void *vmxon_region);
 bool nvx_pv_keeps_exit(struct kvm_vcpu *vcpu);
 
-#define NVX_HANDLE_CPUID	nvx_emulate_cpuid
+/* In kvm.ko, for leaves that the vCPU has no entry for; set by kvm-intel.ko. */
+typedef bool (*nvx_cpuid_fn)(struct kvm_vcpu *vcpu, u32 function, u32 *eax,
+			     u32 *ebx, u32 *ecx, u32 *edx);
+extern nvx_cpuid_fn nvx_cpuid_leaf;
+
+#define NVX_DEFINE_CPUID_LEAF \
+	nvx_cpuid_fn nvx_cpuid_leaf; EXPORT_SYMBOL_GPL(nvx_cpuid_leaf);
+
 /* MSR_NVX_PV_ASSIST, which must not be included here; pv.c asserts. */
 #define NVX_MSR_ASSIST		0x4b564e00
 #else
 #define nvx_static		static
 #define nvx_pv_probing		false
-#define NVX_HANDLE_CPUID	kvm_emulate_cpuid
+#define NVX_DEFINE_CPUID_LEAF
 
 static inline void nvx_pv_enter(struct kvm_vcpu *vcpu) { }
 static inline void nvx_pv_exited(struct kvm_vcpu *vcpu) { }
@@ -291,6 +297,18 @@ static inline int nvx_pv_l1_online(void *vmxon_region)
 	return 0;
 }
 #endif /* CONFIG_KVM_NVX_PV */
+
+/* CPUID of a leaf that the vCPU has no entry for.  True: it is one of ours. */
+static __always_inline bool nvx_cpuid(struct kvm_vcpu *vcpu, u32 function,
+				      u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
+{
+#ifdef CONFIG_KVM_NVX_PV
+	return nvx_cpuid_leaf &&
+	       nvx_cpuid_leaf(vcpu, function, eax, ebx, ecx, edx);
+#else
+	return false;
+#endif
+}
 
 /* Does L1 write its VMCS as memory? */
 static __always_inline bool nvx_pv_on(const struct nvx_vcpu *nvx)
@@ -397,14 +415,16 @@ static __always_inline bool nvx_exit_fastpath(struct kvm_vcpu *vcpu,
 }
 
 /* KVM is about to handle an exit.  True: that has been done already. */
-static __always_inline bool nvx_exit_handled(struct kvm_vcpu *vcpu)
+static __always_inline bool nvx_handle_exit(struct kvm_vcpu *vcpu,
+					    const struct nvx_vcpu *nvx,
+					    int exit_fastpath)
 {
-	return nvx_fast_mask && nvx_fast_handled(vcpu);
+	return nvx_fast_record(nvx) && nvx_fast_handled(vcpu, exit_fastpath);
 }
 
-/* KVM is about to handle an exit that is not reflected to L1. */
-static __always_inline void nvx_handle_exit(struct kvm_vcpu *vcpu,
-					    const struct nvx_vcpu *nvx)
+/* KVM is about to handle an exit from L2 that it does not reflect to L1. */
+static __always_inline void nvx_l2_exit_kept(struct kvm_vcpu *vcpu,
+					     const struct nvx_vcpu *nvx)
 {
 	if (nvx_fast_record(nvx))
 		nvx_fast_event(vcpu);

@@ -63,42 +63,48 @@ static bool offered(struct kvm_vcpu *vcpu)
 	       !nvx_compat_evmcs_enabled(to_vmx(vcpu));
 }
 
-static void put_signature(struct kvm_vcpu *vcpu)
+static bool pv_cpuid(struct kvm_vcpu *vcpu, u32 function, u32 *eax, u32 *ebx,
+		     u32 *ecx, u32 *edx)
 {
-	u32 sig[3];
+	u32 signature[3];
 
-	memcpy(sig, NVX_PV_SIGNATURE, sizeof(sig));
-	kvm_rax_write(vcpu, NVX_PV_CPUID_FEATURES);
-	kvm_rbx_write(vcpu, sig[0]);
-	kvm_rcx_write(vcpu, sig[1]);
-	kvm_rdx_write(vcpu, sig[2]);
+	if (function - NVX_PV_CPUID_BASE > 1 || !offered(vcpu))
+		return false;
+
+	if (function == NVX_PV_CPUID_BASE) {
+		memcpy(signature, NVX_PV_SIGNATURE, sizeof(signature));
+		*eax = NVX_PV_CPUID_FEATURES;
+		*ebx = signature[0];
+		*ecx = signature[1];
+		*edx = signature[2];
+	} else {
+		*eax = NVX_PV_VERSION;
+		*ebx = offered_features;
+		*ecx = NVX_PV_REVISION;
+		*edx = MSR_NVX_PV_ASSIST;
+	}
+	return true;
 }
 
 /**
- * nvx_emulate_cpuid() - Answer CPUID, with the leaves of this interface
- * @vcpu: vCPU that executes CPUID
+ * nvx_pv_register() - Answer CPUID for the interface from now on
  *
- * Context: Exit handling.
- * Return: as kvm_emulate_cpuid().
+ * Context: Module initialization, nothing can fail any more.
  */
-int nvx_emulate_cpuid(struct kvm_vcpu *vcpu)
+void __init nvx_pv_register(void)
 {
-	u32 function = kvm_rax_read(vcpu);
+	if (nvx_pv)
+		nvx_cpuid_leaf = pv_cpuid;
+}
 
-	if (likely(function >> 8 != NVX_PV_CPUID_BASE >> 8) ||
-	    function > NVX_PV_CPUID_FEATURES || is_guest_mode(vcpu) ||
-	    !offered(vcpu))
-		return kvm_emulate_cpuid(vcpu);
-
-	if (function == NVX_PV_CPUID_BASE) {
-		put_signature(vcpu);
-	} else {
-		kvm_rax_write(vcpu, NVX_PV_VERSION);
-		kvm_rbx_write(vcpu, offered_features);
-		kvm_rcx_write(vcpu, NVX_PV_REVISION);
-		kvm_rdx_write(vcpu, MSR_NVX_PV_ASSIST);
-	}
-	return kvm_skip_emulated_instruction(vcpu);
+/**
+ * nvx_pv_unregister() - Undo nvx_pv_register()
+ *
+ * Context: Module exit, there is no vCPU any more.
+ */
+void nvx_pv_unregister(void)
+{
+	nvx_cpuid_leaf = NULL;
 }
 
 static u64 memslots_generation(struct kvm_vcpu *vcpu)
