@@ -264,7 +264,6 @@ extern nvx_cpuid_fn nvx_cpuid_leaf;
 #define NVX_MSR_ASSIST		0x4b564e00
 #else
 #define nvx_static		static
-#define nvx_pv_probing		false
 #define NVX_DEFINE_CPUID_LEAF
 
 static inline void nvx_pv_enter(struct kvm_vcpu *vcpu) { }
@@ -280,11 +279,6 @@ static inline bool nvx_pv_sync(struct vcpu_vmx *vmx)
 static inline bool nvx_pv_release(struct kvm_vcpu *vcpu)
 {
 	return false;
-}
-
-static inline bool nvx_pv_pre_run(struct kvm_vcpu *vcpu)
-{
-	return true;
 }
 
 static inline bool nvx_pv_keeps_exit(struct kvm_vcpu *vcpu)
@@ -434,11 +428,16 @@ static __always_inline void nvx_l2_exit_kept(struct kvm_vcpu *vcpu,
  * User space has had the vCPU, and may have changed anything.  False: it must not
  * run.
  */
-static __always_inline bool nvx_pre_run(struct kvm_vcpu *vcpu)
+static __always_inline bool nvx_pre_run(struct kvm_vcpu *vcpu,
+					const struct nvx_vcpu *nvx)
 {
-	if (nvx_fast_mask)
+	if (nvx_fast_record(nvx))
 		nvx_fast_reset(vcpu);
-	return !nvx_pv_probing || nvx_pv_pre_run(vcpu);
+#ifdef CONFIG_KVM_NVX_PV
+	return likely(!nvx->pv_restored) || nvx_pv_pre_run(vcpu);
+#else
+	return true;
+#endif
 }
 
 /*
@@ -459,7 +458,7 @@ static __always_inline u32 nvx_nested_state_room(void)
 static __always_inline void nvx_nested_restored(struct nvx_vcpu *nvx)
 {
 #ifdef CONFIG_KVM_NVX_PV
-	nvx->pv_restored = true;
+	nvx->pv_restored = nvx_pv_probing;
 #endif
 }
 

@@ -532,8 +532,11 @@ static enum nvx_pv_error probe(struct kvm_vcpu *vcpu)
 
 	error = check_assist(vcpu, pv, &pv->features);
 	if (error == NVX_PV_OK && nested->current_vmptr != INVALID_GPA) {
-		error = map_page(vcpu, &pv->vmcs, nested->current_vmptr) ?
-			check_region(pv) : NVX_PV_E_ADDRESS;
+		/*
+		 * Restored, and current before: the header does not matter any
+		 * more, and without memory the next VM-entry fails.
+		 */
+		map_page(vcpu, &pv->vmcs, nested->current_vmptr);
 		/* What was saved before L1 could see it is still to be shown. */
 		nested->need_vmcs12_to_shadow_sync = true;
 	}
@@ -573,16 +576,20 @@ bool nvx_pv_pre_run(struct kvm_vcpu *vcpu)
 	struct nested_vmx *nested = &to_vmx(vcpu)->nested;
 	enum nvx_pv_error error;
 
-	if (likely(!nested->nvx.pv_restored) || !nested->vmxon)
+	if (!nested->vmxon)
 		return true;
 
 	nested->nvx.pv_restored = false;
 	error = probe(vcpu);
-	if (error != NVX_PV_E_FEATURES || nested->current_vmptr == INVALID_GPA)
+	if (nested->current_vmptr == INVALID_GPA)
+		return true;
+	if (error != NVX_PV_E_FEATURES && error != NVX_PV_E_STATE)
 		return true;
 
-	pr_err_ratelimited("kvm_intel: nvx: vCPU %d uses features of the PV VMCS that this host does not offer; run it where it came from, or with a newer module\n",
-			   vcpu->vcpu_id);
+	pr_err_ratelimited("kvm_intel: nvx: cannot run vCPU %d: %s\n",
+			   vcpu->vcpu_id, error == NVX_PV_E_STATE ?
+			   "no memory for its PV VMCS; try again" :
+			   "it uses features of the PV VMCS that this host does not offer; run it where it came from, or with a newer module");
 	nested->nvx.pv_restored = true;
 	return false;
 }
