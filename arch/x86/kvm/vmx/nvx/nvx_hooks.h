@@ -247,24 +247,31 @@ void nvx_pv_vmread(struct kvm_vcpu *vcpu);
 bool nvx_pv_release(struct kvm_vcpu *vcpu);
 bool nvx_pv_pre_run(struct kvm_vcpu *vcpu);
 void nvx_pv_free(struct kvm_vcpu *vcpu);
-bool nvx_pv_get_msr(struct kvm_vcpu *vcpu, u64 *data);
-bool nvx_pv_set_msr(struct kvm_vcpu *vcpu, u64 data);
 int nvx_pv_l1_online(void *vmxon_region);
 bool nvx_pv_keeps_exit(struct kvm_vcpu *vcpu);
 
-/* In kvm.ko, for leaves that the vCPU has no entry for; set by kvm-intel.ko. */
-typedef bool (*nvx_cpuid_fn)(struct kvm_vcpu *vcpu, u32 function, u32 *eax,
-			     u32 *ebx, u32 *ecx, u32 *edx);
-extern nvx_cpuid_fn nvx_cpuid_leaf;
+/*
+ * What kvm.ko asks kvm-intel.ko before it gives up: a leaf that the vCPU has no
+ * entry for, an MSR that nobody knows.  True: it is ours.
+ */
+struct nvx_pv_ops {
+	bool (*cpuid)(struct kvm_vcpu *vcpu, u32 function, u32 *eax, u32 *ebx,
+		      u32 *ecx, u32 *edx);
+	bool (*get_msr)(struct kvm_vcpu *vcpu, u64 *data);
+	bool (*set_msr)(struct kvm_vcpu *vcpu, u64 data);
+};
 
-#define NVX_DEFINE_CPUID_LEAF \
-	nvx_cpuid_fn nvx_cpuid_leaf; EXPORT_SYMBOL_GPL(nvx_cpuid_leaf);
+/* NULL without nvx_pv. */
+extern const struct nvx_pv_ops *nvx_pv_ops;
+
+#define NVX_DEFINE_PV_OPS \
+	const struct nvx_pv_ops *nvx_pv_ops; EXPORT_SYMBOL_GPL(nvx_pv_ops);
 
 /* MSR_NVX_PV_ASSIST, which must not be included here; pv.c asserts. */
 #define NVX_MSR_ASSIST		0x4b564e00
 #else
 #define nvx_static		static
-#define NVX_DEFINE_CPUID_LEAF
+#define NVX_DEFINE_PV_OPS
 
 static inline void nvx_pv_enter(struct kvm_vcpu *vcpu) { }
 static inline void nvx_pv_exited(struct kvm_vcpu *vcpu) { }
@@ -297,8 +304,8 @@ static __always_inline bool nvx_cpuid(struct kvm_vcpu *vcpu, u32 function,
 				      u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
 {
 #ifdef CONFIG_KVM_NVX_PV
-	return nvx_cpuid_leaf &&
-	       nvx_cpuid_leaf(vcpu, function, eax, ebx, ecx, edx);
+	return nvx_pv_ops &&
+	       nvx_pv_ops->cpuid(vcpu, function, eax, ebx, ecx, edx);
 #else
 	return false;
 #endif
@@ -326,7 +333,8 @@ static __always_inline bool nvx_get_msr(struct kvm_vcpu *vcpu, u32 index,
 					u64 *data)
 {
 #ifdef CONFIG_KVM_NVX_PV
-	return index == NVX_MSR_ASSIST && nvx_pv_get_msr(vcpu, data);
+	return index == NVX_MSR_ASSIST && nvx_pv_ops &&
+	       nvx_pv_ops->get_msr(vcpu, data);
 #else
 	return false;
 #endif
@@ -336,7 +344,8 @@ static __always_inline bool nvx_set_msr(struct kvm_vcpu *vcpu, u32 index,
 					u64 data)
 {
 #ifdef CONFIG_KVM_NVX_PV
-	return index == NVX_MSR_ASSIST && nvx_pv_set_msr(vcpu, data);
+	return index == NVX_MSR_ASSIST && nvx_pv_ops &&
+	       nvx_pv_ops->set_msr(vcpu, data);
 #else
 	return false;
 #endif

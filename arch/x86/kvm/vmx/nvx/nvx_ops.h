@@ -315,7 +315,7 @@ static __always_inline void nvx_l1_pre_entry(struct kvm_vcpu *vcpu)
 		nvx_pv_l1_delegate(vcpu);
 }
 
-/* A VM-exit is about to be handled. */
+/* A host interrupt has ended a run of the guest; the host waits no longer. */
 static __always_inline void nvx_l1_exited(struct kvm_vcpu *vcpu)
 {
 	struct nvx_pv_vmcs_hdr *hdr;

@@ -86,27 +86,6 @@ static bool pv_cpuid(struct kvm_vcpu *vcpu, u32 function, u32 *eax, u32 *ebx,
 	return true;
 }
 
-/**
- * nvx_pv_register() - Answer CPUID for the interface from now on
- *
- * Context: Module initialization, nothing can fail any more.
- */
-void __init nvx_pv_register(void)
-{
-	if (nvx_pv)
-		nvx_cpuid_leaf = pv_cpuid;
-}
-
-/**
- * nvx_pv_unregister() - Undo nvx_pv_register()
- *
- * Context: Module exit, there is no vCPU any more.
- */
-void nvx_pv_unregister(void)
-{
-	nvx_cpuid_leaf = NULL;
-}
-
 static u64 memslots_generation(struct kvm_vcpu *vcpu)
 {
 	return rcu_dereference_raw(vcpu->kvm->memslots[0])->generation;
@@ -616,14 +595,8 @@ void nvx_pv_free(struct kvm_vcpu *vcpu)
 	kfree(pv);
 }
 
-/**
- * nvx_pv_get_msr() - RDMSR of the assist MSR
- * @vcpu: the vCPU
- * @data: value
- *
- * Return: false if this vCPU has no such MSR.
- */
-bool nvx_pv_get_msr(struct kvm_vcpu *vcpu, u64 *data)
+/* RDMSR of the assist MSR.  False: this vCPU has no such MSR. */
+static bool get_msr(struct kvm_vcpu *vcpu, u64 *data)
 {
 	if (!offered(vcpu))
 		return false;
@@ -632,15 +605,8 @@ bool nvx_pv_get_msr(struct kvm_vcpu *vcpu, u64 *data)
 	return true;
 }
 
-/**
- * nvx_pv_set_msr() - WRMSR of the assist MSR
- * @vcpu: the vCPU
- * @data: value
- *
- * Context: Process context.
- * Return: false if L1 gets a #GP.
- */
-bool nvx_pv_set_msr(struct kvm_vcpu *vcpu, u64 data)
+/* WRMSR of the assist MSR.  False: L1 gets a #GP. */
+static bool set_msr(struct kvm_vcpu *vcpu, u64 data)
 {
 	struct nested_vmx *nested = &to_vmx(vcpu)->nested;
 
@@ -650,4 +616,31 @@ bool nvx_pv_set_msr(struct kvm_vcpu *vcpu, u64 data)
 
 	nvx_pv_free(vcpu);
 	return !data || probe(vcpu) == NVX_PV_OK;
+}
+
+static const struct nvx_pv_ops ops = {
+	.cpuid = pv_cpuid,
+	.get_msr = get_msr,
+	.set_msr = set_msr,
+};
+
+/**
+ * nvx_pv_register() - Show the interface to guests from now on
+ *
+ * Context: Module initialization, nothing can fail any more.
+ */
+void __init nvx_pv_register(void)
+{
+	if (nvx_pv)
+		nvx_pv_ops = &ops;
+}
+
+/**
+ * nvx_pv_unregister() - Undo nvx_pv_register()
+ *
+ * Context: Module exit, there is no vCPU any more.
+ */
+void nvx_pv_unregister(void)
+{
+	nvx_pv_ops = NULL;
 }
