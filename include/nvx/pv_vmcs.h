@@ -34,6 +34,7 @@
 #define NVX_PV_FEAT_CPUID	0x00000004u	/* L0 answers CPUID of L2 */
 #define NVX_PV_FEAT_RDMSR	0x00000008u	/* L0 answers RDMSR of L2 */
 #define NVX_PV_FEAT_HLT		0x00000010u	/* L0 waits for a halted L2 */
+#define NVX_PV_FEAT_RANGE	0x00000020u	/* NVX_PV_RANGE, the flush MSR */
 
 /*
  * The assist MSR, per logical processor.  Outside of every range that KVM,
@@ -43,6 +44,16 @@
  */
 #define MSR_NVX_PV_ASSIST	0x4b564e00u
 #define NVX_PV_ASSIST_ENABLE	1ull
+
+/*
+ * The flush MSR, with NVX_PV_FEAT_RANGE.  WRMSR 1: do the request in @remote of
+ * this logical processor's assist page for all logical processors of L1, now: none
+ * of them uses what it names when the instruction ends.  Only NVX_PV_RANGE is a
+ * request; #GP(0) and nothing done for any other, for other values, and while the
+ * interface is not in use.  RDMSR: 0.
+ */
+#define MSR_NVX_PV_FLUSH	(MSR_NVX_PV_ASSIST + 1)
+#define NVX_PV_FLUSH_REMOTE	1ull
 
 /* Both the VMXON region and a VMCS region carry their part here. */
 #define NVX_PV_OFFSET		0x800
@@ -70,13 +81,27 @@ enum nvx_pv_error {
 /* Requests in flush[]: the operand of the instruction, the type in @op. */
 #define NVX_PV_INVEPT		0x00010000u	/* | type 1 or 2 */
 #define NVX_PV_INVVPID		0x00020000u	/* | type 0 to 3 */
+/* Translations of some L2 pages by the tables of @eptp, for any VPID. */
+#define NVX_PV_RANGE		0x00040000u
 #define NVX_PV_NR_FLUSH		32
+
+/*
+ * Pages of 4 KiB that one NVX_PV_RANGE may name: 4 GiB, so that what L0 does in
+ * one go stays far below a scheduler tick.
+ */
+#define NVX_PV_RANGE_MAX	0x100000u
 
 struct nvx_pv_flush {
 	__u32	op;		/* NVX_PV_INVEPT or NVX_PV_INVVPID, and the type */
-	__u32	vpid;
+	union {
+		__u32	vpid;
+		__u32	nr_pages;	/* NVX_PV_RANGE: 4 KiB each */
+	};
 	__u64	eptp;
-	__u64	gla;		/* linear address */
+	union {
+		__u64	gla;		/* linear address */
+		__u64	gpa;		/* NVX_PV_RANGE: first page, L2 physical */
+	};
 };
 
 /**
@@ -89,6 +114,7 @@ struct nvx_pv_flush {
  * @nr_flush: number of requests in @flush that wait for VM-entry
  * @rsvd: zero
  * @flush: INVEPT and INVVPID to be done before L2 runs
+ * @remote: request of the flush MSR
  */
 struct nvx_pv_assist {
 	__u32	magic;
@@ -99,6 +125,7 @@ struct nvx_pv_assist {
 	__u32	nr_flush;
 	__u32	rsvd;
 	struct nvx_pv_flush flush[NVX_PV_NR_FLUSH];
+	struct nvx_pv_flush remote;
 };
 
 /* One register that L0 reads for L2. */

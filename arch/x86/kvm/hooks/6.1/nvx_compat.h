@@ -24,5 +24,7 @@
 #define nvx_compat_using_evmcs()		static_branch_unlikely(&enable_evmcs)
 #define nvx_compat_evmcs_enabled(vmx)		((vmx)->nested.enlightened_vmcs_enabled)
 #define nvx_compat_vmx_allowed(vcpu)		nested_vmx_allowed(vcpu)
+#define nvx_compat_child_sp(spte)	to_shadow_page((spte) & SPTE_BASE_ADDR_MASK)
+#define nvx_compat_tdp_mmu(kvm)		is_tdp_mmu_enabled(kvm)
 
 #endif /* __KVM_X86_NVX_COMPAT_H */

@@ -25,5 +25,7 @@
 #define nvx_compat_using_evmcs()		kvm_is_using_evmcs()
 #define nvx_compat_evmcs_enabled(vmx)		((vmx)->nested.enlightened_vmcs_enabled)
 #define nvx_compat_vmx_allowed(vcpu)		guest_cpu_cap_has(vcpu, X86_FEATURE_VMX)
+#define nvx_compat_child_sp(spte)	spte_to_child_sp(spte)
+#define nvx_compat_tdp_mmu(kvm)		tdp_mmu_enabled
 
 #endif /* __KVM_X86_NVX_COMPAT_H */

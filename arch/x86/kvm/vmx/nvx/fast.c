@@ -328,6 +328,7 @@ static bool msr_write_harmless(u32 msr)
 	case MSR_CSTAR:
 	case MSR_SYSCALL_MASK:
 	case MSR_TSC_AUX:
+	case MSR_NVX_PV_FLUSH:
 	case MSR_FS_BASE:
 	case MSR_GS_BASE:
 	case MSR_KERNEL_GS_BASE:

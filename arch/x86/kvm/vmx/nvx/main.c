@@ -68,7 +68,7 @@ void __init nvx_hardware_setup(bool nested)
  */
 void __init nvx_register(void)
 {
-	char on[128] = "";
+	char on[256] = "";
 	int i, len = 0;
 
 	for (i = 0; i < ARRAY_SIZE(features); i++)
@@ -77,6 +77,7 @@ void __init nvx_register(void)
 					 features[i].name);
 
 	nvx_pv_register();
+	nvx_pv_l1_range_register();
 	nvx_debugfs_register();
 	pr_info("kvm_intel: nvx:%s\n", len ? on : " all off, as stock");
 }
@@ -89,5 +90,6 @@ void __init nvx_register(void)
 void nvx_unregister(void)
 {
 	nvx_debugfs_unregister();
+	nvx_pv_l1_range_unregister();
 	nvx_pv_unregister();
 }

@@ -42,15 +42,19 @@ static inline void nvx_fast_setup(bool nested) { }
 #endif
 
 #ifdef CONFIG_KVM_NVX_PV
-#define NVX_PV_FEATURES(F)	F(pv) F(deleg) F(pv_l1) F(deleg_l1)
+#define NVX_PV_FEATURES(F)	F(pv) F(deleg) F(pv_l1) F(deleg_l1) \
+				F(pv_range)
 extern bool nvx_pv;
 extern bool nvx_deleg;
+extern bool nvx_pv_range;
 extern bool nvx_deleg_l1;
 extern bool nvx_pv_l1;
 void nvx_pv_setup(bool nested);
 void nvx_pv_register(void);
 void nvx_pv_unregister(void);
 void nvx_pv_l1_setup(bool nested);
+void nvx_pv_l1_range_register(void);
+void nvx_pv_l1_range_unregister(void);
 extern u32 nvx_pv_l1_features;
 #else
 #define NVX_PV_FEATURES(F)
@@ -58,6 +62,8 @@ static inline void nvx_pv_setup(bool nested) { }
 static inline void nvx_pv_register(void) { }
 static inline void nvx_pv_unregister(void) { }
 static inline void nvx_pv_l1_setup(bool nested) { }
+static inline void nvx_pv_l1_range_register(void) { }
+static inline void nvx_pv_l1_range_unregister(void) { }
 #endif
 
 #define NVX_FEATURES(F)		NVX_EXITS_FEATURES(F) NVX_VEPT_FEATURES(F) \
@@ -82,6 +88,11 @@ static inline void nvx_pv_l1_setup(bool nested) { }
  * pv_load: changes of the current VMCS without VMPTRLD
  * pv_fill: VMREADs that completed a VMCS in memory
  * pv_flush: INVEPT and INVVPID without an exit
+ * pv_range: ranges of L2 that were forgotten without an INVEPT
+ * pv_range_zapped: SPTEs that this took
+ * pv_range_remote: those ranges that were flushed for all vCPUs in one exit
+ * l1_range: as a guest: ranges left to the host below
+ * l1_range_remote: those of them for vCPUs that were running
  * pv_bytes: bytes copied from and to VMCSs in memory
  * deleg_cpuid: CPUIDs of L2 that L0 answered for L1
  * deleg_rdmsr: RDMSRs of L2 that L0 answered for L1
@@ -103,6 +114,11 @@ static inline void nvx_pv_l1_setup(bool nested) { }
 	C(pv_load)			\
 	C(pv_fill)			\
 	C(pv_flush)			\
+	C(pv_range)			\
+	C(pv_range_zapped)		\
+	C(pv_range_remote)		\
+	C(l1_range)			\
+	C(l1_range_remote)		\
 	C(pv_bytes)			\
 	C(deleg_cpuid)			\
 	C(deleg_rdmsr)			\

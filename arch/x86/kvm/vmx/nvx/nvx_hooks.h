@@ -18,11 +18,23 @@
 #include <linux/compiler.h>
 #include <linux/types.h>
 
+struct kvm;
+struct kvm_mmu_page;
 struct kvm_vcpu;
+struct list_head;
 struct nvx_fast;
 struct nvx_pv;
 struct vcpu_vmx;
 struct vmcs12;
+
+/* Range flushes of L2 that a vCPU of L1 has not passed on yet, see pv_l1_range.c. */
+#define NVX_NR_RANGES		8
+
+struct nvx_range {
+	u64	root;
+	u64	first;
+	u64	nr;
+};
 
 /**
  * struct nvx_vcpu - nvx state of one L0 vCPU, embedded in struct nested_vmx
@@ -32,6 +44,9 @@ struct vmcs12;
  * @fast: record of the last complete transition, see fast.h
  * @pv: L1 writes its VMCS as memory, see pv.h
  * @pv_restored: user space has set the nested state, L1 may do so since then
+ * @ranges: what this vCPU, as an L2, must not use any more
+ * @range_head: number of ranges ever put there
+ * @range_seen: number of those that the host below knows of
  *
  * All of it only moves or spares work.  It is not part of the nested state:
  * losing it by migration costs one EPT violation and one round trip on KVM's own
@@ -49,6 +64,9 @@ struct nvx_vcpu {
 #ifdef CONFIG_KVM_NVX_PV
 	struct nvx_pv *pv;
 	bool	pv_restored;
+	struct nvx_range ranges[NVX_NR_RANGES];
+	unsigned int range_head;
+	unsigned int range_seen;
 #endif
 };
 
@@ -257,8 +275,8 @@ bool nvx_pv_keeps_exit(struct kvm_vcpu *vcpu);
 struct nvx_pv_ops {
 	bool (*cpuid)(struct kvm_vcpu *vcpu, u32 function, u32 *eax, u32 *ebx,
 		      u32 *ecx, u32 *edx);
-	bool (*get_msr)(struct kvm_vcpu *vcpu, u64 *data);
-	bool (*set_msr)(struct kvm_vcpu *vcpu, u64 data);
+	bool (*get_msr)(struct kvm_vcpu *vcpu, u32 index, u64 *data);
+	bool (*set_msr)(struct kvm_vcpu *vcpu, u32 index, u64 data);
 };
 
 /* NULL without nvx_pv. */
@@ -267,8 +285,16 @@ extern const struct nvx_pv_ops *nvx_pv_ops;
 #define NVX_DEFINE_PV_OPS \
 	const struct nvx_pv_ops *nvx_pv_ops; EXPORT_SYMBOL_GPL(nvx_pv_ops);
 
-/* MSR_NVX_PV_ASSIST, which must not be included here; pv.c asserts. */
-#define NVX_MSR_ASSIST		0x4b564e00
+/* MSR_NVX_PV_ASSIST and its neighbours; pv.c asserts. */
+#define NVX_MSR_IS_OURS(index)	(((index) & ~1u) == 0x4b564e00)
+
+/* What nvx needs of mmu.c, and lends it: mmu/nvx/range.c. */
+int mmu_page_zap_pte(struct kvm *kvm, struct kvm_mmu_page *sp, u64 *spte,
+		     struct list_head *invalid_list);
+unsigned long nvx_mmu_fault_begin(struct kvm *kvm);
+bool nvx_mmu_fault_stale(struct kvm *kvm, unsigned long seq);
+bool nvx_mmu_flush_range(struct kvm *kvm, u64 first, u64 end);
+extern bool (*nvx_range_flush)(struct kvm *kvm, u64 root, u64 first, u64 nr);
 #else
 #define nvx_static		static
 #define NVX_DEFINE_PV_OPS
@@ -333,8 +359,8 @@ static __always_inline bool nvx_get_msr(struct kvm_vcpu *vcpu, u32 index,
 					u64 *data)
 {
 #ifdef CONFIG_KVM_NVX_PV
-	return index == NVX_MSR_ASSIST && nvx_pv_ops &&
-	       nvx_pv_ops->get_msr(vcpu, data);
+	return NVX_MSR_IS_OURS(index) && nvx_pv_ops &&
+	       nvx_pv_ops->get_msr(vcpu, index, data);
 #else
 	return false;
 #endif
@@ -344,11 +370,37 @@ static __always_inline bool nvx_set_msr(struct kvm_vcpu *vcpu, u32 index,
 					u64 data)
 {
 #ifdef CONFIG_KVM_NVX_PV
-	return index == NVX_MSR_ASSIST && nvx_pv_ops &&
-	       nvx_pv_ops->set_msr(vcpu, data);
+	return NVX_MSR_IS_OURS(index) && nvx_pv_ops &&
+	       nvx_pv_ops->set_msr(vcpu, index, data);
 #else
 	return false;
 #endif
+}
+
+#ifndef CONFIG_KVM_NVX_PV
+static inline unsigned long nvx_mmu_fault_begin(struct kvm *kvm)
+{
+	return 0;
+}
+
+static inline bool nvx_mmu_fault_stale(struct kvm *kvm, unsigned long seq)
+{
+	return false;
+}
+#endif
+
+/*
+ * kvm_unmap_gfn_range() ends.  True: TLBs are to be flushed, unless the host below
+ * has forgotten the range.
+ */
+static __always_inline bool nvx_unmapped(struct kvm *kvm, u64 first, u64 end,
+					 bool flush)
+{
+#ifdef CONFIG_KVM_NVX_PV
+	if (flush && nvx_range_flush)
+		return !nvx_mmu_flush_range(kvm, first, end);
+#endif
+	return flush;
 }
 
 /* A vCPU without nested guests has no record, and pays for this test only. */

@@ -14,7 +14,8 @@ struct kvm_vcpu;
 #ifndef CONFIG_KVM_NVX_PV
 #include "vmx/vmx_ops.h"
 
-static inline void nvx_l1_pre_entry(struct kvm_vcpu *vcpu) { }
+static inline void nvx_l1_pre_entry(struct kvm_vcpu *vcpu,
+				    struct nvx_vcpu *nvx) { }
 static inline void nvx_l1_exited(struct kvm_vcpu *vcpu) { }
 #else
 
@@ -68,11 +69,14 @@ DECLARE_STATIC_KEY_FALSE(nvx_pv_l1_key);
 extern bool nvx_deleg_l1;
 /* The VMCS region that vmcs_load() has chosen on this CPU. */
 DECLARE_PER_CPU(void *, nvx_pv_region);
+/* Where this CPU tells the host below what to use; NULL outside of VMX operation. */
+DECLARE_PER_CPU(struct nvx_pv_assist *, nvx_pv_assist_page);
 
 u64 nvx_pv_l1_read(unsigned long field);
 void nvx_pv_l1_write(unsigned long field, u64 value);
 void nvx_pv_l1_load(struct vmcs *vmcs);
-void nvx_pv_l1_flush(u32 op, u64 eptp, u16 vpid, u64 gla);
+void nvx_pv_l1_flush(u32 op, u64 eptp, u32 vpid, u64 gla);
+void nvx_pv_l1_ranges(struct nvx_vcpu *nvx);
 void nvx_pv_l1_delegate(struct kvm_vcpu *vcpu);
 void nvx_pv_l1_halted(struct kvm_vcpu *vcpu);
 
@@ -304,12 +308,15 @@ static inline void ept_sync_context(u64 eptp)
 }
 
 /* Right before a VM-entry. */
-static __always_inline void nvx_l1_pre_entry(struct kvm_vcpu *vcpu)
+static __always_inline void nvx_l1_pre_entry(struct kvm_vcpu *vcpu,
+					     struct nvx_vcpu *nvx)
 {
 	struct nvx_pv_vmcs_hdr *hdr;
 
 	if (!static_branch_unlikely(&nvx_pv_l1_key))
 		return;
+	if (unlikely(READ_ONCE(nvx->range_head) != nvx->range_seen))
+		nvx_pv_l1_ranges(nvx);
 	hdr = this_cpu_read(nvx_pv_region) + NVX_PV_OFFSET;
 	if (nvx_deleg_l1 || hdr->deleg)
 		nvx_pv_l1_delegate(vcpu);

@@ -25,11 +25,16 @@ MODULE_PARM_DESC(nvx_pv, "offer guests that are hypervisors a VMCS in memory (de
 /* An L1 that was saved elsewhere is recognized even with nvx_pv=0. */
 bool __read_mostly nvx_pv_probing;
 
-static_assert(NVX_MSR_ASSIST == MSR_NVX_PV_ASSIST);
+static_assert(NVX_MSR_IS_OURS(MSR_NVX_PV_ASSIST) &&
+	      NVX_MSR_IS_OURS(MSR_NVX_PV_FLUSH));
 
 bool __read_mostly nvx_deleg = true;
 module_param(nvx_deleg, bool, 0444);
 MODULE_PARM_DESC(nvx_deleg, "offer such guests to answer CPUID, RDMSR and HLT of their guests (default: 1)");
+
+bool __read_mostly nvx_pv_range = true;
+module_param(nvx_pv_range, bool, 0444);
+MODULE_PARM_DESC(nvx_pv_range, "offer such guests to flush ranges of their guests' memory (default: 1)");
 
 #define NVX_PV_DELEGATION	(NVX_PV_FEAT_CPUID | NVX_PV_FEAT_RDMSR | \
 				 NVX_PV_FEAT_HLT)
@@ -51,7 +56,9 @@ void __init nvx_pv_setup(bool nested)
 	/* L2 goes on in the VM-exit fast path, which takes a record. */
 	if (!nvx_pv || !(nvx_fast_mask & NVX_FAST_DIRECT))
 		nvx_deleg = false;
+	nvx_pv_range = nvx_pv_range && nvx_pv;
 	offered_features = NVX_PV_FEAT_VMCS | NVX_PV_FEAT_FLUSH |
+			   (nvx_pv_range ? NVX_PV_FEAT_RANGE : 0) |
 			   (nvx_deleg ? NVX_PV_DELEGATION : 0);
 }
 
@@ -305,64 +312,6 @@ static enum nvx_pv_error follow_assist(struct kvm_vcpu *vcpu, struct nvx_pv *pv)
 	return error;
 }
 
-/* SDM 25.6.11: the address of the EPT PML4 table is in bits 51:12 of an EPTP. */
-static bool root_matches(hpa_t root_hpa, u64 root_eptp, u64 eptp)
-{
-	return VALID_PAGE(root_hpa) &&
-	       !((root_eptp ^ eptp) & GENMASK_ULL(51, 12));
-}
-
-static void flush_ept(struct kvm_vcpu *vcpu, u64 eptp, bool all)
-{
-	struct kvm_mmu *mmu = &vcpu->arch.guest_mmu;
-	unsigned long roots = 0;
-	int i;
-
-	if (all) {
-		roots = KVM_MMU_ROOTS_ALL;
-	} else {
-		if (root_matches(mmu->root.hpa, mmu->root.pgd, eptp))
-			roots |= KVM_MMU_ROOT_CURRENT;
-		for (i = 0; i < KVM_MMU_NUM_PREV_ROOTS; i++)
-			if (root_matches(mmu->prev_roots[i].hpa,
-					 mmu->prev_roots[i].pgd, eptp))
-				roots |= KVM_MMU_ROOT_PREVIOUS(i);
-	}
-	if (roots)
-		kvm_mmu_free_roots(vcpu->kvm, mmu, roots);
-}
-
-/*
- * What handle_invept() and handle_invvpid() do.  A request that they would fail
- * flushes everything: L1 cannot be told, and it cannot hurt.
- */
-static void drain_flushes(struct kvm_vcpu *vcpu, struct nvx_pv *pv)
-{
-	struct nvx_pv_assist *assist = nvx_pv_assist(pv);
-	u32 i, nr = READ_ONCE(assist->nr_flush);
-
-	if (!nr)
-		return;
-
-	WRITE_ONCE(assist->nr_flush, 0);
-	nvx_count_add(pv_flush, nr);
-	if (nr > NVX_PV_NR_FLUSH) {
-		flush_ept(vcpu, 0, true);
-		vpid_sync_context(to_vmx(vcpu)->nested.vpid02);
-		return;
-	}
-	for (i = 0; i < nr; i++) {
-		u32 op = READ_ONCE(assist->flush[i].op);
-
-		if (op == (NVX_PV_INVEPT | VMX_EPT_EXTENT_CONTEXT))
-			flush_ept(vcpu, READ_ONCE(assist->flush[i].eptp), false);
-		else if ((op & ~0xffffu) != NVX_PV_INVVPID)
-			flush_ept(vcpu, 0, true);
-		if ((op & ~0xffffu) != NVX_PV_INVEPT)
-			vpid_sync_context(to_vmx(vcpu)->nested.vpid02);
-	}
-}
-
 /**
  * nvx_pv_enter() - L1 executes VMLAUNCH or VMRESUME: take the snapshot
  * @vcpu: vCPU with this interface in use
@@ -392,7 +341,7 @@ void nvx_pv_enter(struct kvm_vcpu *vcpu)
 	}
 	if (groups & ~NVX_PV_SHORT)
 		nvx_fast_reset_l2(vcpu);
-	drain_flushes(vcpu, pv);
+	nvx_pv_drain_flushes(vcpu, pv);
 	if (nvx_pv_maps_cpuid(pv))
 		map_page(vcpu, &pv->cpuid,
 			 READ_ONCE(nvx_pv_hdr(pv)->cpuid_gpa) & PAGE_MASK);
@@ -595,20 +544,36 @@ void nvx_pv_free(struct kvm_vcpu *vcpu)
 	kfree(pv);
 }
 
-/* RDMSR of the assist MSR.  False: this vCPU has no such MSR. */
-static bool get_msr(struct kvm_vcpu *vcpu, u64 *data)
+/* RDMSR of an MSR of the interface.  False: this vCPU has no such MSR. */
+static bool get_msr(struct kvm_vcpu *vcpu, u32 index, u64 *data)
 {
-	if (!offered(vcpu))
+	if (!offered(vcpu) || (index == MSR_NVX_PV_FLUSH && !nvx_pv_range))
 		return false;
 
-	*data = nvx_pv_of(vcpu) ? NVX_PV_ASSIST_ENABLE : 0;
+	*data = index == MSR_NVX_PV_ASSIST && nvx_pv_of(vcpu) ?
+		NVX_PV_ASSIST_ENABLE : 0;
 	return true;
 }
 
-/* WRMSR of the assist MSR.  False: L1 gets a #GP. */
-static bool set_msr(struct kvm_vcpu *vcpu, u64 data)
+/* User space restores MSRs as well: zero, as it has read. */
+static bool flush_now(struct kvm_vcpu *vcpu, u64 data)
+{
+	struct nvx_pv *pv = nvx_pv_of(vcpu);
+
+	if (!data)
+		return nvx_pv_range;
+	return data == NVX_PV_FLUSH_REMOTE && pv && !is_guest_mode(vcpu) &&
+	       pv->features & NVX_PV_FEAT_RANGE && refresh_pages(vcpu, pv) &&
+	       nvx_pv_flush_remote(vcpu, pv);
+}
+
+/* WRMSR of an MSR of the interface.  False: L1 gets a #GP. */
+static bool set_msr(struct kvm_vcpu *vcpu, u32 index, u64 data)
 {
 	struct nested_vmx *nested = &to_vmx(vcpu)->nested;
+
+	if (index == MSR_NVX_PV_FLUSH)
+		return offered(vcpu) && flush_now(vcpu, data);
 
 	if (!offered(vcpu) || data & ~NVX_PV_ASSIST_ENABLE || !nested->vmxon ||
 	    is_guest_mode(vcpu) || nested->current_vmptr != INVALID_GPA)

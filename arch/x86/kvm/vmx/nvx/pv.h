@@ -67,6 +67,10 @@ u32 nvx_pv_pull(struct kvm_vcpu *vcpu, struct nvx_pv *pv, u32 allowed);
 void nvx_pv_push(struct nvx_pv *pv, struct vmcs12 *vmcs12, u32 groups);
 void nvx_pv_push_exit(struct nvx_pv *pv, struct vmcs12 *vmcs12);
 
+/* pv_flush.c */
+void nvx_pv_drain_flushes(struct kvm_vcpu *vcpu, struct nvx_pv *pv);
+bool nvx_pv_flush_remote(struct kvm_vcpu *vcpu, struct nvx_pv *pv);
+
 /* pv.c */
 bool nvx_pv_pages_current(struct kvm_vcpu *vcpu, const struct nvx_pv *pv);
 bool nvx_pv_answer(struct kvm_vcpu *vcpu, const struct nvx_pv *pv,

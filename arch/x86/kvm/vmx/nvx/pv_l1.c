@@ -24,7 +24,7 @@ DEFINE_STATIC_KEY_FALSE(nvx_vmcs_in_memory);
 DEFINE_STATIC_KEY_FALSE(nvx_pv_l1_key);
 DEFINE_PER_CPU(void *, nvx_pv_region);
 
-static DEFINE_PER_CPU(struct nvx_pv_assist *, assist_page);
+DEFINE_PER_CPU(struct nvx_pv_assist *, nvx_pv_assist_page);
 
 /* What the host offers and this module uses. */
 u32 nvx_pv_l1_features __ro_after_init;
@@ -130,7 +130,7 @@ void nvx_pv_l1_write(unsigned long field, u64 value)
 void nvx_pv_l1_load(struct vmcs *vmcs)
 {
 	struct nvx_pv_vmcs_hdr *hdr = (void *)vmcs + NVX_PV_OFFSET;
-	struct nvx_pv_assist *assist = this_cpu_read(assist_page);
+	struct nvx_pv_assist *assist = this_cpu_read(nvx_pv_assist_page);
 
 	if (hdr->magic != NVX_PV_VMCS_MAGIC) {
 		hdr->magic = NVX_PV_VMCS_MAGIC;
@@ -142,25 +142,27 @@ void nvx_pv_l1_load(struct vmcs *vmcs)
 		WRITE_ONCE(assist->current_vmcs, __pa(vmcs));
 }
 
-/* What the instruction would have done. */
-static void flush_now(u32 op, u64 eptp, u16 vpid, u64 gla)
+/* What the instruction would have done; there is none for a range. */
+static void flush_now(u32 op, u64 eptp, u32 vpid, u64 gla)
 {
-	if (op & NVX_PV_INVEPT)
+	if (op & NVX_PV_RANGE)
+		__invept(VMX_EPT_EXTENT_GLOBAL, 0, 0);
+	else if (op & NVX_PV_INVEPT)
 		__invept(op & 0xffff, eptp, 0);
 	else
 		__invvpid(op & 0xffff, vpid, gla);
 }
 
 /**
- * nvx_pv_l1_flush() - INVEPT or INVVPID before this CPU enters a guest again
+ * nvx_pv_l1_flush() - Flush translations before this CPU enters a guest again
  * @op: request, see &struct nvx_pv_flush
- * @eptp: EPTP of INVEPT type 1
- * @vpid: VPID
- * @gla: linear address of INVVPID type 0
+ * @eptp: EPTP of INVEPT type 1 and of a range
+ * @vpid: VPID, or number of pages of a range
+ * @gla: linear address of INVVPID type 0, or first page of a range
  *
  * Context: Any.
  */
-void nvx_pv_l1_flush(u32 op, u64 eptp, u16 vpid, u64 gla)
+void nvx_pv_l1_flush(u32 op, u64 eptp, u32 vpid, u64 gla)
 {
 	struct nvx_pv_assist *assist;
 	struct nvx_pv_flush *flush;
@@ -168,7 +170,7 @@ void nvx_pv_l1_flush(u32 op, u64 eptp, u16 vpid, u64 gla)
 	u32 nr;
 
 	local_irq_save(flags);
-	assist = this_cpu_read(assist_page);
+	assist = this_cpu_read(nvx_pv_assist_page);
 	nr = assist ? READ_ONCE(assist->nr_flush) : NVX_PV_NR_FLUSH;
 	if (nr >= NVX_PV_NR_FLUSH || !(nvx_pv_l1_features & NVX_PV_FEAT_FLUSH)) {
 		flush_now(op, eptp, vpid, gla);
@@ -213,10 +215,10 @@ int nvx_pv_l1_online(void *vmxon_region)
 	if (wrmsrl_safe(MSR_NVX_PV_ASSIST, NVX_PV_ASSIST_ENABLE)) {
 		pr_err("kvm_intel: nvx: CPU %d: the host refuses the PV VMCS that it offers (error %u); load with nvx_pv_l1=0\n",
 		       raw_smp_processor_id(), READ_ONCE(assist->error));
-		this_cpu_write(assist_page, NULL);
+		this_cpu_write(nvx_pv_assist_page, NULL);
 		return -EIO;
 	}
-	this_cpu_write(assist_page, assist);
+	this_cpu_write(nvx_pv_assist_page, assist);
 	return 0;
 }
 
@@ -241,7 +243,9 @@ static bool __init host_offers(void)
 	}
 	nvx_pv_l1_features = feat & (NVX_PV_FEAT_VMCS | NVX_PV_FEAT_FLUSH |
 				     NVX_PV_FEAT_CPUID | NVX_PV_FEAT_RDMSR |
-				     NVX_PV_FEAT_HLT);
+				     NVX_PV_FEAT_HLT | NVX_PV_FEAT_RANGE);
+	if (!(feat & NVX_PV_FEAT_FLUSH))
+		nvx_pv_l1_features &= ~NVX_PV_FEAT_RANGE;
 	return true;
 }
 

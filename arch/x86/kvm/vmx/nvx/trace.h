@@ -97,6 +97,33 @@ TRACE_EVENT(nvx_pv_deleg,
 		  __entry->answered ? "answered" : "reflected")
 );
 
+/* Pages of L2 that L1 has named are forgotten. */
+TRACE_EVENT(nvx_pv_range,
+	TP_PROTO(unsigned int vcpu_id, u64 eptp, u64 gpa, u32 nr_pages,
+		 u64 zapped),
+	TP_ARGS(vcpu_id, eptp, gpa, nr_pages, zapped),
+
+	TP_STRUCT__entry(
+		__field(unsigned int,	vcpu_id)
+		__field(u32,		nr_pages)
+		__field(u64,		eptp)
+		__field(u64,		gpa)
+		__field(u64,		zapped)
+	),
+
+	TP_fast_assign(
+		__entry->vcpu_id	= vcpu_id;
+		__entry->nr_pages	= nr_pages;
+		__entry->eptp		= eptp;
+		__entry->gpa		= gpa;
+		__entry->zapped		= zapped;
+	),
+
+	TP_printk("vcpu %u eptp %llx gpa %llx pages %u zapped %llu",
+		  __entry->vcpu_id, __entry->eptp, __entry->gpa,
+		  __entry->nr_pages, __entry->zapped)
+);
+
 #define NVX_FAST_REASON_NAMES			\
 	{ 0,	"taken" },			\
 	{ 1,	"no-record" },			\
