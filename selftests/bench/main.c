@@ -40,10 +40,11 @@ struct options {
 	uint64_t samples;
 	uint64_t batches;
 	const char *output;
+	const char *before;
 	int trace_fd;
 };
 
-enum { KEY_OPS = 0x100, KEY_MARKS, KEY_PROFILE, KEY_BATCHES };
+enum { KEY_OPS = 0x100, KEY_MARKS, KEY_PROFILE, KEY_BATCHES, KEY_BEFORE };
 
 static const struct argp_option argp_options[] = {
 	{ "list", 'l', NULL, 0, "List the operations", 0 },
@@ -56,6 +57,9 @@ static const struct argp_option argp_options[] = {
 	  "by writes to port 0xe9 for a trace one level below (port, the default), "
 	  "or in this kernel's trace_marker (trace)", 0 },
 	{ "batches", KEY_BATCHES, "K", 0, "Pairs of batches with --marks (default: 20)", 0 },
+	{ "before", KEY_BEFORE, "CMD", 0,
+	  "Run a shell command before each operation is measured, with its name in "
+	  "$OP and that of the VM's debugfs directory in $VM", 0 },
 	{ "profile", KEY_PROFILE, "OP", 0,
 	  "Run 100 operations, then N more between magic breakpoints (XCHG BX,BX)", 0 },
 	{ }
@@ -134,6 +138,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case KEY_PROFILE:
 		r = parse_profile(arg, opts);
+		break;
+	case KEY_BEFORE:
+		opts->before = arg;
 		break;
 	case ARGP_KEY_ARG:
 		r = fail("unexpected argument '%s'", arg);
@@ -249,6 +256,23 @@ static uint64_t total_ops(const struct options *opts)
 	return WARM_OPS + opts->samples;
 }
 
+/* The operator's turn: the VM exists and does not run. */
+static int run_before(struct vmm *vmm, const struct options *opts, int op)
+{
+	char name[32];
+
+	if (!opts->before)
+		return 0;
+
+	snprintf(name, sizeof(name), "%d-%d", getpid(), vmm->vm_fd);
+	if (setenv("VM", name, 1) || setenv("OP", op_infos[op].name, 1))
+		return fail("out of memory");
+	if (system(opts->before))
+		return fail("'%s' failed before operation %s", opts->before,
+			    op_infos[op].name);
+	return 0;
+}
+
 static int run_selected(struct vmm *vmm, struct options *opts)
 {
 	int op;
@@ -265,6 +289,8 @@ static int run_selected(struct vmm *vmm, struct options *opts)
 	for (op = 1; op < NR_OPS; op++) {
 		if (!opts->selected[op])
 			continue;
+		if (run_before(vmm, opts, op))
+			return -1;
 		if (opts->marks ? mark_op(vmm, opts, op) : measure_op(vmm, opts, op))
 			return -1;
 	}

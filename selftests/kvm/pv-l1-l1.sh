@@ -22,11 +22,19 @@ measure()
 	nvx-vmm --ops=cpuid,pio_user,touch_present -n 100 -o "$1"
 }
 
+# What the operator does with one VM: see pv-l1-step.sh.
+steps()
+{
+	nvx-vmm --ops=cpuid,vmcall,rdmsr -n 100 --before "sh /lab/step.sh $1" \
+		-o steps.json
+}
+
 all()
 {
 	kvm_load nvx_pv_l1=0 || return 1
 	capabilities >without
 	check "nvx_pv_l1=0: L2 works" measure without.json
+	check "nvx_pv_l1=0: VMs have no nvx_deleg" steps absent
 	kvm_load || return 1
 	check "the interface is in use" grep -q Y $PARAMS/nvx_pv_l1
 	[ "$(cat $PARAMS/nvx_pv_l1)" = Y ] || return 1
@@ -36,7 +44,10 @@ all()
 		check "L1 has $capability" grep -q "^$capability Y" with
 	done
 	check "L2 works" measure with.json
-	echo 1 >$PARAMS/nvx_deleg_l1
+	check "one VM is granted delegation, loses it; another is not" steps granted
+	check "L0 has noted that" l0_call note end
+	check "a VM has it by default" steps default
+	check "L0 has noted that, too" l0_call note default
 	check "with delegation, L2 works" measure delegated.json
 	echo 0 >$PARAMS/nvx_deleg_l1
 	check "delegation taken back, L2 works" measure revoked.json

@@ -70,6 +70,18 @@ struct nvx_vcpu {
 #endif
 };
 
+/**
+ * struct nvx_vm - nvx state of one VM, embedded in struct kvm_vmx
+ * @deleg: as a guest: the host below may answer for this VM's vCPUs
+ * @deleg_shown: the operator has a file to change that
+ */
+struct nvx_vm {
+#ifdef CONFIG_KVM_NVX_PV
+	bool	deleg;
+	bool	deleg_shown;
+#endif
+};
+
 #ifdef CONFIG_KVM_NVX
 void nvx_hardware_setup(bool nested);
 void nvx_register(void);
@@ -266,6 +278,8 @@ bool nvx_pv_release(struct kvm_vcpu *vcpu);
 bool nvx_pv_pre_run(struct kvm_vcpu *vcpu);
 void nvx_pv_free(struct kvm_vcpu *vcpu);
 int nvx_pv_l1_online(void *vmxon_region);
+void nvx_vm_init(struct nvx_vm *nvx);
+void nvx_show_vm(struct kvm_vcpu *vcpu);
 bool nvx_pv_keeps_exit(struct kvm_vcpu *vcpu);
 
 /*
@@ -303,6 +317,8 @@ static inline void nvx_pv_enter(struct kvm_vcpu *vcpu) { }
 static inline void nvx_pv_exited(struct kvm_vcpu *vcpu) { }
 static inline void nvx_pv_vmread(struct kvm_vcpu *vcpu) { }
 static inline void nvx_pv_free(struct kvm_vcpu *vcpu) { }
+static inline void nvx_vm_init(struct nvx_vm *nvx) { }
+static inline void nvx_show_vm(struct kvm_vcpu *vcpu) { }
 
 static inline bool nvx_pv_sync(struct vcpu_vmx *vmx)
 {

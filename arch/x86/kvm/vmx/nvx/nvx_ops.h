@@ -15,7 +15,8 @@ struct kvm_vcpu;
 #include "vmx/vmx_ops.h"
 
 static inline void nvx_l1_pre_entry(struct kvm_vcpu *vcpu,
-				    struct nvx_vcpu *nvx) { }
+				    struct nvx_vcpu *nvx,
+				    const struct nvx_vm *vm) { }
 static inline void nvx_l1_exited(struct kvm_vcpu *vcpu) { }
 #else
 
@@ -66,7 +67,6 @@ static inline void nvx_l1_exited(struct kvm_vcpu *vcpu) { }
 /* VMREAD and VMWRITE are not what to use here: PV VMCS, or enlightened VMCS. */
 DECLARE_STATIC_KEY_FALSE(nvx_vmcs_in_memory);
 DECLARE_STATIC_KEY_FALSE(nvx_pv_l1_key);
-extern bool nvx_deleg_l1;
 /* The VMCS region that vmcs_load() has chosen on this CPU. */
 DECLARE_PER_CPU(void *, nvx_pv_region);
 /* Where this CPU tells the host below what to use; NULL outside of VMX operation. */
@@ -77,7 +77,7 @@ void nvx_pv_l1_write(unsigned long field, u64 value);
 void nvx_pv_l1_load(struct vmcs *vmcs);
 void nvx_pv_l1_flush(u32 op, u64 eptp, u32 vpid, u64 gla);
 void nvx_pv_l1_ranges(struct nvx_vcpu *nvx);
-void nvx_pv_l1_delegate(struct kvm_vcpu *vcpu);
+void nvx_pv_l1_delegate(struct kvm_vcpu *vcpu, bool granted);
 void nvx_pv_l1_halted(struct kvm_vcpu *vcpu);
 
 /* Where a field is: an entry of nvx_pv_layout[]. */
@@ -309,17 +309,20 @@ static inline void ept_sync_context(u64 eptp)
 
 /* Right before a VM-entry. */
 static __always_inline void nvx_l1_pre_entry(struct kvm_vcpu *vcpu,
-					     struct nvx_vcpu *nvx)
+					     struct nvx_vcpu *nvx,
+					     const struct nvx_vm *vm)
 {
 	struct nvx_pv_vmcs_hdr *hdr;
+	bool granted;
 
 	if (!static_branch_unlikely(&nvx_pv_l1_key))
 		return;
 	if (unlikely(READ_ONCE(nvx->range_head) != nvx->range_seen))
 		nvx_pv_l1_ranges(nvx);
 	hdr = this_cpu_read(nvx_pv_region) + NVX_PV_OFFSET;
-	if (nvx_deleg_l1 || hdr->deleg)
-		nvx_pv_l1_delegate(vcpu);
+	granted = READ_ONCE(vm->deleg);
+	if (granted || hdr->deleg)
+		nvx_pv_l1_delegate(vcpu, granted);
 }
 
 /* A host interrupt has ended a run of the guest; the host waits no longer. */

@@ -6,6 +6,7 @@
  * KVM itself would take it: the vCPU's CPUID array (its address, not a copy) and
  * the values of a few MSRs that only this vCPU's thread changes.
  */
+#include <linux/debugfs.h>
 #include <linux/kvm_host.h>
 #include <linux/module.h>
 #include <linux/sched/stat.h>
@@ -17,7 +18,39 @@
 
 bool __read_mostly nvx_deleg_l1;
 module_param(nvx_deleg_l1, bool, 0644);
-MODULE_PARM_DESC(nvx_deleg_l1, "as a guest: let the host answer CPUID, RDMSR and HLT of our guests (default: 0)");
+MODULE_PARM_DESC(nvx_deleg_l1, "as a guest: let the host answer CPUID, RDMSR and HLT of the guests of VMs created from now on; see nvx_deleg in the debugfs directory of a VM (default: 0)");
+
+/**
+ * nvx_vm_init() - A VM is created: what holds for it until the operator says else
+ * @nvx: its state
+ *
+ * Context: Process context, nobody else knows the VM.
+ */
+void nvx_vm_init(struct nvx_vm *nvx)
+{
+	nvx->deleg = READ_ONCE(nvx_deleg_l1);
+}
+
+/**
+ * nvx_show_vm() - A vCPU is created: give the operator the VM's nvx_deleg
+ * @vcpu: the vCPU
+ *
+ * Not at the VM's creation, KVM makes the directory later.  KVM removes it
+ * with all that is in it before it frees the VM.
+ *
+ * Context: Process context.
+ */
+void nvx_show_vm(struct kvm_vcpu *vcpu)
+{
+	struct kvm *kvm = vcpu->kvm;
+	struct nvx_vm *nvx = &to_kvm_vmx(kvm)->nvx;
+
+	if (!static_branch_unlikely(&nvx_pv_l1_key) ||
+	    xchg(&nvx->deleg_shown, true))
+		return;
+
+	debugfs_create_bool("nvx_deleg", 0644, kvm->debugfs_dentry, &nvx->deleg);
+}
 
 /* Will a timer that the CPU knows of wake the vCPU before the next tick? */
 static bool wakes_soon(struct vcpu_vmx *vmx)
@@ -66,18 +99,18 @@ static u32 put_msrs(struct kvm_vcpu *vcpu, struct nvx_pv_vmcs_hdr *hdr)
 /**
  * nvx_pv_l1_delegate() - Say what the host below may do for this guest
  * @vcpu: vCPU about to run
+ * @granted: its VM leaves exits to the host
  *
  * Context: Interrupts off, its VMCS current.
  */
-void nvx_pv_l1_delegate(struct kvm_vcpu *vcpu)
+void nvx_pv_l1_delegate(struct kvm_vcpu *vcpu, bool granted)
 {
 	struct nvx_pv_vmcs_hdr *hdr =
 		this_cpu_read(nvx_pv_region) + NVX_PV_OFFSET;
 	u32 offered = nvx_pv_l1_features, deleg = 0;
 
 	/* Exits of a guest of our guest are not ours alone to answer. */
-	if (READ_ONCE(nvx_deleg_l1) && !is_guest_mode(vcpu) &&
-	    !vcpu->guest_debug) {
+	if (granted && !is_guest_mode(vcpu) && !vcpu->guest_debug) {
 		if (offered & NVX_PV_FEAT_CPUID)
 			deleg |= put_cpuid(vcpu, hdr);
 		if (offered & NVX_PV_FEAT_RDMSR)
