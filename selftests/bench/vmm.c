@@ -168,14 +168,28 @@ static int set_cpuid(struct vmm *vmm, int vcpu_fd)
 	if (!r && ioctl(vcpu_fd, KVM_SET_CPUID2, cpuid))
 		r = fail_ioctl("KVM_SET_CPUID2");
 
-	for (i = 0; !r && i < cpuid->nent; i++)
+	for (i = 0; !r && i < cpuid->nent; i++) {
 		if (!cpuid->entries[i].function)
 			vmm->cpuid_ebx = cpuid->entries[i].ebx;
+		if (cpuid->entries[i].function == 0xd && !cpuid->entries[i].index)
+			vmm->xcr0 = cpuid->entries[i].eax |
+				    (uint64_t)cpuid->entries[i].edx << 32;
+	}
 	free(cpuid);
 	return r;
 }
 
-static int set_registers(int vcpu_fd, uint64_t entry, uint64_t stack)
+/* As a guest that has executed XSETBV. */
+int vmm_set_xcr0(int vcpu_fd, uint64_t xcr0)
+{
+	struct kvm_xcrs xcrs = { .nr_xcrs = 1, .xcrs[0].value = xcr0 };
+
+	if (ioctl(vcpu_fd, KVM_SET_XCRS, &xcrs))
+		return fail_ioctl("KVM_SET_XCRS");
+	return 0;
+}
+
+static int set_registers(const struct vmm *vmm, int vcpu_fd, uint64_t entry, uint64_t stack)
 {
 	struct kvm_segment code = {
 		.limit = 0xffffffff, .selector = GUEST_CODE_SELECTOR,
@@ -200,6 +214,9 @@ static int set_registers(int vcpu_fd, uint64_t entry, uint64_t stack)
 	sregs.cr0 = 0x80010033;		/* PG WP NE ET MP PE */
 	sregs.cr3 = GUEST_PML4;
 	sregs.cr4 = 0x20;		/* PAE */
+	/* As any OS does; all state that there is, so as the machine below. */
+	if (vmm->xcr0)
+		sregs.cr4 |= 1 << 18;	/* OSXSAVE */
 	sregs.efer = 0x500;		/* LMA LME */
 	sregs.cs = code;
 	sregs.ds = data;
@@ -215,7 +232,7 @@ static int set_registers(int vcpu_fd, uint64_t entry, uint64_t stack)
 		return fail_ioctl("KVM_SET_SREGS");
 	if (ioctl(vcpu_fd, KVM_SET_REGS, &regs))
 		return fail_ioctl("KVM_SET_REGS");
-	return 0;
+	return vmm->xcr0 ? vmm_set_xcr0(vcpu_fd, vmm->xcr0) : 0;
 }
 
 static int create_vcpu(struct vmm *vmm, int id, int *fd, struct kvm_run **run,
@@ -240,7 +257,7 @@ static int create_vcpu(struct vmm *vmm, int id, int *fd, struct kvm_run **run,
 
 	if (set_cpuid(vmm, *fd))
 		return -1;
-	return set_registers(*fd, entry, stack);
+	return set_registers(vmm, *fd, entry, stack);
 }
 
 /* One more vCPU, which only writes to PORT_SECOND. */

@@ -25,6 +25,7 @@ struct vmm {
 	uint8_t *mem;
 	volatile struct bench_ctl *ctl;
 	uint64_t cpuid_ebx;	/* what the guest's CPUID leaf 0 answers in EBX */
+	uint64_t xcr0;		/* what the guest has in XCR0, 0: no XSAVE */
 	uint64_t pios;		/* PORT_PIO writes that arrived, ever */
 	uint8_t pio_next;	/* the value the next one has to carry */
 };
@@ -59,6 +60,7 @@ int vmm_create(struct vmm *vmm, bool irqchip);
 int vmm_create_second(struct vmm *vmm);
 void vmm_destroy(struct vmm *vmm);
 int vmm_run_guest(struct vmm *vmm);
+int vmm_set_xcr0(int vcpu_fd, uint64_t xcr0);
 int vmm_get_msr(struct vmm *vmm, uint32_t index, uint64_t *value);
 
 int op_parse_list(const char *list, bool selected[NR_OPS]);
