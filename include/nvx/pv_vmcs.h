@@ -35,6 +35,7 @@
 #define NVX_PV_FEAT_RDMSR	0x00000008u	/* L0 answers RDMSR of L2 */
 #define NVX_PV_FEAT_HLT		0x00000010u	/* L0 waits for a halted L2 */
 #define NVX_PV_FEAT_RANGE	0x00000020u	/* NVX_PV_RANGE, the flush MSR */
+#define NVX_PV_FEAT_XSTATE	0x00000040u	/* L0 loads XCR0 and XSS */
 
 /*
  * The assist MSR, per logical processor.  Outside of every range that KVM,
@@ -76,6 +77,7 @@ enum nvx_pv_error {
 	NVX_PV_E_MAGIC		= 3,	/* magic or version */
 	NVX_PV_E_FEATURES	= 4,	/* L0 does not offer a feature */
 	NVX_PV_E_REVISION	= 5,	/* VMCS revision identifier, or a shadow VMCS */
+	NVX_PV_E_LOAD		= 6,	/* a value that L1 could not load itself */
 };
 
 /* Requests in flush[]: the operand of the instruction, the type in @op. */
@@ -155,6 +157,17 @@ struct nvx_pv_cpuid {
 /* @index of the entry counts (KVM_CPUID_FLAG_SIGNIFCANT_INDEX). */
 #define NVX_PV_CPUID_INDEX	0x00000001u
 
+/* Registers to be loaded at VM-entry and VM-exit, in &nvx_pv_vmcs_hdr.load. */
+#define NVX_PV_LOAD_XCR0	0x00000001u	/* @xcr0 holds */
+#define NVX_PV_LOAD_XSS		0x00000002u	/* @xss holds */
+#define NVX_PV_LOAD_ALL		0x00000003u
+
+/* A register: what L0 loads when L2 is entered, and when it is left for L1. */
+struct nvx_pv_pair {
+	__u64	guest;
+	__u64	host;
+};
+
 /**
  * struct nvx_pv_vmcs_hdr - At NVX_PV_OFFSET of a VMCS region
  * @magic: NVX_PV_VMCS_MAGIC
@@ -165,8 +178,10 @@ struct nvx_pv_cpuid {
  * @cpuid_nent: number of entries at @cpuid_gpa
  * @cpuid_gpa: physical address of an array of struct nvx_pv_cpuid, in one page
  * @nr_msrs: number of entries of @msrs
- * @rsvd: zero
+ * @load: NVX_PV_LOAD_*
  * @msrs: what RDMSR of L2 returns
+ * @xcr0: XCR0 of L2 and of L1
+ * @xss: IA32_XSS of L2 and of L1
  */
 struct nvx_pv_vmcs_hdr {
 	__u32	magic;
@@ -177,8 +192,10 @@ struct nvx_pv_vmcs_hdr {
 	__u32	cpuid_nent;
 	__u64	cpuid_gpa;
 	__u32	nr_msrs;
-	__u32	rsvd;
+	__u32	load;
 	struct nvx_pv_msr msrs[NVX_PV_NR_MSRS];
+	struct nvx_pv_pair xcr0;
+	struct nvx_pv_pair xss;
 };
 
 /* A group is what is copied at once: bits of @dirty and @valid. */

@@ -90,6 +90,7 @@ enum bench_op {
 	OP_PIO_FLUSH,
 	OP_PIO_SWITCH,
 	OP_HLT_TIMER,
+	OP_CPUID_XCR0,	/* the last one: XCR0 stays */
 	NR_OPS,
 };
 

@@ -58,6 +58,15 @@ static inline uint64_t op_vmcall(uint64_t i)
 	return rax;
 }
 
+/* The same in a guest with an XCR0 of its own, which it looks at. */
+static inline uint64_t op_cpuid_xcr0(uint64_t i)
+{
+	uint32_t lo, hi;
+
+	asm volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+	return op_cpuid(i) + lo + ((uint64_t)hi << 32);
+}
+
 static inline uint64_t op_rdmsr(uint64_t i)
 {
 	uint32_t lo, hi;
@@ -261,6 +270,9 @@ static void run_batch(volatile struct bench_ctl *ctl)
 		break;
 	case OP_HLT_TIMER:
 		run_loop(ctl, op_hlt_timer);
+		break;
+	case OP_CPUID_XCR0:
+		run_loop(ctl, op_cpuid_xcr0);
 		break;
 	}
 }

@@ -13,6 +13,7 @@
 #define PAGE_SIZE	4096ull
 #define BYTE_UNTOUCHED	0xaa
 #define BYTE_TOUCHED	1
+#define XCR0_X87	1
 
 const struct op_info op_infos[NR_OPS] = {
 	[OP_CPUID] = { "cpuid", "CPUID leaf 0" },
@@ -35,6 +36,9 @@ const struct op_info op_infos[NR_OPS] = {
 		"port write for which user space runs another vCPU to a port write",
 		0, true },
 	[OP_HLT_TIMER] = { "hlt_timer", "HLT until a timer of the local APIC",
+		0, true },
+	[OP_CPUID_XCR0] = { "cpuid_xcr0",
+		"CPUID leaf 0 in a guest that has enabled the x87 state only",
 		0, true },
 };
 
@@ -142,6 +146,12 @@ int op_prepare(struct vmm *vmm, enum bench_op op, uint64_t n)
 
 	if (op == OP_PIO_SWITCH && vmm_create_second(vmm))
 		return -1;
+	if (op == OP_CPUID_XCR0) {
+		if (!vmm->xcr0)
+			return fail("cpuid_xcr0: this CPU has no XSAVE");
+		if (vmm_set_xcr0(vmm->vcpu_fd, XCR0_X87))
+			return -1;
+	}
 	if (op_start(vmm, &warm))
 		return -1;
 	return vmm_run_guest(vmm);
@@ -218,6 +228,9 @@ static int expected_sum(struct vmm *vmm, const struct batch *batch, uint64_t *su
 		switch (batch->op) {
 		case OP_CPUID:
 			*sum += vmm->cpuid_ebx;
+			break;
+		case OP_CPUID_XCR0:
+			*sum += vmm->cpuid_ebx + XCR0_X87;
 			break;
 		case OP_VMCALL:
 			*sum -= 1000;	/* KVM_ENOSYS */

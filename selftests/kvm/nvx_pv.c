@@ -58,7 +58,10 @@ const unsigned int nr_pv_fields = ARRAY_SIZE(pv_fields);
 static_assert(sizeof(struct nvx_pv_assist) == 32 + 24 * (NVX_PV_NR_FLUSH + 1), "");
 static_assert(offsetof(struct nvx_pv_assist, current_vmcs) == 16, "");
 static_assert(offsetof(struct nvx_pv_vmcs_hdr, cpuid_gpa) == 24, "");
-static_assert(sizeof(struct nvx_pv_vmcs_hdr) == 40 + 16 * NVX_PV_NR_MSRS, "");
+static_assert(offsetof(struct nvx_pv_vmcs_hdr, load) == 36, "");
+static_assert(offsetof(struct nvx_pv_vmcs_hdr, xcr0) == 168, "");
+static_assert(offsetof(struct nvx_pv_vmcs_hdr, xss) == 184, "");
+static_assert(sizeof(struct nvx_pv_vmcs_hdr) == 200, "");
 static_assert(sizeof(struct nvx_pv_cpuid) == 40, "");
 
 void *pv_region;

@@ -252,7 +252,8 @@ enum nvx_fast_reason nvx_fast_enter(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 		return reason;
 
 	if (pv) {
-		if (nvx_pv_pull(vcpu, pv, NVX_PV_SHORT) & ~NVX_PV_SHORT)
+		if (!nvx_pv_take_loads(vcpu, pv) ||
+		    nvx_pv_pull(vcpu, pv, NVX_PV_SHORT) & ~NVX_PV_SHORT)
 			return NVX_WHY_L2_STATE;
 	} else if (vmx->vmcs01.shadow_vmcs) {
 		nvx_shadow_pull(vmx, f);
@@ -281,6 +282,8 @@ enum nvx_fast_reason nvx_fast_enter(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 	load_l2_registers(vcpu, f, vmcs12);
 	nvx_fast_switch_efer(vmx, f, f->l2.efer);
 	enter_l2_mmu(vcpu);
+	if (pv)
+		nvx_pv_load_guest(vcpu, pv);
 	return NVX_WHY_TAKEN;
 
 restore:

@@ -279,6 +279,7 @@ enum nvx_fast_reason nvx_fast_exit(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
 	struct vmcs12 *vmcs12 = get_vmcs12(vcpu);
 	enum nvx_fast_reason reason = exit_check(vcpu, f);
+	struct nvx_pv *pv = nvx_pv_of(vcpu);
 
 	if (reason != NVX_WHY_TAKEN)
 		return reason;
@@ -306,6 +307,8 @@ enum nvx_fast_reason nvx_fast_exit(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 	nvx_fast_switch_efer(vmx, f, f->l1.efer);
 	load_l1_registers(vcpu, f, vmcs12);
 	load_l1_segments(vmcs12);
+	if (pv)
+		nvx_pv_load_host(vcpu, pv, true);
 
 	/* vmcs01 has its own EPTP, of the root that L1 ran with. */
 	return NVX_WHY_TAKEN;

@@ -77,6 +77,7 @@ void __init nvx_register(void)
 					 features[i].name);
 
 	nvx_pv_register();
+	nvx_pv_l1_register();
 	nvx_pv_l1_range_register();
 	nvx_debugfs_register();
 	pr_info("kvm_intel: nvx:%s\n", len ? on : " all off, as stock");
@@ -91,5 +92,6 @@ void nvx_unregister(void)
 {
 	nvx_debugfs_unregister();
 	nvx_pv_l1_range_unregister();
+	nvx_pv_l1_unregister();
 	nvx_pv_unregister();
 }

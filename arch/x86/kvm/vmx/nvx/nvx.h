@@ -42,9 +42,10 @@ static inline void nvx_fast_setup(bool nested) { }
 #endif
 
 #ifdef CONFIG_KVM_NVX_PV
-#define NVX_PV_FEATURES(F)	F(pv) F(deleg) F(pv_l1) F(deleg_l1) \
-				F(pv_range)
+#define NVX_PV_FEATURES(F)	F(pv) F(pv_range) F(pv_xstate) F(deleg) \
+				F(pv_l1) F(deleg_l1)
 extern bool nvx_pv;
+extern bool nvx_pv_xstate;
 extern bool nvx_deleg;
 extern bool nvx_pv_range;
 extern bool nvx_deleg_l1;
@@ -53,6 +54,8 @@ void nvx_pv_setup(bool nested);
 void nvx_pv_register(void);
 void nvx_pv_unregister(void);
 void nvx_pv_l1_setup(bool nested);
+void nvx_pv_l1_register(void);
+void nvx_pv_l1_unregister(void);
 void nvx_pv_l1_range_register(void);
 void nvx_pv_l1_range_unregister(void);
 extern u32 nvx_pv_l1_features;
@@ -62,6 +65,8 @@ static inline void nvx_pv_setup(bool nested) { }
 static inline void nvx_pv_register(void) { }
 static inline void nvx_pv_unregister(void) { }
 static inline void nvx_pv_l1_setup(bool nested) { }
+static inline void nvx_pv_l1_register(void) { }
+static inline void nvx_pv_l1_unregister(void) { }
 static inline void nvx_pv_l1_range_register(void) { }
 static inline void nvx_pv_l1_range_unregister(void) { }
 #endif
@@ -94,6 +99,7 @@ static inline void nvx_pv_l1_range_unregister(void) { }
  * l1_range: as a guest: ranges left to the host below
  * l1_range_remote: those of them for vCPUs that were running
  * pv_bytes: bytes copied from and to VMCSs in memory
+ * pv_xstate: VM-entries that loaded XCR0 or XSS for L1
  * deleg_cpuid: CPUIDs of L2 that L0 answered for L1
  * deleg_rdmsr: RDMSRs of L2 that L0 answered for L1
  * deleg_hlt: HLTs of L2 that L0 kept for L1
@@ -120,6 +126,7 @@ static inline void nvx_pv_l1_range_unregister(void) { }
 	C(l1_range)			\
 	C(l1_range_remote)		\
 	C(pv_bytes)			\
+	C(pv_xstate)			\
 	C(deleg_cpuid)			\
 	C(deleg_rdmsr)			\
 	C(deleg_hlt)

@@ -272,6 +272,8 @@ extern bool nvx_pv;
 
 void nvx_pv_enter(struct kvm_vcpu *vcpu);
 void nvx_pv_exited(struct kvm_vcpu *vcpu);
+void nvx_pv_entered(struct kvm_vcpu *vcpu);
+void nvx_pv_leave(struct kvm_vcpu *vcpu, u32 exit_reason);
 bool nvx_pv_sync(struct vcpu_vmx *vmx);
 void nvx_pv_vmread(struct kvm_vcpu *vcpu);
 bool nvx_pv_release(struct kvm_vcpu *vcpu);
@@ -296,8 +298,21 @@ struct nvx_pv_ops {
 /* NULL without nvx_pv. */
 extern const struct nvx_pv_ops *nvx_pv_ops;
 
+/*
+ * As a guest: what kvm.ko asks kvm-intel.ko instead of loading a register of a
+ * guest, which is an exit to the host below.  False: it has to do so.
+ */
+struct nvx_l1_ops {
+	bool (*put)(u32 what, u64 guest, u64 host);
+	bool (*take)(u32 what);
+};
+
+/* NULL unless the host below loads these registers. */
+extern const struct nvx_l1_ops *nvx_l1_ops;
+
 #define NVX_DEFINE_PV_OPS \
-	const struct nvx_pv_ops *nvx_pv_ops; EXPORT_SYMBOL_GPL(nvx_pv_ops);
+	const struct nvx_pv_ops *nvx_pv_ops; EXPORT_SYMBOL_GPL(nvx_pv_ops); \
+	const struct nvx_l1_ops *nvx_l1_ops; EXPORT_SYMBOL_GPL(nvx_l1_ops);
 
 /* MSR_NVX_PV_ASSIST and its neighbours; pv.c asserts. */
 #define NVX_MSR_IS_OURS(index)	(((index) & ~1u) == 0x4b564e00)
@@ -315,6 +330,8 @@ extern bool (*nvx_range_flush)(struct kvm *kvm, u64 root, u64 first, u64 nr);
 
 static inline void nvx_pv_enter(struct kvm_vcpu *vcpu) { }
 static inline void nvx_pv_exited(struct kvm_vcpu *vcpu) { }
+static inline void nvx_pv_entered(struct kvm_vcpu *vcpu) { }
+static inline void nvx_pv_leave(struct kvm_vcpu *vcpu, u32 exit_reason) { }
 static inline void nvx_pv_vmread(struct kvm_vcpu *vcpu) { }
 static inline void nvx_pv_free(struct kvm_vcpu *vcpu) { }
 static inline void nvx_vm_init(struct nvx_vm *nvx) { }
@@ -340,6 +357,30 @@ static inline int nvx_pv_l1_online(void *vmxon_region)
 	return 0;
 }
 #endif /* CONFIG_KVM_NVX_PV */
+
+/* NVX_PV_LOAD_*; pv_l1_state.c asserts. */
+#define NVX_LOAD_XCR0		1
+#define NVX_LOAD_XSS		2
+
+/* A guest is about to run with another value in a register.  True: it will. */
+static __always_inline bool nvx_put_guest(u32 what, u64 guest, u64 host)
+{
+#ifdef CONFIG_KVM_NVX_PV
+	return nvx_l1_ops && nvx_l1_ops->put(what, guest, host);
+#else
+	return false;
+#endif
+}
+
+/* It has run.  True: the register has our value. */
+static __always_inline bool nvx_take_guest(u32 what)
+{
+#ifdef CONFIG_KVM_NVX_PV
+	return nvx_l1_ops && nvx_l1_ops->take(what);
+#else
+	return false;
+#endif
+}
 
 /* CPUID of a leaf that the vCPU has no entry for.  True: it is one of ours. */
 static __always_inline bool nvx_cpuid(struct kvm_vcpu *vcpu, u32 function,
@@ -454,6 +495,8 @@ static __always_inline bool nvx_nested_run(struct kvm_vcpu *vcpu,
 static __always_inline void nvx_nested_entry(struct kvm_vcpu *vcpu,
 					     const struct nvx_vcpu *nvx)
 {
+	if (nvx_pv_on(nvx))
+		nvx_pv_entered(vcpu);
 	if (nvx_fast_mask)
 		nvx_fast_entered(vcpu);
 	nvx_vept_entered(vcpu, nvx);
@@ -461,11 +504,17 @@ static __always_inline void nvx_nested_entry(struct kvm_vcpu *vcpu,
 
 /* nested_vmx_vmexit(): L2 is to leave for L1.  True: it has. */
 static __always_inline bool nvx_nested_vmexit(struct kvm_vcpu *vcpu,
+					      const struct nvx_vcpu *nvx,
 					      u32 exit_reason, u32 intr_info,
 					      unsigned long exit_qual)
 {
-	return nvx_fast_mask &&
-	       nvx_fast_vmexit(vcpu, exit_reason, intr_info, exit_qual);
+	if (nvx_fast_mask &&
+	    nvx_fast_vmexit(vcpu, exit_reason, intr_info, exit_qual))
+		return true;
+
+	if (nvx_pv_on(nvx))
+		nvx_pv_leave(vcpu, exit_reason);
+	return false;
 }
 
 /* KVM's own path has left L2 for L1. */

@@ -57,9 +57,11 @@ void __init nvx_pv_setup(bool nested)
 	if (!nvx_pv || !(nvx_fast_mask & NVX_FAST_DIRECT))
 		nvx_deleg = false;
 	nvx_pv_range = nvx_pv_range && nvx_pv;
+	nvx_pv_xstate = nvx_pv_xstate && nvx_pv;
 	offered_features = NVX_PV_FEAT_VMCS | NVX_PV_FEAT_FLUSH |
 			   (nvx_pv_range ? NVX_PV_FEAT_RANGE : 0) |
-			   (nvx_deleg ? NVX_PV_DELEGATION : 0);
+			   (nvx_deleg ? NVX_PV_DELEGATION : 0) |
+			   (nvx_pv_xstate ? NVX_PV_FEAT_XSTATE : 0);
 }
 
 /* Is the interface visible to this vCPU? */
@@ -312,6 +314,20 @@ static enum nvx_pv_error follow_assist(struct kvm_vcpu *vcpu, struct nvx_pv *pv)
 	return error;
 }
 
+/* VM-entry ends with VMfailInvalid, nothing of the region is lost. */
+static void refuse(struct kvm_vcpu *vcpu, struct nvx_pv *pv,
+		   enum nvx_pv_error error)
+{
+	gpa_t gpa = to_vmx(vcpu)->nested.current_vmptr;
+
+	copy_vmcs02_to_vmcs12_rare(vcpu, get_vmcs12(vcpu));
+	mark_dirty(vcpu, &pv->vmcs);
+	nvx_pv_release(vcpu);
+	WRITE_ONCE(nvx_pv_assist(pv)->error, error);
+	mark_dirty(vcpu, &pv->assist);
+	trace_nvx_pv_load(vcpu->vcpu_id, gpa, error);
+}
+
 /**
  * nvx_pv_enter() - L1 executes VMLAUNCH or VMRESUME: take the snapshot
  * @vcpu: vCPU with this interface in use
@@ -334,6 +350,10 @@ void nvx_pv_enter(struct kvm_vcpu *vcpu)
 	if (follow_assist(vcpu, pv) != NVX_PV_OK)
 		return;
 
+	if (!nvx_pv_take_loads(vcpu, pv)) {
+		refuse(vcpu, pv, NVX_PV_E_LOAD);
+		return;
+	}
 	groups = nvx_pv_pull(vcpu, pv, NVX_PV_ALL);
 	if (groups & NVX_PV_RARE) {
 		nested->dirty_vmcs12 = true;
@@ -464,7 +484,9 @@ static enum nvx_pv_error probe(struct kvm_vcpu *vcpu)
 		 * Restored, and current before: the header does not matter any
 		 * more, and without memory the next VM-entry fails.
 		 */
-		map_page(vcpu, &pv->vmcs, nested->current_vmptr);
+		if (map_page(vcpu, &pv->vmcs, nested->current_vmptr) &&
+		    (is_guest_mode(vcpu) || nested->smm.guest_mode))
+			nvx_pv_resume_loads(vcpu, pv);
 		/* What was saved before L1 could see it is still to be shown. */
 		nested->need_vmcs12_to_shadow_sync = true;
 	}

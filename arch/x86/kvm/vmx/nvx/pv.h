@@ -18,6 +18,15 @@
 #include "vmx/vmcs12.h"
 #include "fast.h"
 
+/* What L1 wants to be loaded, as it was at VM-entry, and what that replaced. */
+struct nvx_pv_loads {
+	u32 mask;
+	struct nvx_pv_pair xcr0;
+	struct nvx_pv_pair xss;
+	u64 old_xcr0;
+	u64 old_xss;
+};
+
 /**
  * struct nvx_pv - An L1 that uses the interface, one vCPU of it
  * @assist: its VMXON region
@@ -26,6 +35,8 @@
  * @memslots_gen: generation of the memslots when the pages were mapped
  * @mmu_seq: count of MMU-notifier invalidations then
  * @features: NVX_PV_FEAT_* that L1 has asked for
+ * @loads: what L1 wants to be loaded
+ * @loaded: those of @loads.mask that are L2's now, L1's are to be loaded
  * @short_push: the exit to be shown to L1 had the short form
  *
  * All of it is derived from guest memory and from the nested state that user
@@ -38,6 +49,8 @@ struct nvx_pv {
 	u64 memslots_gen;
 	unsigned long mmu_seq;
 	u32 features;
+	struct nvx_pv_loads loads;
+	u32 loaded;
 	bool short_push;
 };
 
@@ -76,6 +89,12 @@ bool nvx_pv_pages_current(struct kvm_vcpu *vcpu, const struct nvx_pv *pv);
 bool nvx_pv_answer(struct kvm_vcpu *vcpu, const struct nvx_pv *pv,
 		   u32 exit_reason);
 bool nvx_pv_direct_ok(struct kvm_vcpu *vcpu, const struct nvx_pv *pv);
+
+/* pv_state.c */
+bool nvx_pv_take_loads(struct kvm_vcpu *vcpu, struct nvx_pv *pv);
+void nvx_pv_resume_loads(struct kvm_vcpu *vcpu, struct nvx_pv *pv);
+void nvx_pv_load_guest(struct kvm_vcpu *vcpu, struct nvx_pv *pv);
+void nvx_pv_load_host(struct kvm_vcpu *vcpu, struct nvx_pv *pv, bool fast);
 
 /* Is there a CPUID table that is not mapped (and could be)? */
 static inline bool nvx_pv_maps_cpuid(const struct nvx_pv *pv)
