@@ -36,6 +36,7 @@
 #define NVX_PV_FEAT_HLT		0x00000010u	/* L0 waits for a halted L2 */
 #define NVX_PV_FEAT_RANGE	0x00000020u	/* NVX_PV_RANGE, the flush MSR */
 #define NVX_PV_FEAT_XSTATE	0x00000040u	/* L0 loads XCR0 and XSS */
+#define NVX_PV_FEAT_URET	0x00000080u	/* L0 loads MSRs of user space */
 
 /*
  * The assist MSR, per logical processor.  Outside of every range that KVM,
@@ -55,6 +56,12 @@
  */
 #define MSR_NVX_PV_FLUSH	(MSR_NVX_PV_ASSIST + 1)
 #define NVX_PV_FLUSH_REMOTE	1ull
+
+/*
+ * With NVX_PV_FEAT_URET.  WRMSR: a bit of the value for each entry of uret[] of the
+ * assist page whose @host is to be loaded now.  It cannot be read.
+ */
+#define MSR_NVX_PV_RESTORE	(MSR_NVX_PV_ASSIST + 2)
 
 /* Both the VMXON region and a VMCS region carry their part here. */
 #define NVX_PV_OFFSET		0x800
@@ -106,6 +113,16 @@ struct nvx_pv_flush {
 	};
 };
 
+/* An MSR that L1 needs before it returns to its user space, not earlier. */
+struct nvx_pv_uret {
+	__u32	index;
+	__u32	rsvd;
+	__u64	guest;		/* of L2 */
+	__u64	host;		/* of L1's user space */
+};
+
+#define NVX_PV_NR_URET		8
+
 /**
  * struct nvx_pv_assist - Per logical processor, at NVX_PV_OFFSET of the VMXON region
  * @magic: NVX_PV_ASSIST_MAGIC
@@ -117,6 +134,9 @@ struct nvx_pv_flush {
  * @rsvd: zero
  * @flush: INVEPT and INVVPID to be done before L2 runs
  * @remote: request of the flush MSR
+ * @msr_load: entries of @uret, by bit, whose @guest is to be loaded at VM-entry
+ * @rsvd2: zero
+ * @uret: MSRs
  */
 struct nvx_pv_assist {
 	__u32	magic;
@@ -128,6 +148,9 @@ struct nvx_pv_assist {
 	__u32	rsvd;
 	struct nvx_pv_flush flush[NVX_PV_NR_FLUSH];
 	struct nvx_pv_flush remote;
+	__u32	msr_load;
+	__u32	rsvd2;
+	struct nvx_pv_uret uret[NVX_PV_NR_URET];
 };
 
 /* One register that L0 reads for L2. */

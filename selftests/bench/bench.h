@@ -90,6 +90,8 @@ enum bench_op {
 	OP_PIO_FLUSH,
 	OP_PIO_SWITCH,
 	OP_HLT_TIMER,
+	OP_PIO_MSR1,
+	OP_PIO_MSR4,
 	OP_CPUID_XCR0,	/* the last one: XCR0 stays */
 	NR_OPS,
 };

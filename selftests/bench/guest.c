@@ -245,6 +245,8 @@ static void run_batch(volatile struct bench_ctl *ctl)
 		run_loop(ctl, op_rdmsr);
 		break;
 	case OP_PIO_USER:
+	case OP_PIO_MSR1:
+	case OP_PIO_MSR4:
 		run_loop(ctl, op_pio_user);
 		break;
 	case OP_TOUCH_PRESENT:

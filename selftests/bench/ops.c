@@ -14,6 +14,7 @@
 #define BYTE_UNTOUCHED	0xaa
 #define BYTE_TOUCHED	1
 #define XCR0_X87	1
+#define MSR_TSC_AUX	0xc0000103
 
 const struct op_info op_infos[NR_OPS] = {
 	[OP_CPUID] = { "cpuid", "CPUID leaf 0" },
@@ -37,6 +38,11 @@ const struct op_info op_infos[NR_OPS] = {
 		0, true },
 	[OP_HLT_TIMER] = { "hlt_timer", "HLT until a timer of the local APIC",
 		0, true },
+	[OP_PIO_MSR1] = { "pio_msr1",
+		"port write that user space handles, the guest has its own TSC_AUX",
+		0, true },
+	[OP_PIO_MSR4] = { "pio_msr4",
+		"the same, and its own STAR, LSTAR and SFMASK", 0, true },
 	[OP_CPUID_XCR0] = { "cpuid_xcr0",
 		"CPUID leaf 0 in a guest that has enabled the x87 state only",
 		0, true },
@@ -146,6 +152,11 @@ int op_prepare(struct vmm *vmm, enum bench_op op, uint64_t n)
 
 	if (op == OP_PIO_SWITCH && vmm_create_second(vmm))
 		return -1;
+	if (op == OP_PIO_MSR1 && vmm_set_msr(vmm, MSR_TSC_AUX, 5))
+		return -1;
+	if (op == OP_PIO_MSR4 &&
+	    (vmm_set_msr(vmm, MSR_TSC_AUX, 5) || vmm_enable_syscall(vmm)))
+		return -1;
 	if (op == OP_CPUID_XCR0) {
 		if (!vmm->xcr0)
 			return fail("cpuid_xcr0: this CPU has no XSAVE");
@@ -189,7 +200,8 @@ static int check_value(const struct batch *batch, const char *what,
 
 static bool op_is_pio(enum bench_op op)
 {
-	return op == OP_PIO_USER || op == OP_PIO_FLUSH || op == OP_PIO_SWITCH;
+	return op == OP_PIO_USER || op == OP_PIO_FLUSH || op == OP_PIO_SWITCH ||
+	       op == OP_PIO_MSR1 || op == OP_PIO_MSR4;
 }
 
 static int check_touched(struct vmm *vmm, const struct batch *batch, uint64_t gpa)

@@ -322,6 +322,39 @@ int vmm_get_msr(struct vmm *vmm, uint32_t index, uint64_t *value)
 	return 0;
 }
 
+int vmm_set_msr(struct vmm *vmm, uint32_t index, uint64_t value)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msrs = {
+		.head.nmsrs = 1,
+		.entry.index = index,
+		.entry.data = value,
+	};
+
+	if (ioctl(vmm->vcpu_fd, KVM_SET_MSRS, &msrs) != 1)
+		return fail("KVM_SET_MSRS does not write MSR 0x%x: %s", index,
+			    strerror(errno));
+	return 0;
+}
+
+/* EFER.SCE; STAR, LSTAR and SFMASK as no Linux below has them. */
+int vmm_enable_syscall(struct vmm *vmm)
+{
+	struct kvm_sregs sregs;
+
+	if (ioctl(vmm->vcpu_fd, KVM_GET_SREGS, &sregs))
+		return fail_ioctl("KVM_GET_SREGS");
+	sregs.efer |= 1;
+	if (ioctl(vmm->vcpu_fd, KVM_SET_SREGS, &sregs))
+		return fail_ioctl("KVM_SET_SREGS");
+	if (vmm_set_msr(vmm, 0xc0000081, 1ull << 32) ||
+	    vmm_set_msr(vmm, 0xc0000082, GUEST_CODE))
+		return -1;
+	return vmm_set_msr(vmm, 0xc0000084, 0x100);
+}
+
 static const char *exit_name(uint32_t reason)
 {
 	static const char * const names[] = {

@@ -55,7 +55,9 @@ const struct pv_field pv_fields[] = {
 
 const unsigned int nr_pv_fields = ARRAY_SIZE(pv_fields);
 
-static_assert(sizeof(struct nvx_pv_assist) == 32 + 24 * (NVX_PV_NR_FLUSH + 1), "");
+static_assert(offsetof(struct nvx_pv_assist, remote) == 32 + 24 * NVX_PV_NR_FLUSH, "");
+static_assert(offsetof(struct nvx_pv_assist, msr_load) == 56 + 24 * NVX_PV_NR_FLUSH, "");
+static_assert(sizeof(struct nvx_pv_assist) == 64 + 24 * (NVX_PV_NR_FLUSH + NVX_PV_NR_URET), "");
 static_assert(offsetof(struct nvx_pv_assist, current_vmcs) == 16, "");
 static_assert(offsetof(struct nvx_pv_vmcs_hdr, cpuid_gpa) == 24, "");
 static_assert(offsetof(struct nvx_pv_vmcs_hdr, load) == 36, "");

@@ -9,7 +9,7 @@
 
 PARAMS=/sys/module/kvm_intel/parameters
 COUNTERS=/sys/kernel/debug/kvm/nvx
-FEATURES="nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast nvx_pv nvx_pv_xstate nvx_pv_l1 nvx_deleg nvx_no_umip_emul"
+FEATURES="nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast nvx_pv nvx_pv_xstate nvx_pv_uret nvx_pv_l1 nvx_deleg nvx_no_umip_emul"
 
 is()
 {
@@ -47,7 +47,8 @@ if [ "$KMOD" = stock ]; then
 	exit
 fi
 
-for feature in nvx nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast nvx_pv nvx_pv_xstate nvx_deleg; do
+for feature in nvx nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast nvx_pv nvx_pv_xstate \
+	nvx_pv_uret nvx_deleg; do
 	check "$feature is on by default" is $feature Y
 done
 check "nvx_no_umip_emul is off by default" is nvx_no_umip_emul N
@@ -57,7 +58,7 @@ check "nvx_pv_l1 is off: there is no such host below" is nvx_pv_l1 N
 check "counters exist" test -f "$COUNTERS/prefault_mapped"
 check "counters are read-only" test "$(stat -c %a "$COUNTERS/prefault_mapped")" = 444
 for feature in nvx nvx_debugctl nvx_shadow_host nvx_fast nvx_fast_parts \
-	nvx_pv nvx_pv_range nvx_pv_xstate nvx_pv_l1 nvx_deleg \
+	nvx_pv nvx_pv_range nvx_pv_xstate nvx_pv_uret nvx_pv_l1 nvx_deleg \
 	nvx_no_umip_emul; do
 	check "$feature is read-only" mode $feature 444
 done
@@ -88,6 +89,7 @@ check "nvx_fast=0: nvx_pv_test" /bin/nvx_pv_test
 check "nvx_fast=0: nvx_fast_test pv" /bin/nvx_fast_test pv
 check "nvx_fast=0 turns nvx_deleg off" is nvx_deleg N
 check "nvx_fast=0: nvx_pv_xstate_test" /bin/nvx_pv_xstate_test
+check "nvx_fast=0: nvx_pv_uret_test" /bin/nvx_pv_uret_test
 check "load with enable_shadow_vmcs=0" kvm_load enable_shadow_vmcs=0
 check "enable_shadow_vmcs=0: nvx_pv_test" /bin/nvx_pv_test
 check "enable_shadow_vmcs=0: nvx_fast_test pv" /bin/nvx_fast_test pv
@@ -99,9 +101,13 @@ check "load with nvx_pv_range=0" kvm_load nvx_pv_range=0
 check "nvx_pv_range=0: the feature is refused" /bin/nvx_pv_range_test
 check "nvx_pv_range=0: nvx_pv_test" /bin/nvx_pv_test
 check "nvx_pv=0 turns nvx_pv_xstate off" is nvx_pv_xstate N
+check "nvx_pv=0 turns nvx_pv_uret off" is nvx_pv_uret N
 check "load with nvx_pv_xstate=0" kvm_load nvx_pv_xstate=0
 check "nvx_pv_xstate=0: the feature is refused" fails /bin/nvx_pv_xstate_test force
 check "nvx_pv_xstate=0: nvx_pv_test" /bin/nvx_pv_test
+check "load with nvx_pv_uret=0" kvm_load nvx_pv_uret=0
+check "nvx_pv_uret=0: the feature is refused" fails /bin/nvx_pv_uret_test force
+check "nvx_pv_uret=0: nvx_pv_xstate_test" /bin/nvx_pv_xstate_test
 check "load with nvx_deleg=0" kvm_load nvx_deleg=0
 check "nvx_deleg=0: the feature is refused" fails /bin/nvx_pv_deleg_test force
 check "nvx_deleg=0: nvx_pv_test" /bin/nvx_pv_test

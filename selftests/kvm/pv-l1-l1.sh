@@ -19,7 +19,7 @@ capabilities()
 
 measure()
 {
-	nvx-vmm --ops=cpuid,pio_user,touch_present -n 100 -o "$1"
+	nvx-vmm --ops=cpuid,pio_user,touch_present,pio_msr4,cpuid_xcr0 -n 100 -o "$1"
 }
 
 # What the operator does with one VM: see pv-l1-step.sh.

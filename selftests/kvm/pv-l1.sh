@@ -55,6 +55,9 @@ check "L1 passes its part" l1 pv
 cat l1/pv/tap
 check "VMCSs in memory were used" test "$(counter pv_bytes)" -gt 0
 check "CPUID was answered for L1" test "$(counter deleg_cpuid)" -gt 0
+check "XCR0 was loaded for L1" test "$(counter pv_xstate)" -gt 0
+check "MSRs of user space were loaded for L1" test "$(counter pv_uret)" -gt 0
+check "MSRs of user space were given back" test "$(counter pv_restore)" -gt 0
 # 100 operations and 16 to warm up.
 check "nothing was answered for a VM beside the one granted" moved_by other granted 0 0
 check "CPUID was answered for the VM that was granted" moved_by granted revoked 116 0

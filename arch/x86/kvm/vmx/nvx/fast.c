@@ -332,6 +332,7 @@ static bool msr_write_harmless(u32 msr)
 	case MSR_FS_BASE:
 	case MSR_GS_BASE:
 	case MSR_KERNEL_GS_BASE:
+	case MSR_NVX_PV_RESTORE:
 	case APIC_BASE_MSR + (APIC_TASKPRI >> 4) ...
 	     APIC_BASE_MSR + (APIC_SELF_IPI >> 4):
 		return true;

@@ -42,10 +42,11 @@ static inline void nvx_fast_setup(bool nested) { }
 #endif
 
 #ifdef CONFIG_KVM_NVX_PV
-#define NVX_PV_FEATURES(F)	F(pv) F(pv_range) F(pv_xstate) F(deleg) \
+#define NVX_PV_FEATURES(F)	F(pv) F(pv_range) F(pv_xstate) F(pv_uret) F(deleg) \
 				F(pv_l1) F(deleg_l1)
 extern bool nvx_pv;
 extern bool nvx_pv_xstate;
+extern bool nvx_pv_uret;
 extern bool nvx_deleg;
 extern bool nvx_pv_range;
 extern bool nvx_deleg_l1;
@@ -100,6 +101,8 @@ static inline void nvx_pv_l1_range_unregister(void) { }
  * l1_range_remote: those of them for vCPUs that were running
  * pv_bytes: bytes copied from and to VMCSs in memory
  * pv_xstate: VM-entries that loaded XCR0 or XSS for L1
+ * pv_uret: MSRs that VM-entry loaded for L1
+ * pv_restore: returns of L1 to its user space, for which they were loaded again
  * deleg_cpuid: CPUIDs of L2 that L0 answered for L1
  * deleg_rdmsr: RDMSRs of L2 that L0 answered for L1
  * deleg_hlt: HLTs of L2 that L0 kept for L1
@@ -127,6 +130,8 @@ static inline void nvx_pv_l1_range_unregister(void) { }
 	C(l1_range_remote)		\
 	C(pv_bytes)			\
 	C(pv_xstate)			\
+	C(pv_uret)			\
+	C(pv_restore)			\
 	C(deleg_cpuid)			\
 	C(deleg_rdmsr)			\
 	C(deleg_hlt)

@@ -293,6 +293,7 @@ struct nvx_pv_ops {
 		      u32 *ecx, u32 *edx);
 	bool (*get_msr)(struct kvm_vcpu *vcpu, u32 index, u64 *data);
 	bool (*set_msr)(struct kvm_vcpu *vcpu, u32 index, u64 data);
+	bool (*restore_msrs)(struct kvm_vcpu *vcpu, u64 data);
 };
 
 /* NULL without nvx_pv. */
@@ -305,6 +306,9 @@ extern const struct nvx_pv_ops *nvx_pv_ops;
 struct nvx_l1_ops {
 	bool (*put)(u32 what, u64 guest, u64 host);
 	bool (*take)(u32 what);
+	bool (*put_msr)(u32 slot, u32 index, u64 guest, u64 host);
+	bool (*has_msr)(u32 slot);
+	void (*restore_msrs)(void);
 };
 
 /* NULL unless the host below loads these registers. */
@@ -314,8 +318,11 @@ extern const struct nvx_l1_ops *nvx_l1_ops;
 	const struct nvx_pv_ops *nvx_pv_ops; EXPORT_SYMBOL_GPL(nvx_pv_ops); \
 	const struct nvx_l1_ops *nvx_l1_ops; EXPORT_SYMBOL_GPL(nvx_l1_ops);
 
-/* MSR_NVX_PV_ASSIST and its neighbours; pv.c asserts. */
-#define NVX_MSR_IS_OURS(index)	(((index) & ~1u) == 0x4b564e00)
+/* MSR_NVX_PV_ASSIST and MSR_NVX_PV_FLUSH; pv.c asserts. */
+#define NVX_MSR_ASSIST		0x4b564e00
+#define NVX_MSR_IS_OURS(index)	(((index) & ~1u) == NVX_MSR_ASSIST)
+/* And MSR_NVX_PV_RESTORE. */
+#define NVX_MSR_RESTORE		(NVX_MSR_ASSIST + 2)
 
 /* What nvx needs of mmu.c, and lends it: mmu/nvx/range.c. */
 int mmu_page_zap_pte(struct kvm *kvm, struct kvm_mmu_page *sp, u64 *spte,
@@ -382,6 +389,34 @@ static __always_inline bool nvx_take_guest(u32 what)
 #endif
 }
 
+/* An MSR is to be the guest's when it runs next.  True: it will. */
+static __always_inline bool nvx_put_msr(u32 slot, u32 index, u64 guest, u64 host)
+{
+#ifdef CONFIG_KVM_NVX_PV
+	return nvx_l1_ops && nvx_l1_ops->put_msr(slot, index, guest, host);
+#else
+	return false;
+#endif
+}
+
+/* This CPU returns to user space.  True: nvx_restore_msrs() is in charge of it. */
+static __always_inline bool nvx_has_msr(u32 slot)
+{
+#ifdef CONFIG_KVM_NVX_PV
+	return nvx_l1_ops && nvx_l1_ops->has_msr(slot);
+#else
+	return false;
+#endif
+}
+
+static __always_inline void nvx_restore_msrs(void)
+{
+#ifdef CONFIG_KVM_NVX_PV
+	if (nvx_l1_ops)
+		nvx_l1_ops->restore_msrs();
+#endif
+}
+
 /* CPUID of a leaf that the vCPU has no entry for.  True: it is one of ours. */
 static __always_inline bool nvx_cpuid(struct kvm_vcpu *vcpu, u32 function,
 				      u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
@@ -427,8 +462,11 @@ static __always_inline bool nvx_set_msr(struct kvm_vcpu *vcpu, u32 index,
 					u64 data)
 {
 #ifdef CONFIG_KVM_NVX_PV
-	return NVX_MSR_IS_OURS(index) && nvx_pv_ops &&
-	       nvx_pv_ops->set_msr(vcpu, index, data);
+	if (!nvx_pv_ops)
+		return false;
+	if (index == NVX_MSR_RESTORE)
+		return nvx_pv_ops->restore_msrs(vcpu, data);
+	return NVX_MSR_IS_OURS(index) && nvx_pv_ops->set_msr(vcpu, index, data);
 #else
 	return false;
 #endif

@@ -58,10 +58,12 @@ void __init nvx_pv_setup(bool nested)
 		nvx_deleg = false;
 	nvx_pv_range = nvx_pv_range && nvx_pv;
 	nvx_pv_xstate = nvx_pv_xstate && nvx_pv;
+	nvx_pv_uret = nvx_pv_uret && nvx_pv;
 	offered_features = NVX_PV_FEAT_VMCS | NVX_PV_FEAT_FLUSH |
 			   (nvx_pv_range ? NVX_PV_FEAT_RANGE : 0) |
 			   (nvx_deleg ? NVX_PV_DELEGATION : 0) |
-			   (nvx_pv_xstate ? NVX_PV_FEAT_XSTATE : 0);
+			   (nvx_pv_xstate ? NVX_PV_FEAT_XSTATE : 0) |
+			   (nvx_pv_uret ? NVX_PV_FEAT_URET : 0);
 }
 
 /* Is the interface visible to this vCPU? */
@@ -350,7 +352,7 @@ void nvx_pv_enter(struct kvm_vcpu *vcpu)
 	if (follow_assist(vcpu, pv) != NVX_PV_OK)
 		return;
 
-	if (!nvx_pv_take_loads(vcpu, pv)) {
+	if (!nvx_pv_take_loads(vcpu, pv) || !nvx_pv_load_msrs(vcpu, pv)) {
 		refuse(vcpu, pv, NVX_PV_E_LOAD);
 		return;
 	}
@@ -605,10 +607,20 @@ static bool set_msr(struct kvm_vcpu *vcpu, u32 index, u64 data)
 	return !data || probe(vcpu) == NVX_PV_OK;
 }
 
+/* WRMSR that gives L1's user space its MSRs back.  False: L1 gets a #GP. */
+static bool restore_msrs(struct kvm_vcpu *vcpu, u64 data)
+{
+	struct nvx_pv *pv = nvx_pv_of(vcpu);
+
+	return pv && !is_guest_mode(vcpu) && refresh_pages(vcpu, pv) &&
+	       nvx_pv_restore_msrs(vcpu, pv, data);
+}
+
 static const struct nvx_pv_ops ops = {
 	.cpuid = pv_cpuid,
 	.get_msr = get_msr,
 	.set_msr = set_msr,
+	.restore_msrs = restore_msrs,
 };
 
 /**

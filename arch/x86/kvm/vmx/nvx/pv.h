@@ -96,6 +96,10 @@ void nvx_pv_resume_loads(struct kvm_vcpu *vcpu, struct nvx_pv *pv);
 void nvx_pv_load_guest(struct kvm_vcpu *vcpu, struct nvx_pv *pv);
 void nvx_pv_load_host(struct kvm_vcpu *vcpu, struct nvx_pv *pv, bool fast);
 
+/* pv_uret.c */
+bool nvx_pv_load_msrs(struct kvm_vcpu *vcpu, struct nvx_pv *pv);
+bool nvx_pv_restore_msrs(struct kvm_vcpu *vcpu, struct nvx_pv *pv, u64 mask);
+
 /* Is there a CPUID table that is not mapped (and could be)? */
 static inline bool nvx_pv_maps_cpuid(const struct nvx_pv *pv)
 {

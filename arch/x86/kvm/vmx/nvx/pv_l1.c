@@ -23,7 +23,6 @@ MODULE_PARM_DESC(nvx_pv_l1, "as a guest: keep VMCSs in memory if the host offers
 DEFINE_STATIC_KEY_FALSE(nvx_vmcs_in_memory);
 DEFINE_STATIC_KEY_FALSE(nvx_pv_l1_key);
 DEFINE_PER_CPU(void *, nvx_pv_region);
-
 DEFINE_PER_CPU(struct nvx_pv_assist *, nvx_pv_assist_page);
 
 /* What the host offers and this module uses. */
@@ -244,7 +243,7 @@ static bool __init host_offers(void)
 	nvx_pv_l1_features = feat & (NVX_PV_FEAT_VMCS | NVX_PV_FEAT_FLUSH |
 				     NVX_PV_FEAT_CPUID | NVX_PV_FEAT_RDMSR |
 				     NVX_PV_FEAT_HLT | NVX_PV_FEAT_RANGE |
-				     NVX_PV_FEAT_XSTATE);
+				     NVX_PV_FEAT_XSTATE | NVX_PV_FEAT_URET);
 	if (!(feat & NVX_PV_FEAT_FLUSH))
 		nvx_pv_l1_features &= ~NVX_PV_FEAT_RANGE;
 	return true;

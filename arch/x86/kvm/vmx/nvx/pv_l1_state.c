@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * nvx_pv_l1: have the host below load XCR0 and XSS of our guests.
+ * nvx_pv_l1: have the host below load registers of our guests.
  *
- * KVM loads the guest's values before VM-entry and its own after VM-exit, if they
- * differ; each is an exit to the host.  Put down beside the VMCS they cost none.
- * They are taken away again after the VM-exit, so what is there is always of the
- * VM-entry that follows.
+ * XCR0 and XSS: KVM loads the guest's values before VM-entry and its own after
+ * VM-exit, if they differ; each is an exit to the host.  Put down beside the VMCS
+ * they cost none.  They are taken away again after the VM-exit, so what is there is
+ * always of the VM-entry that follows.
+ *
+ * MSRs that only user space needs wait for VM-entry in the assist page of the CPU,
+ * and are given back by one exit when the CPU returns to user space.
  */
 #include <linux/kvm_host.h>
+
+#include <asm/tlbflush.h>
 
 #include "vmx/vmx.h"
 #include "nvx.h"
@@ -21,6 +26,9 @@ static bool put(u32 what, u64 guest, u64 host)
 		this_cpu_read(nvx_pv_region) + NVX_PV_OFFSET;
 	struct nvx_pv_pair *pair = what == NVX_PV_LOAD_XCR0 ? &hdr->xcr0 :
 							      &hdr->xss;
+
+	if (!(nvx_pv_l1_features & NVX_PV_FEAT_XSTATE))
+		return false;
 
 	WRITE_ONCE(pair->guest, guest);
 	WRITE_ONCE(pair->host, host);
@@ -40,19 +48,115 @@ static bool take(u32 what)
 	return true;
 }
 
+/*
+ * Entries of uret[] of this CPU: @put are in use since its last return to user
+ * space, the MSRs of @loaded have had a guest's value.
+ */
+struct uret_state {
+	u32 put;
+	u32 loaded;
+};
+
+static DEFINE_PER_CPU(struct uret_state, uret_state);
+
+/* The host has loaded an entry that waits no longer. */
+static void note_loaded(struct uret_state *state,
+			const struct nvx_pv_assist *assist)
+{
+	state->loaded |= state->put & ~READ_ONCE(assist->msr_load);
+}
+
+/* SFMASK has no more, L0 would find that out too late. */
+static bool fits(u32 index, u64 value)
+{
+	return index != MSR_SYSCALL_MASK || !(value >> 32);
+}
+
+static bool put_msr(u32 slot, u32 index, u64 guest, u64 host)
+{
+	struct nvx_pv_assist *assist = this_cpu_read(nvx_pv_assist_page);
+	bool wanted = nvx_pv_l1_features & NVX_PV_FEAT_URET && assist &&
+		      slot < NVX_PV_NR_URET && fits(index, guest) &&
+		      (index == MSR_STAR || index == MSR_LSTAR ||
+		       index == MSR_CSTAR || index == MSR_SYSCALL_MASK ||
+		       index == MSR_TSC_AUX);
+	struct uret_state *state;
+	unsigned long flags;
+
+	if (!assist)
+		return false;
+
+	/* A CPU that is shut down restores its MSRs by an interrupt. */
+	local_irq_save(flags);
+	state = this_cpu_ptr(&uret_state);
+	note_loaded(state, assist);
+	if (wanted) {
+		assist->uret[slot].index = index;
+		assist->uret[slot].guest = guest;
+		assist->uret[slot].host = host;
+		barrier(); /* complete, then used */
+		WRITE_ONCE(assist->msr_load, assist->msr_load | BIT(slot));
+		state->put |= BIT(slot);
+	} else if (state->put & BIT(slot)) {
+		/* KVM loads this one, and its own value afterwards. */
+		WRITE_ONCE(assist->msr_load, assist->msr_load & ~BIT(slot));
+		state->put &= ~BIT(slot);
+		state->loaded &= ~BIT(slot);
+	}
+	local_irq_restore(flags);
+	return wanted;
+}
+
+static bool has_msr(u32 slot)
+{
+	return this_cpu_read(uret_state.put) & BIT(slot);
+}
+
+static void restore_msrs(void)
+{
+	struct nvx_pv_assist *assist = this_cpu_read(nvx_pv_assist_page);
+	struct uret_state *state;
+	unsigned long flags;
+	u32 i, mask = 0;
+
+	local_irq_save(flags);
+	state = this_cpu_ptr(&uret_state);
+	if (state->put && assist) {
+		note_loaded(state, assist);
+		WRITE_ONCE(assist->msr_load, 0);
+		mask = state->loaded;
+		state->put = 0;
+		state->loaded = 0;
+	}
+	/*
+	 * Not in VMX operation any more: one by one.  A host may ignore a WRMSR
+	 * of what it does not know instead of refusing it.
+	 */
+	if (mask && (!(cr4_read_shadow() & X86_CR4_VMXE) ||
+		     wrmsrl_safe(MSR_NVX_PV_RESTORE, mask)))
+		for (i = 0; i < NVX_PV_NR_URET; i++)
+			if (mask & BIT(i))
+				wrmsrl(assist->uret[i].index,
+				       assist->uret[i].host);
+	local_irq_restore(flags);
+}
+
 static const struct nvx_l1_ops ops = {
 	.put = put,
 	.take = take,
+	.put_msr = put_msr,
+	.has_msr = has_msr,
+	.restore_msrs = restore_msrs,
 };
 
 /**
- * nvx_pv_l1_register() - Leave XCR0 and XSS of guests to the host from now on
+ * nvx_pv_l1_register() - Leave registers of guests to the host from now on
  *
  * Context: Module initialization, nothing can fail any more.
  */
 void __init nvx_pv_l1_register(void)
 {
-	if (nvx_pv_l1_features & NVX_PV_FEAT_XSTATE)
+	if (nvx_pv_l1_features & (NVX_PV_FEAT_XSTATE | NVX_PV_FEAT_URET))
 		nvx_l1_ops = &ops;
 }
 
