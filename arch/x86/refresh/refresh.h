@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Interfaces between the two halves of vmm-refresh.ko: arch/x86/refresh (one
+ * CPU: tables, launch, return) and virt/refresh (all CPUs, user space).
+ */
+#ifndef ARCH_X86_REFRESH_H
+#define ARCH_X86_REFRESH_H
+
+#include <linux/types.h>
+
+#include <refresh/shim.h>
+
+/* Where things are in the reserve, offsets from its begin. */
+struct refresh_layout {
+	u64 image_end;
+	u64 console;
+	u64 msr_bitmap, vmread_bitmap, vmwrite_bitmap, nothing;
+	u64 tables, tables_end;		/* pages for page tables */
+	u64 areas, end;
+};
+
+/* The reserve as the loader sees it. */
+struct refresh_reserve {
+	u64 hpa, size;
+	void *va;
+	struct refresh_layout layout;
+	u64 next_table;
+	struct shim_header *header;
+	u64 shim_cr3;
+	u64 eptp;
+};
+
+/* Memory types of the machine (SDM 3A, memory cache control). */
+#define REFRESH_MAX_MTRR	32
+#define REFRESH_NR_FIXED	88
+
+struct refresh_mtrr {
+	bool enabled, fixed_enabled;
+	u8 default_type;
+	u8 fixed[REFRESH_NR_FIXED];
+	u32 nr;
+	struct {
+		u64 base, mask;
+	} variable[REFRESH_MAX_MTRR];
+};
+
+/* tables.c: pure, but for the memory of the reserve */
+int refresh_layout(struct refresh_reserve *res, u64 image_size, u32 nr_cpus,
+		   u64 phys_size);
+int refresh_memory_type(const struct refresh_mtrr *mtrr, u64 hpa, u64 size);
+int refresh_build_tables(struct refresh_reserve *res, u64 phys_size,
+			 const struct refresh_mtrr *mtrr, u32 nr_cpus);
+void refresh_build_descriptors(struct refresh_reserve *res, u32 area);
+u64 refresh_area(const struct refresh_reserve *res, u32 area);
+
+/* machine.c */
+struct refresh_caps {
+	u64 basic;
+	u32 pin, cpu, cpu2, exit, entry;
+	u64 phys_mask;
+	bool shadowing;
+};
+
+int refresh_check_machine(struct refresh_caps *caps);
+void refresh_read_mtrr(struct refresh_mtrr *mtrr);
+void refresh_fill_config(struct refresh_reserve *res, const struct refresh_caps *caps,
+			 u32 flags, u32 uart);
+
+/* Steps at which a fault can be injected. */
+enum refresh_step {
+	REFRESH_STEP_NONE,
+	REFRESH_STEP_VMXON,	/* before VMXON */
+	REFRESH_STEP_VMCS,	/* before the VMCS is loaded */
+	REFRESH_STEP_FILL,	/* when it is filled */
+	REFRESH_STEP_ARRIVE,	/* at the first barrier: the CPU does not come */
+	REFRESH_STEP_LAUNCH,	/* VM entry fails */
+	REFRESH_STEP_LAUNCHED,	/* behind VM entry */
+	REFRESH_NR_STEPS,
+};
+
+bool refresh_fault(enum refresh_step step);
+
+/* launch.c: on the CPU itself, interrupts off */
+struct refresh_cpu {
+	struct refresh_reserve *res;
+	const struct refresh_caps *caps;
+	u32 area;
+	bool prepared, launched;
+	u64 cr4;		/* before */
+};
+
+int refresh_prepare_cpu(struct refresh_cpu *rc);
+void refresh_unprepare_cpu(struct refresh_cpu *rc);
+int refresh_launch_cpu(struct refresh_cpu *rc);
+int refresh_leave_cpu(struct refresh_cpu *rc);
+u32 refresh_call(u32 call);
+struct shim_shared *refresh_shared(const struct refresh_reserve *res, u32 area);
+
+/* snapshot.c */
+#define REFRESH_SNAPSHOT_MAX	80
+
+struct refresh_snapshot {
+	u32 nr;
+	u64 value[REFRESH_SNAPSHOT_MAX];
+	u8 valid[REFRESH_SNAPSHOT_MAX];
+};
+
+void refresh_take_snapshot(struct refresh_snapshot *snapshot);
+u32 refresh_compare_snapshots(const struct refresh_snapshot *before,
+			      const struct refresh_snapshot *after,
+			      const char *when);
+
+/* entry.S */
+int refresh_vmlaunch(void);
+extern char refresh_return_entry[];
+void refresh_return_cpu(struct shim_context *ctx);
+
+#endif /* ARCH_X86_REFRESH_H */

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The host's VMCSs: borrow one when the host enters a guest with it, pass the
+ * guest's exit on to the host, give the VMCS back.
+ */
+#include "shim.h"
+#include "vmx_ops.h"
+
+static const u32 host_fields[] = {
+#define SHIM_HOST_FIELD(field) field,
+#include "../../../include/refresh/vmcs_fields.h"
+};
+
+/* @slot's VMCS is current and holds the host's own host state. */
+void guest_install(struct shim_cpu *cpu, struct borrowed *slot)
+{
+	u32 i;
+
+	for (i = 0; i < SHIM_NR_HOST_FIELDS; i++) {
+		slot->host[i] = vmread(host_fields[i]);
+		vmwrite(host_fields[i], cpu->boot.host[i]);
+	}
+	slot->sysenter[0] = vmread(HOST_IA32_SYSENTER_CS);
+	slot->sysenter[1] = vmread(HOST_IA32_SYSENTER_ESP);
+	slot->sysenter[2] = vmread(HOST_IA32_SYSENTER_EIP);
+	cpu->shared->installs++;
+}
+
+/* Leaves @slot's VMCS current. */
+void guest_give_back(struct shim_cpu *cpu, struct borrowed *slot)
+{
+	u32 i;
+
+	vmptrld(slot->hpa);
+	for (i = 0; i < SHIM_NR_HOST_FIELDS; i++)
+		vmwrite(host_fields[i], slot->host[i]);
+	if (cpu->borrowed == slot)
+		cpu->borrowed = NULL;
+	borrow_drop(slot);
+}
+
+void guest_give_back_all(struct shim_cpu *cpu)
+{
+	u32 i;
+
+	for (i = 0; i < SHIM_NR_BORROWED; i++)
+		if (cpu->map.slot[i].hpa != SHIM_NO_VMCS)
+			guest_give_back(cpu, &cpu->map.slot[i]);
+}
+
+#define LOADED_DATA	0xc093
+#define LOADED_CODE	0xa09b
+#define LOADED_TSS	0x008b
+
+static void load_segment(u32 segment, u64 selector, u64 base, u32 limit, u32 access)
+{
+	vmwrite(GUEST_ES_SELECTOR + 2 * segment, selector);
+	vmwrite(GUEST_ES_BASE + 2 * segment, base);
+	vmwrite(GUEST_ES_LIMIT + 2 * segment, limit);
+	vmwrite(GUEST_ES_AR_BYTES + 2 * segment, access);
+}
+
+static void load_data_segment(u32 segment, u64 selector, u64 base)
+{
+	load_segment(segment, selector, base, ~0u,
+		     selector ? LOADED_DATA : AR_UNUSABLE);
+}
+
+static void load_host_segments(const u64 *host)
+{
+	load_data_segment(0, host[H_ES], 0);
+	load_segment(1, host[H_CS], 0, ~0u, LOADED_CODE);
+	load_data_segment(2, host[H_SS], 0);
+	load_data_segment(3, host[H_DS], 0);
+	load_data_segment(4, host[H_FS], host[H_FS_BASE]);
+	load_data_segment(5, host[H_GS], host[H_GS_BASE]);
+	load_segment(6, 0, 0, 0, AR_UNUSABLE);
+	load_segment(7, host[H_TR], host[H_TR_BASE], SHIM_TSS_LIMIT, LOADED_TSS);
+	vmwrite(GUEST_GDTR_BASE, host[H_GDTR_BASE]);
+	vmwrite(GUEST_GDTR_LIMIT, 0xffff);
+	vmwrite(GUEST_IDTR_BASE, host[H_IDTR_BASE]);
+	vmwrite(GUEST_IDTR_LIMIT, 0xffff);
+}
+
+static bool exit_was_nmi(u32 reason, u64 info)
+{
+	return (reason & EXIT_REASON_BASIC) == EXIT_REASON_EXCEPTION_NMI &&
+	       info & INTR_VALID && (info & INTR_TYPE_MASK) == INTR_TYPE_NMI;
+}
+
+/*
+ * A guest of the host has left: put the host where its own host state says, as
+ * the CPU does at a VM exit.  The host's VMCS is current on entry, the one that
+ * runs the host afterwards.  MSRs of the host state have been loaded by the CPU:
+ * they were never replaced.
+ */
+void guest_reflect(struct shim_cpu *cpu, u32 reason)
+{
+	const struct borrowed *slot = cpu->borrowed;
+	const u64 *host = slot->host;
+	bool nmi = exit_was_nmi(reason, vmread(VM_EXIT_INTR_INFO));
+
+	if (cpu->shadowing)
+		shadow_publish(cpu);
+	vmptrld(cpu->boot.vmcs_hpa);
+
+	vmwrite(GUEST_CR0, host[H_CR0]);
+	vmwrite(CR0_READ_SHADOW, host[H_CR0]);
+	vmwrite(GUEST_CR3, host[H_CR3]);
+	vmwrite(GUEST_CR4, host[H_CR4]);
+	vmwrite(CR4_READ_SHADOW, host[H_CR4]);
+	vmwrite(GUEST_RIP, host[H_RIP]);
+	vmwrite(GUEST_RSP, host[H_RSP]);
+	vmwrite(GUEST_RFLAGS, X86_EFLAGS_FIXED);
+	load_host_segments(host);
+	vmwrite(GUEST_SYSENTER_CS, slot->sysenter[0]);
+	vmwrite(GUEST_SYSENTER_ESP, slot->sysenter[1]);
+	vmwrite(GUEST_SYSENTER_EIP, slot->sysenter[2]);
+	/* Right whether or not the host's VMCS loads EFER at its exits. */
+	vmwrite(GUEST_IA32_EFER, rdmsr(MSR_EFER));
+	vmwrite(GUEST_DR7, 0x400);
+	vmwrite(GUEST_IA32_DEBUGCTL, 0);
+	vmwrite(GUEST_ACTIVITY_STATE, 0);
+	vmwrite(GUEST_PENDING_DBG_EXCEPTIONS, 0);
+	/* The exit blocks NMIs until the host's IRET; for the shim it ends here. */
+	vmwrite(GUEST_INTERRUPTIBILITY_INFO, nmi ? GUEST_INTR_STATE_NMI : 0);
+	if (nmi)
+		shim_unblock_nmi();
+}

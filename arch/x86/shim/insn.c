@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The VMX instructions of the host.  Before an instruction that may fail the
+ * host's current VMCS is made current, so that the CPU stores the error number
+ * where the host will read it.
+ */
+#include "shim.h"
+#include "vmx_ops.h"
+
+static void load_own(struct shim_cpu *cpu)
+{
+	vmptrld(cpu->boot.vmcs_hpa);
+}
+
+static bool has_current(struct shim_cpu *cpu)
+{
+	return cpu->current_vmcs != SHIM_NO_VMCS;
+}
+
+static void load_current(struct shim_cpu *cpu)
+{
+	if (has_current(cpu))
+		vmptrld(cpu->current_vmcs);
+}
+
+/*
+ * End the instruction: flags, error number, RIP.  The VMCS that runs the host is
+ * current.
+ */
+u64 vmx_finish(struct shim_cpu *cpu, int outcome)
+{
+	vmwrite(GUEST_RFLAGS,
+		vmx_result_flags(vmread(GUEST_RFLAGS), outcome, has_current(cpu)));
+	if (outcome != VMX_SUCCEED) {
+		cpu->shared->vmfails++;
+		if (outcome > 0 && has_current(cpu)) {
+			vmptrld(cpu->current_vmcs);
+			vmwrite(VM_INSTRUCTION_ERROR, outcome);
+			load_own(cpu);
+		}
+	}
+	host_skip_instruction();
+	return SHIM_RESUME;
+}
+
+static u64 segment_base(u32 segment)
+{
+	if (segment == 4 || segment == 5)
+		return vmread(GUEST_ES_BASE + 2 * segment);
+	return 0;
+}
+
+static u64 operand_address(struct shim_cpu *cpu)
+{
+	struct vmx_operands op = vmx_decode(vmread(VMX_INSTRUCTION_INFO));
+
+	/* The slot of RSP in the frame is the shim's own. */
+	cpu->regs->r[R_HOW] = vmread(GUEST_RSP);
+	return vmx_linear_address(&op, vmread(EXIT_QUALIFICATION), cpu->regs->r,
+				  segment_base(op.segment), true);
+}
+
+static void inject_fault(struct shim_cpu *cpu, const struct mem_fault *fault)
+{
+	if (fault->vector == PF_VECTOR)
+		write_cr2(fault->address);
+	host_inject(cpu, fault->vector, true, fault->code);
+}
+
+/* The operand in memory; false: the host gets the fault. */
+static bool read_operand(struct shim_cpu *cpu, void *data, u32 size)
+{
+	struct mem_fault fault;
+
+	if (mem_read(operand_address(cpu), data, size, &fault))
+		return true;
+	inject_fault(cpu, &fault);
+	return false;
+}
+
+static bool write_operand(struct shim_cpu *cpu, const void *data, u32 size)
+{
+	struct mem_fault fault;
+
+	if (mem_write(operand_address(cpu), data, size, &fault))
+		return true;
+	inject_fault(cpu, &fault);
+	return false;
+}
+
+static bool pointer_ok(u64 hpa)
+{
+	return !vmx_check_pointer(hpa, shim_config.phys_mask,
+				  shim_config.reserve_hpa, shim_config.reserve_size);
+}
+
+/* ---- VMXON and VMXOFF: whose VMXON region the CPU works with */
+
+static bool vmxon_region_ok(u64 hpa)
+{
+	u32 revision = *(u32 *)(SHIM_VA_DIRECT + hpa);
+
+	return revision == (u32)(shim_config.vmx_basic & 0x7fffffff);
+}
+
+/*
+ * Nothing of the host is active when it executes VMXON or VMXOFF, so the CPU can
+ * leave VMX operation and enter it again: no VMCS of the host changes its launch
+ * state, and nothing has to be exchanged when the shim leaves.
+ */
+static int change_vmxon_region(struct shim_cpu *cpu, u64 hpa)
+{
+	int outcome;
+
+	vmclear(cpu->boot.vmcs_hpa);
+	vmxoff();
+	outcome = vmxon(hpa);
+	if (outcome != VMX_SUCCEED)
+		vmxon(cpu->boot.vmxon_hpa);
+	load_own(cpu);
+	return outcome;
+}
+
+static u64 handle_vmxon(struct shim_cpu *cpu)
+{
+	u64 hpa;
+	int outcome;
+
+	if (cpu->vmxon)
+		return vmx_finish(cpu, VMXERR_VMXON_IN_ROOT);
+	if (!shim_cr0_valid(vmread(CR0_READ_SHADOW), vmread(GUEST_CR4), true, true,
+			    &shim_config)) {
+		host_inject(cpu, GP_VECTOR, true, 0);
+		return SHIM_RESUME;
+	}
+	if (!read_operand(cpu, &hpa, sizeof(hpa)))
+		return SHIM_RESUME;
+	if (!pointer_ok(hpa) || hpa >= SHIM_DIRECT_SIZE || !vmxon_region_ok(hpa))
+		return vmx_finish(cpu, VMX_FAIL_INVALID);
+
+	outcome = change_vmxon_region(cpu, hpa);
+	if (outcome == VMX_SUCCEED) {
+		cpu->vmxon = true;
+		cpu->current_vmcs = SHIM_NO_VMCS;
+		shadow_enable(cpu, true);
+	}
+	vmx_finish(cpu, outcome);
+	return SHIM_LAUNCH;
+}
+
+static u64 handle_vmxoff(struct shim_cpu *cpu)
+{
+	if (has_current(cpu))
+		shadow_collect(cpu);
+	guest_give_back_all(cpu);
+	change_vmxon_region(cpu, cpu->boot.vmxon_hpa);
+	cpu->vmxon = false;
+	cpu->current_vmcs = SHIM_NO_VMCS;
+	cpu->borrowed = NULL;
+	shadow_link(cpu, false);
+	shadow_enable(cpu, false);
+	vmx_finish(cpu, VMX_SUCCEED);
+	return SHIM_LAUNCH;
+}
+
+/* ---- VMCLEAR, VMPTRLD, VMPTRST */
+
+static u64 handle_vmclear(struct shim_cpu *cpu)
+{
+	struct borrowed *slot;
+	bool was_current;
+	int outcome;
+	u64 hpa;
+
+	if (!read_operand(cpu, &hpa, sizeof(hpa)))
+		return SHIM_RESUME;
+	if (!pointer_ok(hpa))
+		return vmx_finish(cpu, VMXERR_VMCLEAR_ADDRESS);
+
+	was_current = hpa == cpu->current_vmcs;
+	if (was_current)
+		shadow_collect(cpu);
+	slot = borrow_find(&cpu->map, hpa);
+	if (slot)
+		guest_give_back(cpu, slot);
+	load_current(cpu);
+	outcome = vmclear(hpa);
+	load_own(cpu);
+	if (outcome == VMX_SUCCEED && was_current) {
+		cpu->current_vmcs = SHIM_NO_VMCS;
+		cpu->borrowed = NULL;
+		shadow_link(cpu, false);
+	}
+	return vmx_finish(cpu, outcome);
+}
+
+static u64 handle_vmptrld(struct shim_cpu *cpu)
+{
+	int outcome;
+	u64 hpa;
+
+	if (!read_operand(cpu, &hpa, sizeof(hpa)))
+		return SHIM_RESUME;
+	if (!pointer_ok(hpa))
+		return vmx_finish(cpu, VMXERR_VMPTRLD_ADDRESS);
+
+	if (has_current(cpu))
+		shadow_collect(cpu);
+	outcome = vmptrld(hpa);
+	if (outcome == VMX_SUCCEED) {
+		cpu->current_vmcs = hpa;
+		cpu->borrowed = borrow_find(&cpu->map, hpa);
+		if (shim_config.flags & SHIM_FLAG_SHADOW)
+			shadow_publish(cpu);
+	}
+	load_own(cpu);
+	if (outcome == VMX_SUCCEED)
+		shadow_link(cpu, true);
+	return vmx_finish(cpu, outcome);
+}
+
+static u64 handle_vmptrst(struct shim_cpu *cpu)
+{
+	if (!write_operand(cpu, &cpu->current_vmcs, sizeof(cpu->current_vmcs)))
+		return SHIM_RESUME;
+	return vmx_finish(cpu, VMX_SUCCEED);
+}
+
+/* ---- VMREAD, VMWRITE of what is not shadowed */
+
+static int read_current(struct shim_cpu *cpu, u64 field, u64 *value)
+{
+	int index = cpu->borrowed ? shim_host_field_index(field) : -1;
+	int outcome;
+
+	if (index >= 0) {
+		*value = cpu->borrowed->host[index];
+		return VMX_SUCCEED;
+	}
+	vmptrld(cpu->current_vmcs);
+	outcome = vmread_checked(field, value);
+	load_own(cpu);
+	return outcome;
+}
+
+static u64 handle_vmread(struct shim_cpu *cpu)
+{
+	struct vmx_operands op = vmx_decode(vmread(VMX_INSTRUCTION_INFO));
+	int outcome;
+	u64 value;
+
+	if (!has_current(cpu))
+		return vmx_finish(cpu, VMX_FAIL_INVALID);
+	outcome = read_current(cpu, host_register(cpu, op.reg2), &value);
+	if (outcome != VMX_SUCCEED)
+		return vmx_finish(cpu, outcome);
+	if (op.is_reg)
+		host_set_register(cpu, op.reg, value);
+	else if (!write_operand(cpu, &value, sizeof(value)))
+		return SHIM_RESUME;
+	return vmx_finish(cpu, VMX_SUCCEED);
+}
+
+static int write_current(struct shim_cpu *cpu, u64 field, u64 value)
+{
+	int index = cpu->borrowed ? shim_host_field_index(field) : -1;
+	int outcome;
+
+	if (index >= 0) {
+		cpu->borrowed->host[index] = shim_host_field_trim(index, value);
+		cpu->borrowed->checked = false;
+		return VMX_SUCCEED;
+	}
+	vmptrld(cpu->current_vmcs);
+	outcome = vmwrite_checked(field, value);
+	if (outcome == VMX_SUCCEED) {
+		if (cpu->borrowed && field == HOST_IA32_SYSENTER_CS)
+			cpu->borrowed->sysenter[0] = (u32)value;
+		else if (cpu->borrowed && field == HOST_IA32_SYSENTER_ESP)
+			cpu->borrowed->sysenter[1] = value;
+		else if (cpu->borrowed && field == HOST_IA32_SYSENTER_EIP)
+			cpu->borrowed->sysenter[2] = value;
+		shadow_store(cpu, field, value);
+	}
+	load_own(cpu);
+	return outcome;
+}
+
+static u64 handle_vmwrite(struct shim_cpu *cpu)
+{
+	struct vmx_operands op = vmx_decode(vmread(VMX_INSTRUCTION_INFO));
+	u64 value;
+
+	if (!has_current(cpu))
+		return vmx_finish(cpu, VMX_FAIL_INVALID);
+	if (op.is_reg)
+		value = host_register(cpu, op.reg);
+	else if (!read_operand(cpu, &value, sizeof(value)))
+		return SHIM_RESUME;
+	return vmx_finish(cpu, write_current(cpu, host_register(cpu, op.reg2), value));
+}
+
+/* ---- VMLAUNCH, VMRESUME */
+
+/* Make room in the map: one VMCS goes back to what the host wrote. */
+static struct borrowed *borrow(struct shim_cpu *cpu)
+{
+	if (!borrow_free_slot(&cpu->map))
+		guest_give_back(cpu, borrow_victim(&cpu->map, cpu->current_vmcs));
+	vmptrld(cpu->current_vmcs);
+	return borrow_add(&cpu->map, cpu->current_vmcs);
+}
+
+static bool host_state_ok(struct borrowed *slot)
+{
+	u64 host_efer = EFER_LMA;
+
+	if (slot->checked)
+		return true;
+	if (vmread(VM_EXIT_CONTROLS) & VM_EXIT_LOAD_IA32_EFER)
+		host_efer = vmread(HOST_IA32_EFER);
+	slot->checked = shim_host_state_valid(slot->host, host_efer,
+					      slot->host[H_CR4] & X86_CR4_LA57,
+					      &shim_config);
+	return slot->checked;
+}
+
+static u64 handle_vm_entry(struct shim_cpu *cpu, u32 reason)
+{
+	if (!has_current(cpu))
+		return vmx_finish(cpu, VMX_FAIL_INVALID);
+	if (vmread(GUEST_INTERRUPTIBILITY_INFO) & GUEST_INTR_STATE_MOV_SS)
+		return vmx_finish(cpu, VMXERR_ENTRY_MOV_SS);
+	/* An event of the host's comes before the guest; it enters again then. */
+	if (unlikely(host_takes_nmi(cpu) || cpu->mc_pending))
+		return SHIM_RESUME;
+
+	shadow_collect(cpu);
+	if (unlikely(!cpu->borrowed)) {
+		cpu->borrowed = borrow(cpu);
+		guest_install(cpu, cpu->borrowed);
+	}
+	if (unlikely(!host_state_ok(cpu->borrowed))) {
+		load_own(cpu);
+		return vmx_finish(cpu, VMXERR_ENTRY_HOST_STATE);
+	}
+	if (shim_config.flags & SHIM_FLAG_L1D_FLUSH)
+		wrmsr_safe(MSR_IA32_FLUSH_CMD, 1, 0);
+	cpu->in_guest = true;
+	return reason == EXIT_REASON_VMLAUNCH ? SHIM_LAUNCH : SHIM_RESUME;
+}
+
+static u64 handle_invalidate(struct shim_cpu *cpu, u32 reason)
+{
+	struct vmx_operands op = vmx_decode(vmread(VMX_INSTRUCTION_INFO));
+	u64 type = host_register(cpu, op.reg2);
+	struct vmx_descriptor desc;
+	int outcome;
+
+	if (!read_operand(cpu, &desc, sizeof(desc)))
+		return SHIM_RESUME;
+	load_current(cpu);
+	outcome = reason == EXIT_REASON_INVEPT ? invept(type, &desc) :
+						 invvpid(type, &desc);
+	load_own(cpu);
+	return vmx_finish(cpu, outcome);
+}
+
+static struct vmx_mode host_mode(struct shim_cpu *cpu)
+{
+	struct vmx_mode mode = {
+		.cr4_vmxe = vmread(CR4_READ_SHADOW) & X86_CR4_VMXE,
+		.vmxon = cpu->vmxon,
+		.pe = vmread(GUEST_CR0) & X86_CR0_PE,
+		.vm86 = vmread(GUEST_RFLAGS) & X86_EFLAGS_VM,
+		.lma = vmread(GUEST_IA32_EFER) & EFER_LMA,
+		.cs_l = vmread(GUEST_CS_AR_BYTES) & AR_L,
+		.cpl = host_cpl(),
+	};
+
+	return mode;
+}
+
+static u64 dispatch(struct shim_cpu *cpu, u32 reason)
+{
+	switch (reason) {
+	case EXIT_REASON_VMRESUME:
+	case EXIT_REASON_VMLAUNCH:
+		return handle_vm_entry(cpu, reason);
+	case EXIT_REASON_VMREAD:
+		return handle_vmread(cpu);
+	case EXIT_REASON_VMWRITE:
+		return handle_vmwrite(cpu);
+	case EXIT_REASON_VMPTRLD:
+		return handle_vmptrld(cpu);
+	case EXIT_REASON_VMPTRST:
+		return handle_vmptrst(cpu);
+	case EXIT_REASON_VMCLEAR:
+		return handle_vmclear(cpu);
+	case EXIT_REASON_VMON:
+		return handle_vmxon(cpu);
+	case EXIT_REASON_VMOFF:
+		return handle_vmxoff(cpu);
+	case EXIT_REASON_VMCALL:
+		/* No dual-monitor treatment of SMM: that is all VMCALL could do. */
+		return vmx_finish(cpu, VMXERR_VMCALL_IN_ROOT);
+	}
+	return handle_invalidate(cpu, reason);
+}
+
+/* A VMX instruction of the host; VMCALL if it is none for the shim. */
+u64 handle_vmx_instruction(struct shim_cpu *cpu, u32 reason)
+{
+	struct vmx_mode mode = host_mode(cpu);
+
+	switch (vmx_check_mode(reason, &mode)) {
+	case VMX_CHECK_UD:
+		host_inject(cpu, UD_VECTOR, false, 0);
+		return SHIM_RESUME;
+	case VMX_CHECK_GP:
+		host_inject(cpu, GP_VECTOR, true, 0);
+		return SHIM_RESUME;
+	case VMX_CHECK_OK:
+		break;
+	}
+	return dispatch(cpu, reason);
+}

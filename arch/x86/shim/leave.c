@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Give the CPU back to the host.  The last VM entry is made to fail: the CPU
+ * then loads the host state of the VMCS, which is the host's own by then, and
+ * goes on in the host's return path (arch/x86/refresh).  Nothing of the shim
+ * is mapped where the host runs, and nothing of the host where the shim runs.
+ */
+#include "shim.h"
+#include "vmx_ops.h"
+
+static struct shim_segment segment(u32 number)
+{
+	struct shim_segment segment = {
+		.selector = vmread(GUEST_ES_SELECTOR + 2 * number),
+		.base = vmread(GUEST_ES_BASE + 2 * number),
+		.limit = vmread(GUEST_ES_LIMIT + 2 * number),
+		.access = vmread(GUEST_ES_AR_BYTES + 2 * number),
+	};
+
+	return segment;
+}
+
+static void save_context(struct shim_cpu *cpu, struct shim_context *ctx)
+{
+	u32 i;
+
+	for (i = 0; i < 16; i++)
+		ctx->regs[i] = cpu->regs->r[i];
+	ctx->rip = vmread(GUEST_RIP);
+	ctx->cs = vmread(GUEST_CS_SELECTOR);
+	ctx->rflags = vmread(GUEST_RFLAGS);
+	ctx->rsp = vmread(GUEST_RSP);
+	ctx->ss = vmread(GUEST_SS_SELECTOR);
+	ctx->cr0 = vmread(GUEST_CR0);
+	ctx->cr3 = vmread(GUEST_CR3);
+	ctx->cr4 = (vmread(GUEST_CR4) & ~X86_CR4_VMXE) |
+		   (vmread(CR4_READ_SHADOW) & X86_CR4_VMXE);
+	ctx->efer = vmread(GUEST_IA32_EFER);
+	ctx->dr7 = vmread(GUEST_DR7);
+	ctx->debugctl = vmread(GUEST_IA32_DEBUGCTL);
+	ctx->sysenter_cs = vmread(GUEST_SYSENTER_CS);
+	ctx->sysenter_esp = vmread(GUEST_SYSENTER_ESP);
+	ctx->sysenter_eip = vmread(GUEST_SYSENTER_EIP);
+	ctx->gdt_base = vmread(GUEST_GDTR_BASE);
+	ctx->gdt_limit = vmread(GUEST_GDTR_LIMIT);
+	ctx->idt_base = vmread(GUEST_IDTR_BASE);
+	ctx->idt_limit = vmread(GUEST_IDTR_LIMIT);
+	ctx->es = segment(0);
+	ctx->ds = segment(3);
+	ctx->fs = segment(4);
+	ctx->gs = segment(5);
+	ctx->ldtr = segment(6);
+	ctx->tr = segment(7);
+	ctx->current_vmcs = cpu->current_vmcs;
+	ctx->vmxon = cpu->vmxon;
+	ctx->nmi = cpu->nmi_pending;
+}
+
+/* Selectors that host state can hold; the return path loads the others. */
+static u64 host_selector(u16 selector)
+{
+	return selector & 7 ? 0 : selector;
+}
+
+static void load_host_state(struct shim_cpu *cpu, const struct shim_context *ctx)
+{
+	vmwrite(HOST_CR0, ctx->cr0);
+	vmwrite(HOST_CR3, ctx->cr3);
+	vmwrite(HOST_CR4, ctx->cr4 | X86_CR4_VMXE);
+	vmwrite(HOST_CS_SELECTOR, cpu->boot.return_cs);
+	vmwrite(HOST_SS_SELECTOR, cpu->boot.return_ss);
+	vmwrite(HOST_DS_SELECTOR, host_selector(ctx->ds.selector));
+	vmwrite(HOST_ES_SELECTOR, host_selector(ctx->es.selector));
+	vmwrite(HOST_FS_SELECTOR, host_selector(ctx->fs.selector));
+	vmwrite(HOST_GS_SELECTOR, host_selector(ctx->gs.selector));
+	vmwrite(HOST_TR_SELECTOR, ctx->tr.selector);
+	vmwrite(HOST_FS_BASE, ctx->fs.base);
+	vmwrite(HOST_GS_BASE, ctx->gs.base);
+	vmwrite(HOST_TR_BASE, ctx->tr.base);
+	vmwrite(HOST_GDTR_BASE, ctx->gdt_base);
+	vmwrite(HOST_IDTR_BASE, ctx->idt_base);
+	vmwrite(HOST_IA32_SYSENTER_CS, ctx->sysenter_cs);
+	vmwrite(HOST_IA32_SYSENTER_ESP, ctx->sysenter_esp);
+	vmwrite(HOST_IA32_SYSENTER_EIP, ctx->sysenter_eip);
+	vmwrite(HOST_IA32_EFER, ctx->efer);
+	vmwrite(HOST_RSP, cpu->boot.return_rsp);
+	vmwrite(HOST_RIP, cpu->boot.return_rip);
+}
+
+/*
+ * What VPID 0 has cached is from before the launch, and the host has changed its
+ * page tables since; toggling PGE drops all of it.  The shim's own translations
+ * are for addresses that the host does not use.
+ */
+static void flush_tlb(void)
+{
+	u64 cr4 = read_cr4();
+
+	load_cr4(cr4 ^ X86_CR4_PGE);
+	load_cr4(cr4);
+}
+
+/* Point of no return: nothing behind this fails. */
+u64 shim_leave(struct shim_cpu *cpu)
+{
+	struct shim_context *ctx = &cpu->shared->context;
+
+	if (cpu->current_vmcs != SHIM_NO_VMCS)
+		shadow_collect(cpu);
+	guest_give_back_all(cpu);
+	vmptrld(cpu->boot.vmcs_hpa);
+	save_context(cpu, ctx);
+	load_host_state(cpu, ctx);
+	vmwrite(VM_ENTRY_INTR_INFO_FIELD, 0);
+	/* Bit 1 of RFLAGS is always set: VM entry fails on the guest state. */
+	vmwrite(GUEST_RFLAGS, 0);
+	flush_tlb();
+	cpu->leaving = true;
+	cpu->shared->state = cpu->panicked ? SHIM_STATE_PANIC : SHIM_STATE_BARE;
+	return SHIM_RESUME;
+}
+
+/* The return path is mapped by the page tables that the host runs on now. */
+static bool can_leave(struct shim_cpu *cpu)
+{
+	struct mem_fault fault;
+	u64 hpa;
+
+	if (vmread(GUEST_INTERRUPTIBILITY_INFO) & GUEST_INTR_STATE_NMI)
+		return false;
+	/* It uses no SMAP exception: supervisor pages. */
+	return !(vmread(VM_ENTRY_INTR_INFO_FIELD) & INTR_VALID) &&
+	       mem_translate(cpu->boot.return_rip, false, &hpa, &fault);
+}
+
+static void step(bool on)
+{
+	u64 controls = vmread(CPU_BASED_VM_EXEC_CONTROL);
+
+	vmwrite(CPU_BASED_VM_EXEC_CONTROL, on ?
+		controls | CPU_BASED_MONITOR_TRAP_FLAG :
+		controls & ~(u64)CPU_BASED_MONITOR_TRAP_FLAG);
+}
+
+u64 handle_leave_step(struct shim_cpu *cpu)
+{
+	if (!can_leave(cpu))
+		return SHIM_RESUME;
+	step(false);
+	return shim_leave(cpu);
+}
+
+/*
+ * Give up: say why and give the CPU back, at once if the host's kernel is
+ * mapped.  It is not while user code runs with page-table isolation: make the
+ * host enter its kernel and step until the return path can be reached.
+ */
+u64 shim_panic(struct shim_cpu *cpu, const char *why, u64 detail)
+{
+	console_print("shim: cpu %d: panic: %s (%llx)\n", cpu->boot.cpu, why, detail);
+	console_print("shim: host rip %llx rsp %llx cr3 %llx reason %x qualification %llx\n",
+		      vmread(GUEST_RIP), vmread(GUEST_RSP), vmread(GUEST_CR3),
+		      (u32)vmread(VM_EXIT_REASON), vmread(EXIT_QUALIFICATION));
+	cpu->panicked = true;
+	if (can_leave(cpu))
+		return shim_leave(cpu);
+	if (host_cpl() && !cpu->injected)
+		host_inject(cpu, GP_VECTOR, true, 0);
+	step(true);
+	return SHIM_RESUME;
+}

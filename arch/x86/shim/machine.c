@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Instructions of the host that always leave to the shim, and are then executed
+ * as they are: the host keeps its hardware interface.
+ */
+#include "shim.h"
+#include "vmx_ops.h"
+
+#define CPUID_FEATURES		1
+#define CPUID_1_ECX_OSXSAVE	BIT(27)
+#define CPUID_EXTENDED_FEATURES	7
+#define CPUID_7_ECX_OSPKE	BIT(4)
+#define X86_CR4_OSXSAVE		BIT(18)
+#define X86_CR4_PKE		BIT(22)
+
+#define CR_ACCESS_REGISTER(q)	((q) & 15)
+#define CR_ACCESS_TYPE(q)	((q) >> 4 & 3)
+#define CR_ACCESS_GPR(q)	((q) >> 8 & 15)
+#define CR_ACCESS_MOV_TO	0
+
+static u32 mirror_bit(u32 value, u64 mask, bool set)
+{
+	return set ? value | mask : value & ~(u32)mask;
+}
+
+void handle_cpuid(struct shim_cpu *cpu)
+{
+	u64 *r = cpu->regs->r;
+	u32 leaf = r[R_RAX], ask = r[R_RCX];
+	u32 eax = leaf, ebx, ecx = ask, edx;
+
+	asm volatile("cpuid" : "+a" (eax), "=b" (ebx), "+c" (ecx), "=d" (edx));
+	/* Two bits tell of CR4, which is the shim's here. */
+	if (leaf == CPUID_FEATURES)
+		ecx = mirror_bit(ecx, CPUID_1_ECX_OSXSAVE,
+				 vmread(GUEST_CR4) & X86_CR4_OSXSAVE);
+	else if (leaf == CPUID_EXTENDED_FEATURES && !ask)
+		ecx = mirror_bit(ecx, CPUID_7_ECX_OSPKE,
+				 vmread(GUEST_CR4) & X86_CR4_PKE);
+	else if (leaf == SHIM_CPUID_LEAF && ask == SHIM_CPUID_ASK) {
+		eax = SHIM_ABI_VERSION;
+		ebx = SHIM_CPUID_EBX;
+		ecx = 0;
+		edx = 0;
+	}
+	r[R_RAX] = eax;
+	r[R_RBX] = ebx;
+	r[R_RCX] = ecx;
+	r[R_RDX] = edx;
+	host_skip_instruction();
+}
+
+/* MSRs outside the two ranges of the bitmap; the CPU knows which ones exist. */
+void handle_rdmsr(struct shim_cpu *cpu)
+{
+	u64 *r = cpu->regs->r;
+	u32 low, high;
+
+	if (!rdmsr_safe(r[R_RCX], &low, &high)) {
+		host_inject(cpu, GP_VECTOR, true, 0);
+		return;
+	}
+	r[R_RAX] = low;
+	r[R_RDX] = high;
+	host_skip_instruction();
+}
+
+void handle_wrmsr(struct shim_cpu *cpu)
+{
+	u64 *r = cpu->regs->r;
+
+	if (!wrmsr_safe(r[R_RCX], r[R_RAX], r[R_RDX])) {
+		host_inject(cpu, GP_VECTOR, true, 0);
+		return;
+	}
+	host_skip_instruction();
+}
+
+void handle_xsetbv(struct shim_cpu *cpu)
+{
+	u64 *r = cpu->regs->r;
+
+	if (host_cpl() || !xsetbv_safe(r[R_RCX], r[R_RAX], r[R_RDX])) {
+		host_inject(cpu, GP_VECTOR, true, 0);
+		return;
+	}
+	host_skip_instruction();
+}
+
+static bool write_cr4(struct shim_cpu *cpu, u64 value)
+{
+	u64 old = vmread(GUEST_CR4);
+	bool lma = vmread(GUEST_IA32_EFER) & EFER_LMA;
+
+	old = (old & ~X86_CR4_VMXE) | (vmread(CR4_READ_SHADOW) & X86_CR4_VMXE);
+	if (!shim_cr4_valid(old, value, lma, vmread(GUEST_CR3), cpu->vmxon,
+			    &shim_config))
+		return false;
+	vmwrite(CR4_READ_SHADOW, value);
+	vmwrite(GUEST_CR4, value | shim_config.cr4_fixed0);
+	host_flush_tlb();
+	return true;
+}
+
+static bool write_cr0(struct shim_cpu *cpu, u64 value)
+{
+	u64 access = vmread(GUEST_CS_AR_BYTES);
+	bool long_code = vmread(GUEST_IA32_EFER) & EFER_LMA && access & AR_L;
+
+	if (!shim_cr0_valid(value, vmread(GUEST_CR4), long_code, cpu->vmxon,
+			    &shim_config))
+		return false;
+	vmwrite(CR0_READ_SHADOW, value);
+	vmwrite(GUEST_CR0, value | X86_CR0_NE);
+	host_flush_tlb();
+	return true;
+}
+
+/* False: an access that the masks do not let exit. */
+bool handle_cr_access(struct shim_cpu *cpu)
+{
+	u64 qual = vmread(EXIT_QUALIFICATION), value;
+	bool ok;
+
+	if (CR_ACCESS_TYPE(qual) != CR_ACCESS_MOV_TO)
+		return false;
+	value = host_register(cpu, CR_ACCESS_GPR(qual));
+	if (CR_ACCESS_REGISTER(qual) == 4)
+		ok = write_cr4(cpu, value);
+	else if (CR_ACCESS_REGISTER(qual) == 0)
+		ok = write_cr0(cpu, value);
+	else
+		return false;
+	if (ok)
+		host_skip_instruction();
+	else
+		host_inject(cpu, GP_VECTOR, true, 0);
+	return true;
+}
+
+/* The host shut its CPU down: so does the machine, as without the shim. */
+void shim_shutdown(void)
+{
+	struct {
+		u16 limit;
+		u64 base;
+	} __packed none = { };
+
+	for (;;)
+		asm volatile("lidt %0; int3" : : "m" (none));
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Operands of the host's instructions in memory: walk the host's page tables as
+ * the CPU would for an access with CPL 0, and copy through the shim's own map of
+ * all memory.
+ */
+#include "shim.h"
+#include "vmx_ops.h"
+
+#define PTE_P		BIT(0)
+#define PTE_W		BIT(1)
+#define PTE_U		BIT(2)
+#define PTE_A		BIT(5)
+#define PTE_D		BIT(6)
+#define PTE_PS		BIT(7)
+#define PTE_ADDRESS	0x000ffffffffff000ull
+
+#define PF_PRESENT	0x1u
+#define PF_WRITE	0x2u
+
+static bool direct_map_has(u64 hpa)
+{
+	/* The host's map of the shim's memory is a page of nothing. */
+	if (hpa - shim_config.reserve_hpa < shim_config.reserve_size)
+		return false;
+	return hpa < SHIM_DIRECT_SIZE;
+}
+
+static void *direct_map(u64 hpa)
+{
+	return (void *)(SHIM_VA_DIRECT + hpa);
+}
+
+static bool page_fault(struct mem_fault *fault, u64 gva, u32 code)
+{
+	fault->vector = PF_VECTOR;
+	fault->code = code;
+	fault->address = gva;
+	return false;
+}
+
+struct walk {
+	u64	entry;
+	int	level;
+	bool	writable, user;
+};
+
+/* Down to the leaf; false if an entry is not present. */
+static bool walk_down(u64 gva, struct walk *walk, bool write)
+{
+	u64 table = vmread(GUEST_CR3) & PTE_ADDRESS, *slot;
+	u64 bits = PTE_A;
+
+	walk->level = vmread(GUEST_CR4) & X86_CR4_LA57 ? 5 : 4;
+	walk->writable = true;
+	walk->user = true;
+	for (;;) {
+		if (!direct_map_has(table))
+			return false;
+		slot = (u64 *)direct_map(table) +
+		       (gva >> (12 + 9 * (walk->level - 1)) & 511);
+		walk->entry = __atomic_load_n(slot, __ATOMIC_RELAXED);
+		if (!(walk->entry & PTE_P) ||
+		    walk->entry & PTE_ADDRESS & ~shim_config.phys_mask)
+			return false;
+		walk->writable &= !!(walk->entry & PTE_W);
+		walk->user &= !!(walk->entry & PTE_U);
+		if (walk->level == 1 || (walk->level <= 3 && walk->entry & PTE_PS))
+			break;
+		if (!(walk->entry & PTE_A))
+			__atomic_or_fetch(slot, PTE_A, __ATOMIC_RELAXED);
+		table = walk->entry & PTE_ADDRESS;
+		walk->level--;
+	}
+	if (write && walk->writable)
+		bits |= PTE_D;
+	if ((walk->entry & bits) != bits)
+		__atomic_or_fetch(slot, bits, __ATOMIC_RELAXED);
+	return true;
+}
+
+bool mem_translate(u64 gva, bool write, u64 *hpa, struct mem_fault *fault)
+{
+	u32 code = write ? PF_WRITE : 0;
+	struct walk walk;
+	u64 offset_mask;
+
+	if (!shim_is_canonical(gva, vmread(GUEST_CR4) & X86_CR4_LA57)) {
+		fault->vector = GP_VECTOR;
+		fault->code = 0;
+		return false;
+	}
+	if (!walk_down(gva, &walk, write))
+		return page_fault(fault, gva, code);
+	if (write && !walk.writable && vmread(GUEST_CR0) & X86_CR0_WP)
+		return page_fault(fault, gva, code | PF_PRESENT);
+	if (walk.user && vmread(GUEST_CR4) & X86_CR4_SMAP &&
+	    !(vmread(GUEST_RFLAGS) & X86_EFLAGS_AC))
+		return page_fault(fault, gva, code | PF_PRESENT);
+
+	offset_mask = BIT(12 + 9 * (walk.level - 1)) - 1;
+	*hpa = (walk.entry & PTE_ADDRESS & ~offset_mask) | (gva & offset_mask);
+	if (!direct_map_has(*hpa)) {
+		fault->vector = GP_VECTOR;
+		fault->code = 0;
+		return false;
+	}
+	return true;
+}
+
+static void copy(void *to, const void *from, u32 size)
+{
+	asm volatile("rep movsb"
+		     : "+D" (to), "+S" (from), "+c" (size) : : "memory");
+}
+
+static bool access(u64 gva, void *data, u32 size, bool write,
+		   struct mem_fault *fault)
+{
+	u64 hpa[2] = { };
+	u32 first = SHIM_PAGE - (gva & (SHIM_PAGE - 1));
+
+	if (first > size)
+		first = size;
+	/* Both pages first: an access that faults has no effect. */
+	if (!mem_translate(gva, write, &hpa[0], fault))
+		return false;
+	if (first < size && !mem_translate(gva + first, write, &hpa[1], fault))
+		return false;
+	if (write) {
+		copy(direct_map(hpa[0]), data, first);
+		copy(direct_map(hpa[1]), (u8 *)data + first, size - first);
+	} else {
+		copy(data, direct_map(hpa[0]), first);
+		copy((u8 *)data + first, direct_map(hpa[1]), size - first);
+	}
+	return true;
+}
+
+bool mem_read(u64 gva, void *data, u32 size, struct mem_fault *fault)
+{
+	return access(gva, data, size, false, fault);
+}
+
+bool mem_write(u64 gva, const void *data, u32 size, struct mem_fault *fault)
+{
+	return access(gva, (void *)data, size, true, fault);
+}

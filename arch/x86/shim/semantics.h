@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The pure parts of the shim: they touch no CPU state, so the unit tests of
+ * selftests/unit compile and run them on the build machine.
+ */
+#ifndef SHIM_SEMANTICS_H
+#define SHIM_SEMANTICS_H
+
+#include "types.h"
+#include "vmcs.h"
+#include "../../../include/refresh/shim.h"
+
+/* Numbers that VMX instructions leave in VM_INSTRUCTION_ERROR (SDM 3C). */
+enum vmx_error {
+	VMXERR_VMCALL_IN_ROOT		= 1,
+	VMXERR_VMCLEAR_ADDRESS		= 2,
+	VMXERR_VMCLEAR_VMXON		= 3,
+	VMXERR_ENTRY_CONTROLS		= 7,
+	VMXERR_ENTRY_HOST_STATE		= 8,
+	VMXERR_VMPTRLD_ADDRESS		= 9,
+	VMXERR_VMPTRLD_VMXON		= 10,
+	VMXERR_UNKNOWN_FIELD		= 12,
+	VMXERR_VMXON_IN_ROOT		= 15,
+	VMXERR_ENTRY_MOV_SS		= 26,
+};
+
+/* Outcome of a VMX instruction: a number above, or one of these. */
+#define VMX_SUCCEED		0
+#define VMX_FAIL_INVALID	(-1)
+#define VMX_FAIL_BY_CPU		(-2)	/* failed, the CPU has stored the number */
+
+/* What comes before the instruction itself. */
+enum vmx_check { VMX_CHECK_OK, VMX_CHECK_UD, VMX_CHECK_GP };
+
+struct vmx_mode {
+	bool	cr4_vmxe;	/* as the host sees it */
+	bool	vmxon;		/* the host is in VMX operation */
+	bool	pe;
+	bool	vm86;
+	bool	lma;
+	bool	cs_l;
+	u8	cpl;
+};
+
+enum vmx_check vmx_check_mode(u32 reason, const struct vmx_mode *mode);
+u64 vmx_result_flags(u64 rflags, int outcome, bool has_current);
+int vmx_check_pointer(u64 hpa, u64 phys_mask, u64 reserve_hpa, u64 reserve_size);
+
+/* A decoded operand of a VMX instruction. */
+struct vmx_operands {
+	bool	is_reg;		/* the operand that may be memory is a register */
+	u8	reg;		/* number of it */
+	u8	reg2;		/* number of the operand that is always a register */
+	u8	addr_size;	/* bytes */
+	u8	segment;	/* 0 ES to 5 GS */
+	bool	has_base, has_index;
+	u8	base, index, scale;
+};
+
+struct vmx_operands vmx_decode(u32 info);
+u64 vmx_linear_address(const struct vmx_operands *op, u64 displacement,
+		       const u64 *regs, u64 segment_base, bool long_mode);
+
+int shim_host_field_index(u64 field);
+u64 shim_host_field_trim(int index, u64 value);
+bool shim_host_state_valid(const u64 *host, u64 entry_efer, bool la57,
+			   const struct shim_config *config);
+
+/* Index of each field in the saved 17. */
+enum {
+	H_ES, H_CS, H_SS, H_DS, H_FS, H_GS, H_TR, H_CR0, H_CR3, H_CR4,
+	H_FS_BASE, H_GS_BASE, H_TR_BASE, H_GDTR_BASE, H_IDTR_BASE, H_RSP, H_RIP,
+	H_NR,
+};
+
+bool shim_cr4_valid(u64 old, u64 value, bool lma, u64 cr3, bool vmxon,
+		    const struct shim_config *config);
+bool shim_cr0_valid(u64 value, u64 cr4, bool lma_cs_l, bool vmxon,
+		    const struct shim_config *config);
+bool shim_is_canonical(u64 gva, bool la57);
+
+/*
+ * One VMCS of the host that carries the shim's host state.  It is active on
+ * this CPU; @host is what the host believes to be in it.
+ */
+struct borrowed {
+	u64	hpa;
+	u64	host[SHIM_NR_HOST_FIELDS];
+	u64	sysenter[3];	/* HOST_IA32_SYSENTER_CS, _ESP, _EIP */
+	u64	used;		/* for the choice of a victim */
+	bool	checked;	/* @host has been found valid */
+};
+
+#define SHIM_NR_BORROWED	32
+
+struct borrow_map {
+	struct borrowed	slot[SHIM_NR_BORROWED];
+	u64		clock;
+};
+
+void borrow_init(struct borrow_map *map);
+struct borrowed *borrow_find(struct borrow_map *map, u64 hpa);
+struct borrowed *borrow_free_slot(struct borrow_map *map);
+struct borrowed *borrow_victim(struct borrow_map *map, u64 current_hpa);
+struct borrowed *borrow_add(struct borrow_map *map, u64 hpa);
+void borrow_drop(struct borrowed *slot);
+
+#endif /* SHIM_SEMANTICS_H */

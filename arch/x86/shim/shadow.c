@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VMCS shadowing: the host's VMREADs and VMWRITEs of the fields that it uses at
+ * every exit go to a shadow VMCS, without an exit to the shim.
+ *
+ * cpu->shadow[] is what the shadow VMCS holds: RO fields first, RW fields from
+ * SHIM_MAX_SHADOW on.  The shadow VMCS is cleared after each use, as the CPU may
+ * otherwise keep parts of it out of memory while it is linked.
+ */
+#include "shim.h"
+#include "vmx_ops.h"
+
+#define RW(i)	(SHIM_MAX_SHADOW + (i))
+
+void shadow_enable(struct shim_cpu *cpu, bool on)
+{
+	u64 controls = vmread(SECONDARY_VM_EXEC_CONTROL);
+
+	if (!(shim_config.flags & SHIM_FLAG_SHADOW))
+		return;
+	vmwrite(SECONDARY_VM_EXEC_CONTROL, on ?
+		controls | SECONDARY_EXEC_SHADOW_VMCS :
+		controls & ~(u64)SECONDARY_EXEC_SHADOW_VMCS);
+}
+
+void shadow_link(struct shim_cpu *cpu, bool on)
+{
+	if (!(shim_config.flags & SHIM_FLAG_SHADOW) || cpu->shadowing == on)
+		return;
+	vmwrite(VMCS_LINK_POINTER, on ? cpu->boot.shadow_hpa : SHIM_NO_VMCS);
+	cpu->shadowing = on;
+}
+
+/* Once per launch: the region holds what cpu->shadow[] says. */
+void shadow_init(struct shim_cpu *cpu)
+{
+	u32 i;
+
+	if (!(shim_config.flags & SHIM_FLAG_SHADOW))
+		return;
+	vmptrld(cpu->boot.shadow_hpa);
+	for (i = 0; i < shim_config.nr_ro; i++)
+		vmwrite(shim_config.ro[i], cpu->shadow[i]);
+	for (i = 0; i < shim_config.nr_rw; i++)
+		vmwrite(shim_config.rw[i], cpu->shadow[RW(i)]);
+	vmclear(cpu->boot.shadow_hpa);
+}
+
+static u64 read_field(struct shim_cpu *cpu, u32 field)
+{
+	if (field == HOST_RSP && cpu->borrowed)
+		return cpu->borrowed->host[H_RSP];
+	return vmread(field);
+}
+
+/*
+ * Copy the host's current VMCS, which is current here, to the shadow VMCS.
+ * Leaves no VMCS current.
+ */
+void shadow_publish(struct shim_cpu *cpu)
+{
+	u32 changed = 0, i;
+	u64 value;
+
+	for (i = 0; i < shim_config.nr_ro; i++) {
+		value = vmread(shim_config.ro[i]);
+		if (value == cpu->shadow[i])
+			continue;
+		cpu->shadow[i] = value;
+		changed |= 1u << i;
+	}
+	for (i = 0; i < shim_config.nr_rw; i++) {
+		value = read_field(cpu, shim_config.rw[i]);
+		if (value == cpu->shadow[RW(i)])
+			continue;
+		cpu->shadow[RW(i)] = value;
+		changed |= 1u << RW(i);
+	}
+
+	vmptrld(cpu->boot.shadow_hpa);
+	while (changed) {
+		i = __builtin_ctz(changed);
+		changed &= changed - 1;
+		vmwrite(i < SHIM_MAX_SHADOW ? shim_config.ro[i] :
+			shim_config.rw[i - SHIM_MAX_SHADOW], cpu->shadow[i]);
+	}
+	vmclear(cpu->boot.shadow_hpa);
+}
+
+static void write_field(struct shim_cpu *cpu, u32 field, u64 value)
+{
+	if (field == HOST_RSP && cpu->borrowed)
+		cpu->borrowed->host[H_RSP] = value;
+	else
+		vmwrite(field, value);
+}
+
+/*
+ * Copy what the host wrote into the shadow VMCS to its current VMCS, which is
+ * current afterwards.
+ */
+void shadow_collect(struct shim_cpu *cpu)
+{
+	u32 changed = 0, i;
+	u64 value;
+
+	if (cpu->shadowing) {
+		vmptrld(cpu->boot.shadow_hpa);
+		for (i = 0; i < shim_config.nr_rw; i++) {
+			value = vmread(shim_config.rw[i]);
+			if (value == cpu->shadow[RW(i)])
+				continue;
+			cpu->shadow[RW(i)] = value;
+			changed |= 1u << i;
+		}
+		vmclear(cpu->boot.shadow_hpa);
+	}
+
+	vmptrld(cpu->current_vmcs);
+	while (changed) {
+		i = __builtin_ctz(changed);
+		changed &= changed - 1;
+		write_field(cpu, shim_config.rw[i], cpu->shadow[RW(i)]);
+	}
+}
+
+/*
+ * The host wrote a field by an exit: read-only fields of the shadow VMCS must
+ * follow.  Leaves no VMCS current if the field is one of them.
+ */
+void shadow_store(struct shim_cpu *cpu, u64 field, u64 value)
+{
+	u32 i;
+
+	if (!cpu->shadowing)
+		return;
+	for (i = 0; i < shim_config.nr_ro; i++) {
+		if (shim_config.ro[i] != field)
+			continue;
+		cpu->shadow[i] = value;
+		vmptrld(cpu->boot.shadow_hpa);
+		vmwrite(field, value);
+		vmclear(cpu->boot.shadow_hpa);
+		return;
+	}
+}

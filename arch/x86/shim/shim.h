@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Interfaces between the files of the shim.  "host" is the OS that owns the
+ * machine and runs in VMX non-root operation above the shim; "guest" is what
+ * the host's own hypervisor runs.
+ */
+#ifndef SHIM_SHIM_H
+#define SHIM_SHIM_H
+
+#include "semantics.h"
+
+/* General registers by their number in instructions; slot 4 is the shim's. */
+struct shim_regs {
+	u64 r[16];
+};
+
+enum { R_RAX, R_RCX, R_RDX, R_RBX, R_HOW };
+
+/* How start.S goes on: which instruction enters the current VMCS. */
+enum shim_how { SHIM_RESUME, SHIM_LAUNCH };
+
+/* The private part of a CPU's area. */
+struct shim_cpu {
+	struct shim_boot	boot;
+	struct shim_shared	*shared;
+	struct shim_regs	*regs;		/* of the exit being handled */
+	u64			current_vmcs;	/* of the host, or SHIM_NO_VMCS */
+	struct borrowed		*borrowed;	/* its entry, if it is borrowed */
+	bool			ready;
+	bool			vmxon;		/* the host is in VMX operation */
+	bool			in_guest;	/* a VMCS of the host is to run */
+	bool			injected;	/* an event waits for VM entry */
+	bool			nmi_pending, mc_pending, nmi_window;
+	bool			leaving;
+	bool			panicked;	/* leave as soon as possible */
+	bool			panicking;	/* a fault in the shim is fatal */
+	bool			shadowing;	/* the link pointer is set */
+	u64			shadow[2 * SHIM_MAX_SHADOW];
+	struct borrow_map	map;
+};
+
+/* An instruction that may fault, and where to go on then. */
+struct fixup {
+	u64 insn, landing;
+};
+
+extern struct shim_header shim_header;
+
+#define shim_config	(shim_header.config)
+
+/* shim.lds */
+extern char shim_end[];
+extern const struct fixup fixup_table[], fixup_table_end[];
+
+/* start.S */
+extern char shim_vm_exit[], shim_trap_stubs[];
+void __noreturn shim_reenter(struct shim_regs *regs, u64 how);
+void shim_unblock_nmi(void);
+
+/* exit.c: called by start.S */
+u64 shim_handle_exit(struct shim_cpu *cpu, struct shim_regs *regs);
+u64 shim_late_nmi(struct shim_cpu *cpu, struct shim_regs *regs, u64 how);
+u64 shim_entry_failed(struct shim_cpu *cpu, struct shim_regs *regs, u64 rflags);
+
+/* host.c: what exits of the host need */
+u64 host_register(struct shim_cpu *cpu, int number);
+void host_set_register(struct shim_cpu *cpu, int number, u64 value);
+u8 host_cpl(void);
+void host_skip_instruction(void);
+void host_inject(struct shim_cpu *cpu, u8 vector, bool has_code, u32 code);
+void host_deliver_pending(struct shim_cpu *cpu);
+bool host_takes_nmi(struct shim_cpu *cpu);
+void host_flush_tlb(void);
+
+/* insn.c */
+u64 handle_vmx_instruction(struct shim_cpu *cpu, u32 reason);
+u64 vmx_finish(struct shim_cpu *cpu, int outcome);
+
+/* machine.c */
+void handle_cpuid(struct shim_cpu *cpu);
+void handle_rdmsr(struct shim_cpu *cpu);
+void handle_wrmsr(struct shim_cpu *cpu);
+void handle_xsetbv(struct shim_cpu *cpu);
+bool handle_cr_access(struct shim_cpu *cpu);
+void __noreturn shim_shutdown(void);
+
+/* guest.c */
+void guest_install(struct shim_cpu *cpu, struct borrowed *slot);
+void guest_give_back(struct shim_cpu *cpu, struct borrowed *slot);
+void guest_give_back_all(struct shim_cpu *cpu);
+void guest_reflect(struct shim_cpu *cpu, u32 reason);
+
+/* shadow.c */
+void shadow_init(struct shim_cpu *cpu);
+void shadow_publish(struct shim_cpu *cpu);
+void shadow_collect(struct shim_cpu *cpu);
+void shadow_store(struct shim_cpu *cpu, u64 field, u64 value);
+void shadow_enable(struct shim_cpu *cpu, bool on);
+void shadow_link(struct shim_cpu *cpu, bool on);
+
+/* mem.c */
+struct mem_fault {
+	u8	vector;
+	u32	code;
+	u64	address;
+};
+
+bool mem_translate(u64 gva, bool write, u64 *hpa, struct mem_fault *fault);
+bool mem_read(u64 gva, void *data, u32 size, struct mem_fault *fault);
+bool mem_write(u64 gva, const void *data, u32 size, struct mem_fault *fault);
+
+/* leave.c */
+u64 shim_leave(struct shim_cpu *cpu);
+u64 shim_panic(struct shim_cpu *cpu, const char *why, u64 detail);
+u64 handle_leave_step(struct shim_cpu *cpu);
+
+/* console.c */
+void console_print(const char *format, ...) __printf(1, 2);
+
+#endif /* SHIM_SHIM_H */

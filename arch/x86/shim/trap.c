@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Exceptions in the shim: fixups, machine checks, and bugs.
+ */
+#include "shim.h"
+#include "vmx_ops.h"
+
+/* As start.S pushes it. */
+struct trap_frame {
+	u64 r[16];
+	u64 vector, code;
+	u64 rip, cs, rflags, rsp, ss;
+};
+
+/* All stacks lie in the CPU's area, which is aligned to its size. */
+static struct shim_cpu *this_cpu(const void *on_stack)
+{
+	u64 area = (u64)on_stack & ~(u64)(SHIM_AREA_SIZE - 1);
+
+	return (struct shim_cpu *)(area + SHIM_AREA_PRIVATE);
+}
+
+static bool fix_up(struct trap_frame *frame)
+{
+	const struct fixup *fixup;
+
+	for (fixup = fixup_table; fixup < fixup_table_end; fixup++) {
+		if (fixup->insn != frame->rip)
+			continue;
+		frame->rip = fixup->landing;
+		return true;
+	}
+	return false;
+}
+
+void shim_handle_trap(struct trap_frame *frame);
+
+/*
+ * A bug in the shim costs the host the shim, not the machine: what it was doing
+ * for the host is dropped, and the host repeats its instruction on the bare CPU.
+ */
+void shim_handle_trap(struct trap_frame *frame)
+{
+	struct shim_cpu *cpu = this_cpu(frame);
+
+	if (frame->vector == MC_VECTOR) {
+		/* Its report stays in the banks, where the host reads it. */
+		cpu->mc_pending = true;
+		return;
+	}
+	if (frame->vector == GP_VECTOR && fix_up(frame))
+		return;
+
+	console_print("shim: cpu %d: exception %d (%llx) at %llx rsp %llx cr2 %llx\n",
+		      cpu->boot.cpu, (u32)frame->vector, frame->code, frame->rip,
+		      frame->rsp, read_cr2());
+	if (cpu->panicking || !cpu->ready) {
+		if (cpu->shared)
+			cpu->shared->state = SHIM_STATE_DEAD;
+		for (;;)
+			asm volatile("cli; hlt");
+	}
+	cpu->panicking = true;
+	vmptrld(cpu->boot.vmcs_hpa);
+	shim_reenter(cpu->regs, shim_panic(cpu, "exception in the shim",
+					   frame->vector));
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * VMX and other privileged instructions.  The VMX ones return an outcome as
+ * vmx_result_flags() takes it; the plain vmread() and vmwrite() are for fields
+ * that exist on every CPU the loader accepts.
+ */
+#ifndef SHIM_VMX_OPS_H
+#define SHIM_VMX_OPS_H
+
+#include "semantics.h"
+
+static inline int vmx_outcome(bool cf, bool zf)
+{
+	if (cf)
+		return VMX_FAIL_INVALID;
+	return zf ? VMX_FAIL_BY_CPU : VMX_SUCCEED;
+}
+
+static inline u64 vmread(u64 field)
+{
+	u64 value;
+
+	asm volatile("vmread %1, %0" : "=r" (value) : "r" (field) : "cc");
+	return value;
+}
+
+static inline int vmread_checked(u64 field, u64 *value)
+{
+	bool cf, zf;
+
+	asm volatile("vmread %3, %0"
+		     : "=r" (*value), "=@ccc" (cf), "=@ccz" (zf)
+		     : "r" (field));
+	return vmx_outcome(cf, zf);
+}
+
+static inline void vmwrite(u64 field, u64 value)
+{
+	asm volatile("vmwrite %1, %0" : : "r" (field), "r" (value) : "cc");
+}
+
+static inline int vmwrite_checked(u64 field, u64 value)
+{
+	bool cf, zf;
+
+	asm volatile("vmwrite %3, %2"
+		     : "=@ccc" (cf), "=@ccz" (zf)
+		     : "r" (field), "r" (value));
+	return vmx_outcome(cf, zf);
+}
+
+static inline int vmptrld(u64 hpa)
+{
+	bool cf, zf;
+
+	asm volatile("vmptrld %2"
+		     : "=@ccc" (cf), "=@ccz" (zf) : "m" (hpa) : "memory");
+	return vmx_outcome(cf, zf);
+}
+
+static inline int vmclear(u64 hpa)
+{
+	bool cf, zf;
+
+	asm volatile("vmclear %2"
+		     : "=@ccc" (cf), "=@ccz" (zf) : "m" (hpa) : "memory");
+	return vmx_outcome(cf, zf);
+}
+
+static inline int vmxon(u64 hpa)
+{
+	bool cf, zf;
+
+	asm volatile("vmxon %2"
+		     : "=@ccc" (cf), "=@ccz" (zf) : "m" (hpa) : "memory");
+	return vmx_outcome(cf, zf);
+}
+
+static inline void vmxoff(void)
+{
+	asm volatile("vmxoff" : : : "cc", "memory");
+}
+
+struct vmx_descriptor {
+	u64 low, high;
+};
+
+static inline int invept(u64 type, const struct vmx_descriptor *desc)
+{
+	bool cf, zf;
+
+	asm volatile("invept %2, %3"
+		     : "=@ccc" (cf), "=@ccz" (zf)
+		     : "m" (*desc), "r" (type) : "memory");
+	return vmx_outcome(cf, zf);
+}
+
+static inline int invvpid(u64 type, const struct vmx_descriptor *desc)
+{
+	bool cf, zf;
+
+	asm volatile("invvpid %2, %3"
+		     : "=@ccc" (cf), "=@ccz" (zf)
+		     : "m" (*desc), "r" (type) : "memory");
+	return vmx_outcome(cf, zf);
+}
+
+/* An instruction that may fault; the fixup jumps behind it with @fault set. */
+#define SHIM_FIXUP(insn, landing)			\
+	".pushsection .fixup_table, \"a\"\n\t"		\
+	".quad " insn ", " landing "\n\t"		\
+	".popsection\n\t"
+
+static inline bool rdmsr_safe(u32 msr, u32 *low, u32 *high)
+{
+	bool ok;
+
+	asm volatile("1: rdmsr\n\t"
+		     "mov $1, %2\n\t"
+		     "jmp 3f\n\t"
+		     "2: xor %2, %2\n\t"
+		     "3:\n\t"
+		     SHIM_FIXUP("1b", "2b")
+		     : "=a" (*low), "=d" (*high), "=q" (ok) : "c" (msr));
+	return ok;
+}
+
+static inline bool wrmsr_safe(u32 msr, u32 low, u32 high)
+{
+	bool ok;
+
+	asm volatile("1: wrmsr\n\t"
+		     "mov $1, %0\n\t"
+		     "jmp 3f\n\t"
+		     "2: xor %0, %0\n\t"
+		     "3:\n\t"
+		     SHIM_FIXUP("1b", "2b")
+		     : "=&q" (ok) : "c" (msr), "a" (low), "d" (high) : "memory");
+	return ok;
+}
+
+static inline bool xsetbv_safe(u32 index, u32 low, u32 high)
+{
+	bool ok;
+
+	asm volatile("1: xsetbv\n\t"
+		     "mov $1, %0\n\t"
+		     "jmp 3f\n\t"
+		     "2: xor %0, %0\n\t"
+		     "3:\n\t"
+		     SHIM_FIXUP("1b", "2b")
+		     : "=&q" (ok) : "c" (index), "a" (low), "d" (high) : "memory");
+	return ok;
+}
+
+static inline u64 rdmsr(u32 msr)
+{
+	u32 low, high;
+
+	asm volatile("rdmsr" : "=a" (low), "=d" (high) : "c" (msr));
+	return low | (u64)high << 32;
+}
+
+static inline u64 read_cr4(void)
+{
+	u64 value;
+
+	asm volatile("mov %%cr4, %0" : "=r" (value));
+	return value;
+}
+
+static inline void load_cr4(u64 value)
+{
+	asm volatile("mov %0, %%cr4" : : "r" (value) : "memory");
+}
+
+static inline void write_cr2(u64 value)
+{
+	asm volatile("mov %0, %%cr2" : : "r" (value));
+}
+
+static inline u64 read_cr2(void)
+{
+	u64 value;
+
+	asm volatile("mov %%cr2, %0" : "=r" (value));
+	return value;
+}
+
+#endif /* SHIM_VMX_OPS_H */

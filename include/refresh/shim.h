@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the shim and its loader (vmm-refresh.ko) agree upon.  Included by C on
+ * both sides and by assembly; Documentation/shim-abi.rst has the rules, this
+ * file the numbers.  The shim includes nothing else from outside its directory.
+ *
+ * All of the shim is in one physically contiguous, zeroed piece of memory, the
+ * reserve: image, console, page tables and bitmaps, one area per CPU.
+ */
+#ifndef _REFRESH_SHIM_H
+#define _REFRESH_SHIM_H
+
+#define SHIM_MAGIC		0x4d494853	/* "SHIM" */
+#define SHIM_ABI_VERSION	1
+
+#define SHIM_PAGE		4096
+
+/**
+ * DOC: address space of the shim
+ *
+ * Both ranges lie in the part of the address space that Linux leaves to
+ * hypervisors (Documentation/arch/x86/x86_64/mm.rst: guard hole at
+ * ffff800000000000).  Linux never maps it, so no translation of the host that
+ * the CPU still caches for VPID 0 can be taken for one of the shim, or the
+ * other way round.
+ */
+#define SHIM_VA_DIRECT		0xffff800000000000	/* all memory, VA - this = hpa */
+#define SHIM_VA_IMAGE		0xffff87ff00000000	/* the reserve */
+#define SHIM_DIRECT_SIZE	0x0000078000000000	/* 7.5 TiB: 15 PML4 entries */
+
+/* Area of one CPU, offsets.  The first two pages are the host's to read. */
+#define SHIM_AREA_SHARED	0x0000	/* struct shim_shared */
+#define SHIM_AREA_RETURN	0x1000	/* stack of the host's return path */
+#define SHIM_AREA_PRIVATE	0x2000	/* struct shim_boot, then the shim's own */
+#define SHIM_AREA_TABLES	0x5000	/* GDT, TSS at + SHIM_TSS_OFFSET */
+#define SHIM_AREA_VMXON		0x6000
+#define SHIM_AREA_VMCS		0x7000	/* runs the host */
+#define SHIM_AREA_SHADOW	0x8000	/* what the host's VMREAD reads */
+#define SHIM_AREA_IST		0x9000	/* one page each: NMI, #MC, #DF */
+#define SHIM_AREA_STACK		0xc000
+#define SHIM_AREA_SIZE		0x10000
+#define SHIM_PRIVATE_SIZE	(SHIM_AREA_TABLES - SHIM_AREA_PRIVATE)
+
+#define SHIM_NR_IST		3
+#define SHIM_TSS_OFFSET		0x100
+#define SHIM_TSS_LIMIT		0x67
+
+#define SHIM_SEL_CS		0x08
+#define SHIM_SEL_SS		0x10
+#define SHIM_SEL_TSS		0x18	/* 16 bytes */
+#define SHIM_GDT_LIMIT		0x27
+
+#define SHIM_IDT_VECTORS	32
+#define SHIM_TRAP_STUB_SIZE	16
+
+/*
+ * Calls of the host, by VMCALL with CPL 0: EAX = SHIM_CALL | number.  Without
+ * the shim VMCALL is what it is without a hypervisor, and so it is for every
+ * other EAX.  EAX returns a value of enum shim_error.
+ */
+#define SHIM_CALL		0x53480000
+#define SHIM_CALL_LEAVE		(SHIM_CALL | 0)	/* give this CPU back */
+#define SHIM_CALL_VERSION	(SHIM_CALL | 1)	/* EAX = SHIM_ABI_VERSION */
+#define SHIM_CALL_PANIC		(SHIM_CALL | 2)	/* for tests: SHIM_FLAG_TEST */
+#define SHIM_CALL_FAULT		(SHIM_CALL | 3)	/* for tests: an exception */
+
+/* Leaf that tells that a shim is there, to who asks with this ECX. */
+#define SHIM_CPUID_LEAF		0x40000300
+#define SHIM_CPUID_ASK		0x5348494d
+#define SHIM_CPUID_EBX		0x6d696853	/* "Shim" */
+
+/* No VMCS is current, no entry of the table is used. */
+#define SHIM_NO_VMCS		(~0ull)
+
+#define SHIM_NR_HOST_FIELDS	17
+#define SHIM_MAX_SHADOW		16
+#define SHIM_NR_REASONS		80
+
+#define SHIM_FLAG_SHADOW	0x1	/* VMCS shadowing is in use */
+#define SHIM_FLAG_TEST		0x2	/* serve the calls for tests */
+#define SHIM_FLAG_L1D_FLUSH	0x4	/* flush the L1D before a guest runs */
+#define SHIM_FLAG_INVVPID_GLOBAL 0x8
+
+#define SHIM_RING_SIZE		8192
+
+/* Offsets that assembly uses. */
+#define SHIM_CTX_REGS		0
+#define SHIM_CTX_IRET		128
+#define SHIM_BOOT_NMI		0
+
+#ifndef __ASSEMBLY__
+
+#ifdef __KERNEL__
+#include <linux/build_bug.h>
+#include <linux/stddef.h>
+#else
+#include <assert.h>
+#include <stddef.h>
+#endif
+#include <linux/types.h>
+
+enum shim_error {
+	SHIM_OK		= 0,
+	SHIM_E_CALL	= 1,	/* unknown call, or one for tests */
+};
+
+/* What a CPU is doing, in &shim_shared.state. */
+enum shim_state {
+	SHIM_STATE_BARE		= 0,
+	SHIM_STATE_ON		= 1,
+	SHIM_STATE_PANIC	= 2,	/* the shim gave up and left this CPU */
+	SHIM_STATE_DEAD		= 3,	/* ... and could not even leave */
+};
+
+struct shim_segment {
+	__u64	base;
+	__u32	limit;
+	__u16	selector;
+	__u16	access;
+};
+
+/*
+ * struct shim_context - The host's state on a CPU that the shim leaves
+ *
+ * Written by the shim, consumed by the host's return path on the same CPU.
+ * @regs is indexed by the number of the register in instructions; the slot of
+ * RSP is unused.
+ */
+struct shim_context {
+	__u64	regs[16];
+	__u64	rip, cs, rflags, rsp, ss;	/* as IRETQ wants them */
+	__u64	cr0, cr3, cr4, efer, dr7, debugctl;
+	__u64	sysenter_cs, sysenter_esp, sysenter_eip;
+	__u64	gdt_base, idt_base;
+	__u32	gdt_limit, idt_limit;
+	struct shim_segment es, ds, fs, gs, ldtr, tr;
+	__u64	current_vmcs;			/* hpa, or SHIM_NO_VMCS */
+	__u32	vmxon;				/* the host is in VMX operation */
+	__u32	nmi;				/* an NMI that the host has not seen */
+};
+
+/*
+ * struct shim_shared - What the host may read about one CPU at any time
+ *
+ * @host_exits and @guest_exits are indexed by the basic exit reason.
+ */
+struct shim_shared {
+	struct shim_context context;
+	__u32	state;				/* enum shim_state */
+	__u32	reserved;
+	__u64	host_exits[SHIM_NR_REASONS];
+	__u64	guest_exits[SHIM_NR_REASONS];
+	__u64	installs;			/* VMCSs borrowed */
+	__u64	vmfails;			/* instructions of the host that failed */
+	__u64	nmis;				/* passed on to the host */
+};
+
+/* The console: a ring that the shim writes; @head counts all bytes ever. */
+struct shim_console {
+	__u32	head;
+	__u32	lock;
+	char	data[SHIM_RING_SIZE - 8];
+};
+
+/*
+ * struct shim_boot - What the loader tells the shim about one CPU
+ *
+ * Begins the private part of the area.  @host are the values of the shim's own
+ * 17 host-state fields, in the order of include/refresh/vmcs_fields.h.
+ */
+struct shim_boot {
+	__u32	nmi_arrived;			/* set by the shim's NMI handler */
+	__u32	cpu;				/* the host's number of it */
+	__u64	shared_va;			/* of struct shim_shared, in the shim */
+	__u64	vmxon_hpa, vmcs_hpa, shadow_hpa;
+	__u64	current_vmcs;			/* of the host at the launch */
+	__u32	vmxon;				/* the host was in VMX operation */
+	__u32	reserved;
+	__u64	return_rip, return_rsp;		/* the host's return path */
+	__u64	return_gdt_rw;			/* writable alias of the host's GDT */
+	__u16	return_cs, return_ss;
+	__u32	reserved2;
+	__u64	host[SHIM_NR_HOST_FIELDS];
+};
+
+/*
+ * struct shim_config - What the loader tells the shim about the machine
+ */
+struct shim_config {
+	__u64	reserve_hpa, reserve_size;
+	__u64	console_va;
+	__u64	eptp;
+	__u64	vmx_basic;
+	__u64	cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
+	__u64	phys_mask;			/* address bits that exist */
+	__u32	flags;				/* SHIM_FLAG_* */
+	__u32	uart;				/* I/O port, 0: none */
+	__u32	nr_ro, nr_rw;			/* used entries of the lists */
+	__u32	ro[SHIM_MAX_SHADOW];		/* shadowed for VMREAD */
+	__u32	rw[SHIM_MAX_SHADOW];		/* ... and for VMWRITE */
+};
+
+/*
+ * struct shim_header - First bytes of shim.bin
+ *
+ * The image is linked to run at SHIM_VA_IMAGE; the *_va are absolute.
+ */
+struct shim_header {
+	__u32	magic;
+	__u32	version;
+	__u32	area_size;			/* SHIM_AREA_SIZE */
+	__u32	reserved;
+	__u64	end_va;				/* of the image, .bss included */
+	__u64	exit_va;			/* HOST_RIP */
+	__u64	trap_stubs_va;			/* SHIM_IDT_VECTORS of them */
+	struct shim_config config;		/* filled in by the loader */
+};
+
+static_assert(offsetof(struct shim_context, regs) == SHIM_CTX_REGS, "regs");
+static_assert(offsetof(struct shim_context, rip) == SHIM_CTX_IRET, "rip");
+static_assert(offsetof(struct shim_context, ss) == SHIM_CTX_IRET + 32, "ss");
+static_assert(offsetof(struct shim_context, cr0) == 168, "cr0");
+static_assert(offsetof(struct shim_context, gdt_limit) == 256, "gdt_limit");
+static_assert(offsetof(struct shim_context, current_vmcs) == 360, "current_vmcs");
+static_assert(sizeof(struct shim_context) == 376, "size of the context");
+static_assert(offsetof(struct shim_shared, state) == 376, "state");
+static_assert(offsetof(struct shim_shared, host_exits) == 384, "host_exits");
+static_assert(offsetof(struct shim_shared, guest_exits) == 1024, "guest_exits");
+static_assert(sizeof(struct shim_shared) == 1688, "size of the shared page");
+static_assert(sizeof(struct shim_console) == SHIM_RING_SIZE, "size of the ring");
+static_assert(offsetof(struct shim_boot, nmi_arrived) == SHIM_BOOT_NMI, "nmi");
+static_assert(offsetof(struct shim_boot, return_rip) == 56, "return_rip");
+static_assert(offsetof(struct shim_boot, host) == 88, "host");
+static_assert(sizeof(struct shim_boot) == 224, "size of the boot data");
+static_assert(offsetof(struct shim_header, exit_va) == 24, "exit_va");
+static_assert(offsetof(struct shim_header, config) == 40, "config");
+static_assert(sizeof(struct shim_config) == 224, "size of the configuration");
+
+#endif /* !__ASSEMBLY__ */
+#endif /* _REFRESH_SHIM_H */

@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Compile and run shim_unit.c: the shim's pure parts on the build machine."""
+
+import os
+import subprocess
+import tempfile
+import unittest
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SOURCES = ('selftests/unit/shim_unit.c', 'arch/x86/shim/semantics.c',
+           'arch/x86/shim/borrow.c', 'arch/x86/refresh/tables.c')
+FLAGS = ('-std=gnu11', '-D_GNU_SOURCE', '-O1', '-g', '-Wall', '-Werror',
+         '-fsanitize=address,undefined', '-fno-sanitize-recover',
+         '-I' + os.path.join(TOP, 'include'))
+
+
+class Shim(unittest.TestCase):
+    """Every line of the program is a test."""
+
+    def test_all(self):
+        with tempfile.TemporaryDirectory() as directory:
+            program = os.path.join(directory, 'shim_unit')
+            subprocess.run(['gcc', *FLAGS, '-o', program, *SOURCES], cwd=TOP, check=True)
+            result = subprocess.run([program], capture_output=True, text=True, check=False)
+        bad = [line for line in result.stdout.splitlines() if line.startswith('not ok')]
+        self.assertEqual(bad, [], result.stderr)
+        self.assertEqual(result.returncode, 0, result.stdout[-500:] + result.stderr)
+        self.assertGreater(result.stdout.count('\nok '), 60)
+
+
+if __name__ == '__main__':
+    unittest.main()
