@@ -21,7 +21,7 @@ help:
 	@echo '  make check-fast  the checks that need neither a build nor the lab (seconds)'
 	@echo
 	@echo '  make deps        install the Debian packages that are missing'
-	@echo '  make modules     build kvm.ko and kvm-intel.ko for KREL=$(KREL)'
+	@echo '  make modules     build kvm.ko, kvm-intel.ko, vmm-refresh.ko for KREL=$(KREL)'
 	@echo '  make bench       compare with eVMCS, PV VMCS, delegation, KERNEL=$(KERNEL)'
 	@echo '                   (build/bench/report.md)'
 	@echo '  make check-upstream  the whole set of the kernel'"'"'s own KVM selftests,'

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What this machine is, and whether the shim can keep its state: all refusals
+ * come before anything is allocated.
+ */
+#include <linux/cpumask.h>
+#include <linux/printk.h>
+#include <linux/string.h>
+#include <asm/cpufeature.h>
+#include <asm/msr.h>
+#include <asm/processor.h>
+
+#include "refresh.h"
+#include "vmx.h"
+
+#define X86_CR4_CET_BIT_MASK	BIT(23)
+#define X86_CR4_FRED_MASK	BIT_ULL(32)
+#define MISC_PT_IN_VMX		BIT(14)
+#define MISC_VMWRITE_ANY	BIT(29)
+#define EPT_VPID_INVVPID	BIT_ULL(32)
+#define EPT_VPID_SINGLE		BIT_ULL(41)
+#define EPT_INVEPT_SINGLE	BIT_ULL(25)
+#define EPT_1G			BIT_ULL(17)
+#define EPT_WB_WALK4		(BIT_ULL(14) | BIT_ULL(6))
+#define BASIC_TRUE_CONTROLS	BIT_ULL(55)
+#define FEATURE_CONTROL_ON	(FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX)
+#define SHIM_MAX_PHYS_BITS	46
+
+/* Bits of @want that the capability MSR does not allow go to @missing. */
+static u32 controls(u32 msr, u32 need, u32 wish, u32 *missing)
+{
+	u64 cap;
+
+	rdmsrl(msr, cap);
+	*missing |= need & ~(u32)(cap >> 32);
+	return ((need | wish) & (u32)(cap >> 32)) | (u32)cap;
+}
+
+static int read_controls(struct refresh_caps *caps)
+{
+	u32 missing = 0;
+
+	caps->pin = controls(MSR_IA32_VMX_TRUE_PINBASED_CTLS,
+			     PIN_BASED_NMI_EXITING | PIN_BASED_VIRTUAL_NMIS, 0, &missing);
+	caps->cpu = controls(MSR_IA32_VMX_TRUE_PROCBASED_CTLS,
+			     CPU_BASED_USE_MSR_BITMAPS |
+			     CPU_BASED_ACTIVATE_SECONDARY_CONTROLS, 0, &missing);
+	caps->exit = controls(MSR_IA32_VMX_TRUE_EXIT_CTLS,
+			      VM_EXIT_HOST_ADDR_SPACE_SIZE | VM_EXIT_SAVE_DEBUG_CONTROLS |
+			      VM_EXIT_SAVE_IA32_EFER | VM_EXIT_LOAD_IA32_EFER, 0, &missing);
+	caps->entry = controls(MSR_IA32_VMX_TRUE_ENTRY_CTLS,
+			       VM_ENTRY_IA32E_MODE | VM_ENTRY_LOAD_DEBUG_CONTROLS |
+			       VM_ENTRY_LOAD_IA32_EFER, 0, &missing);
+	/* What the host may execute must not become #UD: take all there is. */
+	caps->cpu2 = controls(MSR_IA32_VMX_PROCBASED_CTLS2,
+			      SECONDARY_EXEC_ENABLE_EPT | SECONDARY_EXEC_ENABLE_VPID |
+			      SECONDARY_EXEC_UNRESTRICTED_GUEST,
+			      SECONDARY_EXEC_ENABLE_RDTSCP | SECONDARY_EXEC_ENABLE_INVPCID |
+			      REFRESH_EXEC2_XSAVES | REFRESH_EXEC2_USER_WAIT |
+			      REFRESH_EXEC2_PCONFIG, &missing);
+	if (missing) {
+		pr_err("the CPU's VMX lacks controls that the shim needs (%#x): no virtualize on this machine\n",
+		       missing);
+		return -ENODEV;
+	}
+	return 0;
+}
+
+static int check_vmx(struct refresh_caps *caps)
+{
+	u64 value, ept;
+
+	if (boot_cpu_data.x86_vendor != X86_VENDOR_INTEL) {
+		pr_err("CPU of another vendor: the shim knows Intel's VMX only\n");
+		return -ENODEV;
+	}
+	if (!this_cpu_has(X86_FEATURE_VMX)) {
+		pr_err("no VMX: %s\n", boot_cpu_has(X86_FEATURE_HYPERVISOR) ?
+		       "the hypervisor below offers none (nested=1 there)" :
+		       "switch it on in the firmware's setup");
+		return -ENODEV;
+	}
+	rdmsrl(MSR_IA32_FEAT_CTL, value);
+	if ((value & FEATURE_CONTROL_ON) != FEATURE_CONTROL_ON) {
+		pr_err("VMX is locked off in IA32_FEATURE_CONTROL (%#llx): switch it on in the firmware's setup\n",
+		       value);
+		return -ENODEV;
+	}
+	rdmsrl(MSR_IA32_VMX_BASIC, caps->basic);
+	rdmsrl(MSR_IA32_VMX_MISC, value);
+	if (!(caps->basic & BASIC_TRUE_CONTROLS) || !(value & MISC_VMWRITE_ANY)) {
+		pr_err("VMX of this CPU is older than the shim needs (VMX_BASIC %#llx, VMX_MISC %#llx)\n",
+		       caps->basic, value);
+		return -ENODEV;
+	}
+	if (read_controls(caps))
+		return -ENODEV;
+
+	rdmsrl(MSR_IA32_VMX_EPT_VPID_CAP, ept);
+	value = EPT_WB_WALK4 | EPT_1G | EPT_INVEPT_SINGLE | EPT_VPID_INVVPID | EPT_VPID_SINGLE;
+	if ((ept & value) != value || !boot_cpu_has(X86_FEATURE_GBPAGES)) {
+		pr_err("EPT or VPID lacks what the shim needs (EPT_VPID_CAP %#llx, needs %#llx and 1 GiB pages)\n",
+		       ept, value);
+		return -ENODEV;
+	}
+	return 0;
+}
+
+static int check_state(void)
+{
+	unsigned long cr4 = refresh_read_cr4();
+	unsigned int cpu;
+	u64 value;
+
+	for_each_present_cpu(cpu) {
+		if (cpu_online(cpu))
+			continue;
+		pr_err("CPU %u is offline, so nobody could watch it: bring it online or remove it\n",
+		       cpu);
+		return -EBUSY;
+	}
+	if (cr4 & X86_CR4_CET_BIT_MASK) {
+		pr_err("CET is on, which the shim does not keep: boot with ibt=off and nousershstk\n");
+		return -EOPNOTSUPP;
+	}
+	if (cr4 & X86_CR4_FRED_MASK) {
+		pr_err("FRED is on, which the shim does not keep: boot with fred=off\n");
+		return -EOPNOTSUPP;
+	}
+	if (!rdmsrl_safe(MSR_IA32_RTIT_CTL, &value) && value & RTIT_CTL_TRACEEN) {
+		rdmsrl(MSR_IA32_VMX_MISC, value);
+		if (!(value & MISC_PT_IN_VMX)) {
+			pr_err("Intel PT is tracing, and this CPU cannot in VMX operation: stop the trace\n");
+			return -EBUSY;
+		}
+	}
+	return 0;
+}
+
+/**
+ * refresh_check_machine() - Refuse what the shim cannot run under
+ * @caps: filled in
+ *
+ * Context: any CPU, may sleep.
+ * Return: 0, -ENODEV, -EBUSY or -EOPNOTSUPP after one line in the kernel log.
+ */
+int refresh_check_machine(struct refresh_caps *caps)
+{
+	int r;
+
+	memset(caps, 0, sizeof(*caps));
+	r = check_vmx(caps);
+	if (r)
+		return r;
+	if (boot_cpu_data.x86_phys_bits > SHIM_MAX_PHYS_BITS) {
+		pr_err("%u physical address bits; the shim maps %u\n",
+		       boot_cpu_data.x86_phys_bits, SHIM_MAX_PHYS_BITS);
+		return -EOPNOTSUPP;
+	}
+	caps->phys_mask = BIT_ULL(boot_cpu_data.x86_phys_bits) - 1;
+	return check_state();
+}
+
+#define NR_FIXED_MSRS	11
+
+static void read_fixed(struct refresh_mtrr *mtrr)
+{
+	static const u32 msrs[NR_FIXED_MSRS] = {
+		0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d,
+		0x26e, 0x26f,
+	};
+	u64 value;
+	int i;
+
+	for (i = 0; i < NR_FIXED_MSRS; i++) {
+		rdmsrl(msrs[i], value);
+		memcpy(&mtrr->fixed[8 * i], &value, sizeof(value));
+	}
+}
+
+/**
+ * refresh_read_mtrr() - Read the memory types of the machine
+ * @mtrr: filled in
+ */
+void refresh_read_mtrr(struct refresh_mtrr *mtrr)
+{
+	u64 cap, def;
+	u32 i;
+
+	memset(mtrr, 0, sizeof(*mtrr));
+	rdmsrl(MTRR_CAP, cap);
+	rdmsrl(MTRR_DEF_TYPE, def);
+	mtrr->enabled = def & BIT(11);
+	mtrr->fixed_enabled = def & BIT(10) && cap & BIT(8);
+	mtrr->default_type = def & 0xff;
+	if (mtrr->fixed_enabled)
+		read_fixed(mtrr);
+	mtrr->nr = min_t(u32, cap & 0xff, REFRESH_MAX_MTRR);
+	for (i = 0; i < mtrr->nr; i++) {
+		rdmsrl(0x200 + 2 * i, mtrr->variable[i].base);
+		rdmsrl(0x201 + 2 * i, mtrr->variable[i].mask);
+	}
+}
+
+/* ---- VMCS shadowing */
+
+static const u32 shadow_ro[] = {
+#define SHIM_SHADOW_RO(field) field,
+#include <refresh/vmcs_fields.h>
+};
+
+static const u32 shadow_rw[] = {
+#define SHIM_SHADOW_RW(field) field,
+#include <refresh/vmcs_fields.h>
+};
+
+static_assert(ARRAY_SIZE(shadow_ro) <= SHIM_MAX_SHADOW);
+static_assert(ARRAY_SIZE(shadow_rw) <= SHIM_MAX_SHADOW);
+
+static bool field_exists(u32 field, u32 cpu2_allowed)
+{
+	return field != GUEST_PML_INDEX || cpu2_allowed & SECONDARY_EXEC_ENABLE_PML;
+}
+
+static void allow(struct refresh_reserve *res, u64 bitmap, u32 field)
+{
+	u8 *bits = res->va + bitmap;
+
+	bits[field / 8] &= ~BIT(field % 8);
+}
+
+static void fill_shadowing(struct refresh_reserve *res, struct shim_config *config)
+{
+	const struct refresh_layout *layout = &res->layout;
+	u64 cap;
+	u32 i;
+
+	rdmsrl(MSR_IA32_VMX_PROCBASED_CTLS2, cap);
+	if (!(cap >> 32 & SECONDARY_EXEC_SHADOW_VMCS))
+		config->flags &= ~SHIM_FLAG_SHADOW;
+	if (!(config->flags & SHIM_FLAG_SHADOW))
+		return;
+	memset(res->va + layout->vmread_bitmap, 0xff, SHIM_PAGE);
+	memset(res->va + layout->vmwrite_bitmap, 0xff, SHIM_PAGE);
+	for (i = 0; i < ARRAY_SIZE(shadow_ro); i++) {
+		if (!field_exists(shadow_ro[i], cap >> 32))
+			continue;
+		config->ro[config->nr_ro++] = shadow_ro[i];
+		allow(res, layout->vmread_bitmap, shadow_ro[i]);
+	}
+	for (i = 0; i < ARRAY_SIZE(shadow_rw); i++) {
+		config->rw[config->nr_rw++] = shadow_rw[i];
+		allow(res, layout->vmread_bitmap, shadow_rw[i]);
+		allow(res, layout->vmwrite_bitmap, shadow_rw[i]);
+	}
+}
+
+/**
+ * refresh_fill_config() - Tell the shim about the machine
+ * @res: the reserve, with the image and the tables in it
+ * @caps: from refresh_check_machine()
+ * @flags: SHIM_FLAG_* that are wanted
+ * @uart: I/O port for the shim's console, or 0
+ */
+void refresh_fill_config(struct refresh_reserve *res, const struct refresh_caps *caps,
+			 u32 flags, u32 uart)
+{
+	struct shim_config *config = &res->header->config;
+
+	memset(config, 0, sizeof(*config));
+	config->reserve_hpa = res->hpa;
+	config->reserve_size = res->layout.end;
+	config->console_va = SHIM_VA_IMAGE + res->layout.console;
+	config->eptp = res->eptp;
+	config->vmx_basic = caps->basic;
+	rdmsrl(MSR_IA32_VMX_CR0_FIXED0, config->cr0_fixed0);
+	rdmsrl(MSR_IA32_VMX_CR0_FIXED1, config->cr0_fixed1);
+	rdmsrl(MSR_IA32_VMX_CR4_FIXED0, config->cr4_fixed0);
+	rdmsrl(MSR_IA32_VMX_CR4_FIXED1, config->cr4_fixed1);
+	config->phys_mask = caps->phys_mask;
+	config->flags = flags;
+	config->uart = uart;
+	if (boot_cpu_has_bug(X86_BUG_L1TF) && boot_cpu_has(X86_FEATURE_FLUSH_L1D))
+		config->flags |= SHIM_FLAG_L1D_FLUSH;
+	fill_shadowing(res, config);
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Take a CPU over from the shim.  It runs on a stack of its own in the reserve,
+ * with interrupts off, at any point of the host's kernel or user code: the GS
+ * base may be a process', so nothing here may use per-CPU data, be traced or
+ * have a stack protector (see the Makefile).
+ */
+#include <linux/compiler.h>
+#include <asm/desc.h>
+#include <asm/msr.h>
+#include <asm/processor.h>
+#include <asm/segment.h>
+
+#include "refresh.h"
+#include "vmx.h"
+
+static __always_inline void write_msr(u32 msr, u64 value)
+{
+	asm volatile("wrmsr" : : "c" (msr), "a" ((u32)value), "d" ((u32)(value >> 32))
+		     : "memory");
+}
+
+static __always_inline u64 read_msr(u32 msr)
+{
+	u32 low, high;
+
+	asm volatile("rdmsr" : "=a" (low), "=d" (high) : "c" (msr));
+	return low | (u64)high << 32;
+}
+
+static __always_inline void load_gdt_of(u64 base, u16 limit)
+{
+	struct desc_ptr desc = { .size = limit, .address = base };
+
+	asm volatile("lgdt %0" : : "m" (desc));
+}
+
+static __always_inline void load_idt_of(u64 base, u16 limit)
+{
+	struct desc_ptr desc = { .size = limit, .address = base };
+
+	asm volatile("lidt %0" : : "m" (desc));
+}
+
+/*
+ * A VM exit loads the limit of TR with 0x67, which hides the I/O bitmap.  LTR
+ * sets the busy bit in the descriptor, and the kernel runs on a read-only alias
+ * of its GDT: use the CPU's writable one, which is at @gdt_rw.
+ */
+static __always_inline void load_task_register(const struct shim_context *ctx,
+					       struct desc_struct *gdt_rw)
+{
+	struct ldttss_desc *tss;
+
+	tss = (void *)gdt_rw + (ctx->tr.selector & ~7);
+	load_gdt_of((u64)gdt_rw, ctx->gdt_limit);
+	tss->type = DESC_TSS;
+	asm volatile("ltr %w0" : : "r" ((u32)ctx->tr.selector));
+}
+
+/* Selectors that the VM exit could not load; most are the right ones already. */
+static __always_inline void load_segments(const struct shim_context *ctx)
+{
+	u16 now;
+
+	savesegment(ds, now);
+	if (now != ctx->ds.selector)
+		asm volatile("mov %w0, %%ds" : : "r" ((u32)ctx->ds.selector));
+	savesegment(es, now);
+	if (now != ctx->es.selector)
+		asm volatile("mov %w0, %%es" : : "r" ((u32)ctx->es.selector));
+	savesegment(fs, now);
+	if (now != ctx->fs.selector)
+		asm volatile("mov %w0, %%fs" : : "r" ((u32)ctx->fs.selector));
+	savesegment(gs, now);
+	if (now != ctx->gs.selector)
+		asm volatile("mov %w0, %%gs" : : "r" ((u32)ctx->gs.selector));
+	write_msr(MSR_FS_BASE, ctx->fs.base);
+	write_msr(MSR_GS_BASE, ctx->gs.base);
+	if (ctx->ldtr.selector)
+		asm volatile("lldt %w0" : : "r" ((u32)ctx->ldtr.selector));
+}
+
+/**
+ * refresh_return_cpu() - Put back what a VM exit does not load
+ * @ctx: what the shim saved on this CPU
+ *
+ * VMX operation and the host's current VMCS first, CR4 when VMX operation does
+ * not need it any more, then segments, then what could trap.
+ *
+ * Context: called by refresh_return_entry only.
+ */
+void notrace refresh_return_cpu(struct shim_context *ctx)
+{
+	struct shim_boot *boot = (void *)ctx - SHIM_AREA_SHARED + SHIM_AREA_PRIVATE;
+
+	refresh_vmclear(boot->vmcs_hpa);
+	if (!ctx->vmxon)
+		refresh_vmxoff();
+	else if (ctx->current_vmcs != SHIM_NO_VMCS)
+		refresh_vmptrld(ctx->current_vmcs);
+	refresh_write_cr4(ctx->cr4);
+
+	load_task_register(ctx, (void *)boot->return_gdt_rw);
+	load_gdt_of(ctx->gdt_base, ctx->gdt_limit);
+	load_idt_of(ctx->idt_base, ctx->idt_limit);
+	load_segments(ctx);
+	if (read_msr(MSR_EFER) != ctx->efer)
+		write_msr(MSR_EFER, ctx->efer);
+	if (ctx->debugctl)
+		write_msr(MSR_IA32_DEBUGCTLMSR, ctx->debugctl);
+	asm volatile("mov %0, %%db7" : : "r" (ctx->dr7));
+	if (ctx->nmi)
+		asm volatile("int $2" : : : "memory");
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * VMX instructions for the launch and the return.  They return 0, or -EIO.
+ */
+#ifndef ARCH_X86_REFRESH_VMX_H
+#define ARCH_X86_REFRESH_VMX_H
+
+#include <linux/errno.h>
+#include <asm/asm.h>
+#include <asm/vmx.h>
+
+/* Bits that changed their name between kernels. */
+#define REFRESH_EXEC2_XSAVES	BIT(20)
+#define REFRESH_EXEC2_USER_WAIT	BIT(26)
+#define REFRESH_EXEC2_PCONFIG	BIT(27)
+
+/* MSRs of the memory types. */
+#define MTRR_CAP		0xfe
+#define MTRR_DEF_TYPE		0x2ff
+
+static __always_inline int refresh_vmwrite(unsigned long field, unsigned long value)
+{
+	bool fail;
+
+	asm volatile("vmwrite %2, %1"
+		     : "=@ccbe" (fail) : "r" (field), "r" (value) : "memory");
+	return fail ? -EIO : 0;
+}
+
+static __always_inline unsigned long refresh_vmread(unsigned long field)
+{
+	unsigned long value;
+
+	asm volatile("vmread %1, %0" : "=r" (value) : "r" (field) : "cc");
+	return value;
+}
+
+static __always_inline int refresh_vmptrld(u64 hpa)
+{
+	bool fail;
+
+	asm volatile("vmptrld %1" : "=@ccbe" (fail) : "m" (hpa) : "memory");
+	return fail ? -EIO : 0;
+}
+
+static __always_inline int refresh_vmclear(u64 hpa)
+{
+	bool fail;
+
+	asm volatile("vmclear %1" : "=@ccbe" (fail) : "m" (hpa) : "memory");
+	return fail ? -EIO : 0;
+}
+
+static __always_inline void refresh_vmxoff(void)
+{
+	asm volatile("vmxoff" : : : "cc", "memory");
+}
+
+static __always_inline unsigned long refresh_read_cr4(void)
+{
+	unsigned long value;
+
+	asm volatile("mov %%cr4, %0" : "=r" (value));
+	return value;
+}
+
+/* Past the kernel's shadow of CR4, which keeps what the host believes. */
+static __always_inline void refresh_write_cr4(unsigned long value)
+{
+	asm volatile("mov %0, %%cr4" : : "r" (value) : "memory");
+}
+
+#endif /* ARCH_X86_REFRESH_VMX_H */

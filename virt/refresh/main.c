@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vmm-refresh.ko: /dev/vmm-refresh, and what the module has to hear of (CPUs that
+ * come and go, reboot, suspend).
+ */
+#include <linux/capability.h>
+#include <linux/cpuhotplug.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/reboot.h>
+#include <linux/suspend.h>
+#include <linux/uaccess.h>
+
+#include "session.h"
+
+static int hotplug_state;
+
+static long ioctl_virtualize(void __user *arg)
+{
+	struct vmm_refresh_virtualize args;
+
+	if (copy_from_user(&args, arg, sizeof(args)))
+		return -EFAULT;
+	if (args.size < sizeof(args) || args.reserved ||
+	    args.flags & ~(VMM_REFRESH_NO_SHADOWING | VMM_REFRESH_TEST) ||
+	    args.uart > 0xfff8)
+		return -EINVAL;
+	return refresh_virtualize(args.flags, args.uart);
+}
+
+static long ioctl_status(void __user *arg)
+{
+	struct vmm_refresh_status status = { };
+
+	if (copy_from_user(&status.size, arg, sizeof(status.size)))
+		return -EFAULT;
+	if (status.size < sizeof(status.size))
+		return -EINVAL;
+	status.size = min_t(u32, status.size, sizeof(status));
+	refresh_status(&status);
+	return copy_to_user(arg, &status, status.size) ? -EFAULT : 0;
+}
+
+static long refresh_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	switch (cmd) {
+	case VMM_REFRESH_VIRTUALIZE:
+		return ioctl_virtualize((void __user *)arg);
+	case VMM_REFRESH_DEVIRTUALIZE:
+		return refresh_devirtualize();
+	case VMM_REFRESH_STATUS:
+		return ioctl_status((void __user *)arg);
+	case VMM_REFRESH_PANIC:
+		return refresh_ask_for_panic(arg);
+	}
+	return -ENOTTY;
+}
+
+static const struct file_operations refresh_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = refresh_ioctl,
+	.llseek = noop_llseek,
+};
+
+static struct miscdevice refresh_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "vmm-refresh",
+	.mode = 0600,
+	.fops = &refresh_fops,
+	.groups = refresh_groups,
+};
+
+/* The next kernel, and firmware that resumes, expect the machine for themselves. */
+static int reboot_notify(struct notifier_block *block, unsigned long event, void *data)
+{
+	refresh_forbid(true);
+	if (refresh_is_virtualized())
+		refresh_devirtualize();
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block reboot_block = {
+	.notifier_call = reboot_notify,
+};
+
+static int pm_notify(struct notifier_block *block, unsigned long event, void *data)
+{
+	switch (event) {
+	case PM_HIBERNATION_PREPARE:
+	case PM_SUSPEND_PREPARE:
+	case PM_RESTORE_PREPARE:
+		refresh_forbid(true);
+		if (refresh_is_virtualized())
+			refresh_devirtualize();
+		break;
+	case PM_POST_HIBERNATION:
+	case PM_POST_SUSPEND:
+	case PM_POST_RESTORE:
+		refresh_forbid(false);
+		break;
+	}
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block pm_block = {
+	.notifier_call = pm_notify,
+};
+
+static int __init refresh_init(void)
+{
+	int r;
+
+	r = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "virt/vmm_refresh:online",
+				      refresh_cpu_online, refresh_cpu_offline);
+	if (r < 0)
+		return r;
+	hotplug_state = r;
+	r = register_reboot_notifier(&reboot_block);
+	if (r)
+		goto err_hotplug;
+	r = register_pm_notifier(&pm_block);
+	if (r)
+		goto err_reboot;
+	r = misc_register(&refresh_device);
+	if (r)
+		goto err_pm;
+	refresh_debugfs_init();
+	return 0;
+
+err_pm:
+	unregister_pm_notifier(&pm_block);
+err_reboot:
+	unregister_reboot_notifier(&reboot_block);
+err_hotplug:
+	cpuhp_remove_state_nocalls(hotplug_state);
+	return r;
+}
+
+/* A virtualized machine holds a reference: there is no shim here. */
+static void __exit refresh_exit(void)
+{
+	refresh_debugfs_exit();
+	misc_deregister(&refresh_device);
+	unregister_pm_notifier(&pm_block);
+	unregister_reboot_notifier(&reboot_block);
+	cpuhp_remove_state_nocalls(hotplug_state);
+}
+
+module_init(refresh_init);
+module_exit(refresh_exit);
+MODULE_DESCRIPTION("Slide a temporary hypervisor under the running host");
+MODULE_LICENSE("GPL");

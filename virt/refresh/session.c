@@ -1,0 +1,494 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One session: from virtualize to devirtualize.  Memory and checks first, then
+ * all CPUs at once with interrupts off; whatever fails, nothing stays behind.
+ */
+#include <linux/atomic.h>
+#include <linux/cpu.h>
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/security.h>
+#include <linux/slab.h>
+#include <linux/stop_machine.h>
+
+#include "session.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+static int fault_step;
+module_param(fault_step, int, 0644);
+MODULE_PARM_DESC(fault_step, "Test: let this step of a launch fail (0: none)");
+static int fault_cpu;
+module_param(fault_cpu, int, 0644);
+MODULE_PARM_DESC(fault_cpu, "Test: on this CPU");
+
+/*
+ * Serializes callers.  The hotplug callbacks run with the hotplug lock held,
+ * which stop_machine() takes within this one: they go without, because @on
+ * changes only within stop_machine(), which hotplug excludes.
+ */
+static DEFINE_MUTEX(lock);
+
+static struct refresh_session {
+	bool on, forbidden;
+	struct refresh_reserve res;
+	struct refresh_caps caps;
+	unsigned int order;
+	u32 nr_areas;
+	struct refresh_cpu *cpus;		/* by number of the CPU */
+	struct refresh_snapshot *before, *after;	/* likewise */
+	struct refresh_barrier prepared, launched;
+	atomic_t first_error;
+	u64 launches, changes;
+} session;
+
+/**
+ * refresh_fault() - Should this step fail, for a test?
+ * @step: the step
+ *
+ * Context: on the CPU that does the step.
+ * Return: true if the parameters name this step and this CPU.
+ */
+bool refresh_fault(enum refresh_step step)
+{
+	return READ_ONCE(fault_step) == step &&
+	       READ_ONCE(fault_cpu) == raw_smp_processor_id();
+}
+
+/* ---- memory */
+
+static void free_session(void)
+{
+	struct refresh_reserve *res = &session.res;
+
+	if (res->va) {
+		/* Nothing of the shim's, and so of the host's, is left in it. */
+		memset(res->va, 0, PAGE_SIZE << session.order);
+		free_pages((unsigned long)res->va, session.order);
+	}
+	kvfree(session.cpus);
+	kvfree(session.before);
+	kvfree(session.after);
+	memset(res, 0, sizeof(*res));
+	session.cpus = NULL;
+	session.before = NULL;
+	session.after = NULL;
+}
+
+static int alloc_session(u64 phys_size)
+{
+	const struct shim_header *header = (const void *)shim_image;
+	struct refresh_reserve *res = &session.res;
+	int r;
+
+	session.nr_areas = nr_cpu_ids;
+	r = refresh_layout(res, header->end_va - SHIM_VA_IMAGE, session.nr_areas, phys_size);
+	if (r)
+		return r;
+	session.order = get_order(res->layout.end);
+	session.cpus = kvcalloc(nr_cpu_ids, sizeof(*session.cpus), GFP_KERNEL);
+	session.before = kvcalloc(nr_cpu_ids, sizeof(*session.before), GFP_KERNEL);
+	session.after = kvcalloc(nr_cpu_ids, sizeof(*session.after), GFP_KERNEL);
+	res->va = (void *)__get_free_pages(GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN,
+					   session.order);
+	if (!res->va || !session.cpus || !session.before || !session.after) {
+		pr_err("cannot get %llu KiB of contiguous memory for the shim: free some and try again\n",
+		       res->layout.end >> 10);
+		free_session();
+		return -ENOMEM;
+	}
+	res->hpa = __pa(res->va);
+	res->size = PAGE_SIZE << session.order;
+	return 0;
+}
+
+static int load_image(u32 flags, u32 uart, u64 phys_size)
+{
+	struct refresh_reserve *res = &session.res;
+	struct refresh_mtrr *mtrr;
+	unsigned int cpu;
+	int r;
+
+	memcpy(res->va, shim_image, shim_image_end - shim_image);
+	res->header = res->va;
+	if (res->header->magic != SHIM_MAGIC || res->header->version != SHIM_ABI_VERSION ||
+	    res->header->area_size != SHIM_AREA_SIZE) {
+		pr_err("the shim's image is not of ABI version %d: the module was built wrong\n",
+		       SHIM_ABI_VERSION);
+		return -EINVAL;
+	}
+	mtrr = kzalloc(sizeof(*mtrr), GFP_KERNEL);
+	if (!mtrr)
+		return -ENOMEM;
+	refresh_read_mtrr(mtrr);
+	r = refresh_build_tables(res, phys_size, mtrr, session.nr_areas);
+	kfree(mtrr);
+	if (r) {
+		pr_err("the memory types of this machine take more page tables than the shim has\n");
+		return r;
+	}
+	refresh_fill_config(res, &session.caps, flags, uart);
+	for (cpu = 0; cpu < session.nr_areas; cpu++) {
+		refresh_build_descriptors(res, cpu);
+		session.cpus[cpu].res = res;
+		session.cpus[cpu].caps = &session.caps;
+		session.cpus[cpu].area = cpu;
+	}
+	return 0;
+}
+
+/* ---- all CPUs */
+
+static struct refresh_cpu *this_rc(void)
+{
+	return &session.cpus[raw_smp_processor_id()];
+}
+
+/*
+ * Runs on every CPU, interrupts off.  Two barriers: nobody enters VMX non-root
+ * operation before all can, and nobody stays in it unless all did.
+ */
+static int launch_this_cpu(void *unused)
+{
+	unsigned int cpu = raw_smp_processor_id();
+	struct refresh_cpu *rc = this_rc();
+	u32 cpus = num_online_cpus();
+	int r, error;
+
+	refresh_take_snapshot(&session.before[cpu]);
+	r = refresh_prepare_cpu(rc);
+	if (refresh_fault(REFRESH_STEP_ARRIVE))
+		error = refresh_barrier_wait(&session.prepared, U32_MAX, 0,
+					     &session.first_error);
+	else
+		error = refresh_barrier_wait(&session.prepared, cpus, r,
+					     &session.first_error);
+	if (!error) {
+		r = refresh_launch_cpu(rc);
+		error = refresh_barrier_wait(&session.launched, cpus, r,
+					     &session.first_error);
+	}
+	if (error) {
+		if (rc->launched)
+			refresh_leave_cpu(rc);
+		else if (rc->prepared)
+			refresh_unprepare_cpu(rc);
+	} else {
+		WRITE_ONCE(session.on, true);
+	}
+	refresh_take_snapshot(&session.after[cpu]);
+	return error;
+}
+
+static int leave_this_cpu(void *unused)
+{
+	unsigned int cpu = raw_smp_processor_id();
+
+	refresh_take_snapshot(&session.before[cpu]);
+	refresh_leave_cpu(this_rc());
+	refresh_take_snapshot(&session.after[cpu]);
+	WRITE_ONCE(session.on, false);
+	return 0;
+}
+
+static void compare(const char *when)
+{
+	unsigned int cpu;
+
+	for (cpu = 0; cpu < session.nr_areas; cpu++)
+		session.changes += refresh_compare_snapshots(&session.before[cpu],
+							     &session.after[cpu], when);
+}
+
+static int launch_all(void)
+{
+	int r;
+
+	refresh_barrier_init(&session.prepared);
+	refresh_barrier_init(&session.launched);
+	atomic_set(&session.first_error, 0);
+	r = stop_machine(launch_this_cpu, NULL, cpu_online_mask);
+	compare("launch");
+	trace_vmm_refresh_switch(true, num_online_cpus(), r);
+	if (r)
+		pr_err("the shim did not get under all CPUs (%d): every CPU is as it was\n", r);
+	return r;
+}
+
+static int refuse(void)
+{
+	if (session.on) {
+		pr_err("the machine is virtualized already\n");
+		return -EBUSY;
+	}
+	if (session.forbidden || system_state != SYSTEM_RUNNING) {
+		pr_err("a reboot, kexec, suspend or hibernation is under way\n");
+		return -EBUSY;
+	}
+	if (security_locked_down(LOCKDOWN_DEV_MEM)) {
+		pr_err("the kernel is locked down: nothing may be put below it\n");
+		return -EPERM;
+	}
+	return 0;
+}
+
+static int virtualize_locked(u32 flags, u32 uart)
+{
+	u64 phys_size;
+	int r;
+
+	r = refuse();
+	if (!r)
+		r = refresh_check_machine(&session.caps);
+	if (r)
+		return r;
+	phys_size = session.caps.phys_mask + 1;
+	r = alloc_session(phys_size);
+	if (r)
+		return r;
+	r = load_image(flags, uart, phys_size);
+	if (!r)
+		r = launch_all();
+	if (r) {
+		free_session();
+		return r;
+	}
+	session.launches++;
+	__module_get(THIS_MODULE);
+	return 0;
+}
+
+/**
+ * refresh_virtualize() - Slide the shim under all CPUs
+ * @flags: VMM_REFRESH_* of the ioctl
+ * @uart: I/O port for the shim's console, or 0
+ *
+ * Context: process, may sleep.
+ * Return: 0, or an error that vmm_refresh.h lists, with nothing changed.
+ */
+int refresh_virtualize(u32 flags, u32 uart)
+{
+	u32 shim_flags = 0;
+	int r;
+
+	if (!(flags & VMM_REFRESH_NO_SHADOWING))
+		shim_flags |= SHIM_FLAG_SHADOW;
+	if (flags & VMM_REFRESH_TEST)
+		shim_flags |= SHIM_FLAG_TEST;
+	mutex_lock(&lock);
+	r = virtualize_locked(shim_flags, uart);
+	mutex_unlock(&lock);
+	return r;
+}
+
+/**
+ * refresh_devirtualize() - Take the shim away from all CPUs
+ *
+ * Context: process, may sleep.
+ * Return: 0, or -ENODEV if there is no shim.
+ */
+int refresh_devirtualize(void)
+{
+	int r = -ENODEV;
+
+	mutex_lock(&lock);
+	if (session.on) {
+		r = stop_machine(leave_this_cpu, NULL, cpu_online_mask);
+		compare("return");
+		trace_vmm_refresh_switch(false, num_online_cpus(), r);
+		free_session();
+		module_put(THIS_MODULE);
+	}
+	mutex_unlock(&lock);
+	return r;
+}
+
+/**
+ * refresh_ask_for_panic() - Let the shim give up on this CPU, for tests
+ * @kind: 0 a panic, 1 an exception in the shim
+ *
+ * Return: 0, -ENODEV without a shim, -EPERM without VMM_REFRESH_TEST.
+ */
+int refresh_ask_for_panic(unsigned long kind)
+{
+	u32 r = SHIM_E_CALL;
+	unsigned long flags;
+	bool on;
+
+	mutex_lock(&lock);
+	local_irq_save(flags);
+	on = session.on &&
+	     refresh_shared(&session.res, raw_smp_processor_id())->state == SHIM_STATE_ON;
+	if (on)
+		r = refresh_call(kind ? SHIM_CALL_FAULT : SHIM_CALL_PANIC);
+	local_irq_restore(flags);
+	mutex_unlock(&lock);
+	if (!on)
+		return -ENODEV;
+	return r == SHIM_E_CALL ? -EPERM : 0;
+}
+
+/* ---- CPUs that come and go */
+
+/**
+ * refresh_cpu_online() - A CPU has come online: put the shim under it
+ * @cpu: its number
+ *
+ * Context: hotplug thread of the CPU.
+ * Return: 0, or an error that keeps the CPU offline.
+ */
+int refresh_cpu_online(unsigned int cpu)
+{
+	struct refresh_cpu *rc;
+	unsigned long flags;
+	int r;
+
+	if (!session.on)
+		return 0;
+	rc = this_rc();
+	local_irq_save(flags);
+	r = refresh_prepare_cpu(rc);
+	if (!r) {
+		r = refresh_launch_cpu(rc);
+		if (r && rc->launched)
+			refresh_leave_cpu(rc);
+		else if (r)
+			refresh_unprepare_cpu(rc);
+	}
+	local_irq_restore(flags);
+	trace_vmm_refresh_cpu(cpu, true, r);
+	if (r)
+		pr_err("CPU %u stays offline: the shim did not get under it (%d)\n", cpu, r);
+	return r;
+}
+
+/**
+ * refresh_cpu_offline() - A CPU goes offline: the shim leaves it first
+ * @cpu: its number
+ *
+ * Context: hotplug thread of the CPU.
+ * Return: 0.
+ */
+int refresh_cpu_offline(unsigned int cpu)
+{
+	unsigned long flags;
+
+	if (!session.on)
+		return 0;
+	local_irq_save(flags);
+	refresh_leave_cpu(this_rc());
+	local_irq_restore(flags);
+	trace_vmm_refresh_cpu(cpu, false, 0);
+	return 0;
+}
+
+/**
+ * refresh_forbid() - Refuse to virtualize from now on, or allow it again
+ * @forbid: true when a reboot or suspend begins
+ */
+void refresh_forbid(bool forbid)
+{
+	mutex_lock(&lock);
+	session.forbidden = forbid;
+	mutex_unlock(&lock);
+}
+
+/* ---- what the shim tells */
+
+static void sum(struct vmm_refresh_status *status)
+{
+	const struct shim_shared *shared;
+	unsigned int cpu;
+	int i;
+
+	for (cpu = 0; cpu < session.nr_areas; cpu++) {
+		shared = refresh_shared(&session.res, cpu);
+		status->installs += shared->installs;
+		status->vmfails += shared->vmfails;
+		status->nmis += shared->nmis;
+		if (shared->state == SHIM_STATE_ON)
+			status->cpus++;
+		else if (shared->state != SHIM_STATE_BARE)
+			status->state = VMM_REFRESH_PANICKED;
+		for (i = 0; i < SHIM_NR_REASONS; i++) {
+			status->host_exits += shared->host_exits[i];
+			status->guest_exits += shared->guest_exits[i];
+		}
+	}
+}
+
+/**
+ * refresh_status() - Fill in the result of VMM_REFRESH_STATUS
+ * @status: all but @size is written
+ */
+void refresh_status(struct vmm_refresh_status *status)
+{
+	mutex_lock(&lock);
+	status->version = VMM_REFRESH_API_VERSION;
+	status->state = session.on ? VMM_REFRESH_ON : VMM_REFRESH_BARE;
+	status->launches = session.launches;
+	status->changes = session.changes;
+	status->reserve = session.res.size;
+	if (session.on)
+		sum(status);
+	mutex_unlock(&lock);
+}
+
+/**
+ * refresh_exits() - Count exits of one kind on all CPUs
+ * @guest: of guests of the host, else of the host
+ * @reason: basic exit reason, below SHIM_NR_REASONS
+ *
+ * Return: the number since the launch, 0 without a shim.
+ */
+u64 refresh_exits(bool guest, u32 reason)
+{
+	const struct shim_shared *shared;
+	unsigned int cpu;
+	u64 count = 0;
+
+	mutex_lock(&lock);
+	for (cpu = 0; session.on && cpu < session.nr_areas; cpu++) {
+		shared = refresh_shared(&session.res, cpu);
+		count += guest ? shared->guest_exits[reason] : shared->host_exits[reason];
+	}
+	mutex_unlock(&lock);
+	return count;
+}
+
+/**
+ * refresh_copy_console() - Copy what the shim printed last
+ * @buffer: where to
+ * @size: bytes of it
+ *
+ * Return: bytes written.
+ */
+size_t refresh_copy_console(char *buffer, size_t size)
+{
+	const struct shim_console *console;
+	u32 head, i, n = 0;
+
+	mutex_lock(&lock);
+	if (session.on) {
+		console = session.res.va + session.res.layout.console;
+		head = READ_ONCE(console->head);
+		i = head > sizeof(console->data) ? head - sizeof(console->data) : 0;
+		for (; i < head && n < size; i++)
+			buffer[n++] = console->data[i % sizeof(console->data)];
+	}
+	mutex_unlock(&lock);
+	return n;
+}
+
+/**
+ * refresh_is_virtualized() - Is the shim there?
+ *
+ * Return: true between virtualize and devirtualize.
+ */
+bool refresh_is_virtualized(void)
+{
+	return READ_ONCE(session.on);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Interfaces between the files of vmm-refresh.ko's common half.
+ */
+#ifndef VIRT_REFRESH_SESSION_H
+#define VIRT_REFRESH_SESSION_H
+
+#include <linux/cpumask.h>
+#include <uapi/linux/vmm_refresh.h>
+
+#include "../../arch/x86/refresh/refresh.h"
+
+struct refresh_totals {
+	u64 host_exits, guest_exits, installs, vmfails, nmis;
+	u32 on, panicked;
+};
+
+/* shim_image.S */
+extern const char shim_image[], shim_image_end[];
+
+/* session.c */
+int refresh_virtualize(u32 flags, u32 uart);
+int refresh_devirtualize(void);
+int refresh_ask_for_panic(unsigned long kind);
+void refresh_status(struct vmm_refresh_status *status);
+bool refresh_is_virtualized(void);
+u64 refresh_exits(bool guest, u32 reason);
+size_t refresh_copy_console(char *buffer, size_t size);
+void refresh_forbid(bool forbid);
+
+/* handshake.c */
+enum refresh_barrier_state { BARRIER_WAITING, BARRIER_GO, BARRIER_ABORT };
+
+struct refresh_barrier {
+	atomic_t arrived;
+	atomic_t state;
+};
+
+void refresh_barrier_init(struct refresh_barrier *barrier);
+int refresh_barrier_wait(struct refresh_barrier *barrier, u32 cpus, int error,
+			 atomic_t *first_error);
+
+/* debugfs.c */
+void refresh_debugfs_init(void);
+void refresh_debugfs_exit(void);
+
+extern const struct attribute_group *refresh_groups[];
+
+/* hotplug.c */
+int refresh_notifiers_init(void);
+void refresh_notifiers_exit(void);
+int refresh_cpu_online(unsigned int cpu);
+int refresh_cpu_offline(unsigned int cpu);
+
+#endif /* VIRT_REFRESH_SESSION_H */
