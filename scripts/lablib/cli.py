@@ -175,8 +175,8 @@ def command_run(args):
     start = time.monotonic()
     sections = config.read_config(args.config)
     base = args.kernel.split("-", maxsplit=1)[0]
-    tests = config.select(args.tests, base, sections)
     options = make_options(args)
+    tests = config.select(args.tests, base, sections, options.kernel.release)
     progress = Progress(start)
     with run_directory(args.name) as directory:
         run = Run(directory, options, progress, start)

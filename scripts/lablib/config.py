@@ -122,16 +122,16 @@ def kvm_tests(pattern, base, sections):
     return tests
 
 
-def select(words, base, sections):
+def select(words, base, sections, release=""):
     """Expand the TEST words of a command line, each test once, in that order."""
     chosen = {}
     for word in words:
-        for test in expand(word, base, sections):
+        for test in expand(word, base, sections, release):
             chosen.setdefault(test.name, test)
     return list(chosen.values())
 
 
-def expand(word, base, sections):
+def expand(word, base, sections, release=""):
     """Tests that one TEST word stands for."""
     if word.startswith("group:"):
         group = word[len("group:"):]
@@ -141,10 +141,11 @@ def expand(word, base, sections):
             known = sorted({name for section in sections.values()
                             for name in section.get("group", "").split()})
             raise UsageError(f"group '{group}' is empty; known groups: {' '.join(known)}")
-        return [test for name in members for test in expand(name, base, sections)]
+        return [test for name in members for test in expand(name, base, sections, release)]
     if word.startswith(KVM_PREFIX):
         return kvm_tests(word[len(KVM_PREFIX):], base, sections)
     if word not in sections:
         raise UsageError(f"unknown test '{word}'; `scripts/lab list` shows the tests")
-    section = {key: value.replace("@base@", base) for key, value in sections[word].items()}
+    section = {key: value.replace("@base@", base).replace("@release@", release)
+               for key, value in sections[word].items()}
     return [make_test(word, section)]

@@ -1,0 +1,59 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Each step of a launch fails on each CPU, and the shim gives up on purpose: the
+# host is as it was each time, and the next launch works.
+
+. /lab/lib.sh
+. /lab/tap.sh
+. /lab/refresh.sh
+
+EIO=5
+ETIMEDOUT=110
+ARRIVE=4
+PARAMETERS=/sys/module/vmm_refresh/parameters
+cpus=$(grep -c ^processor /proc/cpuinfo)
+
+inject()
+{
+	echo "$2" >$PARAMETERS/fault_cpu
+	echo "$1" >$PARAMETERS/fault_step
+}
+
+insmod /bin/vmm-refresh.ko || exit 1
+refresh-vm beside 100000 >beside.vm 2>&1 &
+vm=$!
+sleep 0.01
+
+for step in 1 2 3 4 5 6; do
+	cpu=0
+	while [ $cpu -lt "$cpus" ]; do
+		inject $step $cpu
+		want=$EIO
+		[ $step -ne $ARRIVE ] || want=$ETIMEDOUT
+		check "step $step on CPU $cpu fails" refused $want refresh-ctl on
+		check "step $step on CPU $cpu leaves nothing" no_trace_left
+		cpu=$((cpu + 1))
+	done
+done
+inject 0 0
+check "the next launch works" refresh-ctl on
+check "tests are refused without their flag" refused 1 refresh-ctl panic
+check "and the return" refresh-ctl off
+
+for way in panic fault; do
+	check "$way: launch" refresh-ctl on test
+	check "$way: the shim gives up" refresh-ctl $way
+	check "$way: state says so" is "$(cat /sys/class/misc/vmm-refresh/state)" panicked
+	check "$way: it said why" grep -q "panic: " $DEBUG/console
+	cat $DEBUG/console | sed 's/^/# /'
+	check "$way: the host works" host_works
+	check "$way: devirtualize cleans up" refresh-ctl off
+	check "$way: nothing is left" no_trace_left
+done
+check "the VM runs on" kill -0 $vm
+kill $vm
+wait $vm
+check "a VM after" refresh-vm after 50
+check "unload the module" rmmod vmm_refresh
+tap_end

@@ -1,0 +1,49 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The host alone: it goes above the shim and back, notices nothing, and the shim
+# sees nothing of it but what it has to.
+
+. /lab/lib.sh
+. /lab/tap.sh
+. /lab/refresh.sh
+
+cpus=$(grep -c ^processor /proc/cpuinfo)
+kvm_unload
+check "load the module" insmod /bin/vmm-refresh.ko
+check "the host works before" host_works
+hostcheck cpuid >bare.cpuid
+
+check "no shim: devirtualize is refused" refused 19 refresh-ctl off
+check "unknown flags are refused" refused 22 refresh-ctl on badflag
+check "a short structure is refused" refused 22 refresh-ctl on badsize
+check "refusals leave it bare" is "$(cat /sys/class/misc/vmm-refresh/state)" bare
+
+check "virtualize" refresh-ctl on
+check "state says so" is "$(cat /sys/class/misc/vmm-refresh/state)" virtualized
+check "every CPU is above the shim" is "$(status cpus)" "$cpus"
+check "a second time is refused" refused 16 refresh-ctl on
+check "the module stays" fails rmmod vmm_refresh
+check "the host works" host_works
+hostcheck cpuid >shim.cpuid
+check "CPUID is the same" cmp bare.cpuid shim.cpuid
+
+# Work without CPUID or XSETBV: no exit at all, timer interrupts included.
+check "work of the host does not leave to the shim" is "$(refresh-ctl busy)" 0
+
+irqs=$(sed -n 's/^LOC: *\([0-9]*\).*/\1/p' /proc/interrupts)
+sleep 0.05
+check "timer interrupts go on" \
+	[ "$(sed -n 's/^LOC: *\([0-9]*\).*/\1/p' /proc/interrupts)" -gt "$irqs" ]
+check "KVM loads" kvm_load
+check "a VM runs" refresh-vm early 20
+check "KVM unloads" kvm_unload
+check "no VMX instruction failed" is "$(status vmfails)" 0
+
+check "devirtualize" refresh-ctl off
+check "nothing is left" no_trace_left
+check "the host works after" host_works
+hostcheck cpuid >after.cpuid
+check "CPUID is the same again" cmp bare.cpuid after.cpuid
+check "unload the module" rmmod vmm_refresh
+tap_end

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * hostcheck: does the host's user space still work?  TAP, one line per part of
+ * the machine that a hypervisor could break.  "hostcheck cpuid" prints all
+ * leaves of CPUID instead.
+ */
+#include <cpuid.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/io.h>
+#include <sys/ptrace.h>
+#include <sys/time.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FORKS		4
+#define TICKS		3
+#define PORT_DELAY	0x80
+
+static int count, failed;
+
+static void report(const char *name, int ok)
+{
+	printf("%sok %d - %s\n", ok ? "" : "not ", ++count, name);
+	failed += !ok;
+}
+
+static double series(void)
+{
+	volatile double x = 1;
+	int i;
+
+	for (i = 1; i < 2000; i++)
+		x += 1.0 / i;
+	return x;
+}
+
+/* x87 and SSE state survives preemption and fork. */
+static int check_fork(void)
+{
+	int i, st, good = 0;
+
+	for (i = 0; i < FORKS; i++) {
+		if (!fork()) {
+			double x = series();
+
+			_exit(x > 9.17 && x < 9.19 ? 7 : 1);
+		}
+		wait(&st);
+		good += WIFEXITED(st) && WEXITSTATUS(st) == 7;
+	}
+	return good == FORKS;
+}
+
+static volatile sig_atomic_t ticks;
+
+static void on_tick(int sig)
+{
+	ticks++;
+}
+
+static int check_timer(void)
+{
+	struct itimerval timer = { { 0, 2000 }, { 0, 2000 } };
+
+	signal(SIGALRM, on_tick);
+	setitimer(ITIMER_REAL, &timer, NULL);
+	while (ticks < TICKS)
+		pause();
+	memset(&timer, 0, sizeof(timer));
+	setitimer(ITIMER_REAL, &timer, NULL);
+	return 1;
+}
+
+static int check_clock(void)
+{
+	struct timespec a, b;
+	int i;
+
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	for (i = 0; i < 1000; i++) {
+		clock_gettime(CLOCK_MONOTONIC, &b);
+		if (b.tv_sec < a.tv_sec ||
+		    (b.tv_sec == a.tv_sec && b.tv_nsec < a.tv_nsec))
+			return 0;
+		a = b;
+	}
+	return 1;
+}
+
+/* The I/O bitmap lies behind the limit of TR that a VM exit leaves. */
+static int check_ioperm(void)
+{
+	if (ioperm(PORT_DELAY, 1, 1))
+		return 0;
+	outb(1, PORT_DELAY);
+	return !ioperm(PORT_DELAY, 1, 0);
+}
+
+static volatile sig_atomic_t faults;
+
+static void on_fault(int sig, siginfo_t *info, void *context)
+{
+	ucontext_t *uc = context;
+
+	faults++;
+	uc->uc_mcontext.gregs[REG_RIP] += 3;
+}
+
+static int check_vmcall(void)
+{
+	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
+
+	/* In user mode VMCALL is #UD or #GP: never an answer. */
+	sigaction(SIGILL, &action, NULL);
+	sigaction(SIGSEGV, &action, NULL);
+	asm volatile("vmcall" : : "a" (0x53480000) : "memory");
+	return faults == 1;
+}
+
+static int check_cpuid(void)
+{
+	unsigned int a, b, c, d, first, n = 0, i;
+
+	__cpuid(0, first, b, c, d);
+	for (i = 0; i < 20; i++) {
+		__cpuid(0, a, b, c, d);
+		n += a == first && b == signature_INTEL_ebx;
+	}
+	/* VMX is there, and no hypervisor. */
+	__cpuid(1, a, b, c, d);
+	return n == 20 && !(c >> 31) && (c >> 5 & 1);
+}
+
+/* All leaves but the one with counters that run, to be compared. */
+static void print_cpuid(unsigned int first)
+{
+	unsigned int leaf, sub, last, a, b, c, d;
+
+	__cpuid(first, last, b, c, d);
+	for (leaf = first; leaf <= last; leaf++) {
+		for (sub = 0; sub < 8; sub++) {
+			__cpuid_count(leaf, sub, a, b, c, d);
+			printf("%08x.%u %08x %08x %08x %08x\n", leaf, sub, a, b, c, d);
+		}
+	}
+}
+
+/* Step through CPUID: the trap must come right behind it. */
+static int check_step(void)
+{
+	struct user_regs_struct regs;
+	unsigned long before;
+	pid_t child;
+	int st, i, good = 0;
+
+	child = fork();
+	if (!child) {
+		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+		raise(SIGSTOP);
+		asm volatile("mov $0x5ec1a1, %%r15d\n\t"
+			     "xor %%eax, %%eax\n\t"
+			     "cpuid\n\t"
+			     "nop\n\t"
+			     "xor %%r15d, %%r15d"
+			     : : : "rax", "rbx", "rcx", "rdx", "r15");
+		_exit(0);
+	}
+	waitpid(child, &st, 0);
+	for (i = 0; i < 20000 && WIFSTOPPED(st); i++) {
+		ptrace(PTRACE_GETREGS, child, NULL, &regs);
+		before = regs.rip;
+		if (regs.r15 == 0x5ec1a1 &&
+		    (ptrace(PTRACE_PEEKTEXT, child, before, NULL) & 0xffff) == 0xa20f) {
+			ptrace(PTRACE_SINGLESTEP, child, NULL, NULL);
+			waitpid(child, &st, 0);
+			ptrace(PTRACE_GETREGS, child, NULL, &regs);
+			good = regs.rip == before + 2;
+			break;
+		}
+		ptrace(PTRACE_SINGLESTEP, child, NULL, NULL);
+		waitpid(child, &st, 0);
+	}
+	ptrace(PTRACE_KILL, child, NULL, NULL);
+	waitpid(child, &st, 0);
+	return good;
+}
+
+/* A hardware breakpoint on data. */
+static int check_watch(void)
+{
+	static volatile long watched;
+	size_t dr0 = offsetof(struct user, u_debugreg[0]);
+	size_t dr7 = offsetof(struct user, u_debugreg[7]);
+	pid_t child;
+	int st, hit;
+
+	child = fork();
+	if (!child) {
+		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+		raise(SIGSTOP);
+		watched = 1;
+		_exit(0);
+	}
+	waitpid(child, &st, 0);
+	ptrace(PTRACE_POKEUSER, child, dr0, &watched);
+	/* DR0 enabled, on writes of 4 bytes */
+	ptrace(PTRACE_POKEUSER, child, dr7, 0xd0001);
+	ptrace(PTRACE_CONT, child, NULL, NULL);
+	waitpid(child, &st, 0);
+	hit = WIFSTOPPED(st) && WSTOPSIG(st) == SIGTRAP;
+	ptrace(PTRACE_KILL, child, NULL, NULL);
+	waitpid(child, &st, 0);
+	return hit;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && !strcmp(argv[1], "cpuid")) {
+		cpu_set_t first;
+
+		/* Some leaves tell which CPU it is. */
+		CPU_ZERO(&first);
+		CPU_SET(0, &first);
+		sched_setaffinity(0, sizeof(first), &first);
+		print_cpuid(0);
+		print_cpuid(0x40000000);
+		print_cpuid(0x80000000);
+		return 0;
+	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	report("fork and floating point", check_fork());
+	report("timer signals", check_timer());
+	report("the clock does not go back", check_clock());
+	report("ioperm", check_ioperm());
+	report("VMCALL of user space faults", check_vmcall());
+	report("CPUID", check_cpuid());
+	report("single-step over CPUID", check_step());
+	report("hardware breakpoint", check_watch());
+	printf("1..%d\n", count);
+	return failed != 0;
+}

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=ash
+#
+# What the tests of vmm-refresh share.
+
+DEBUG=/sys/kernel/debug/vmm-refresh
+
+# status NAME: one number of refresh-ctl's status line.
+status()
+{
+	refresh-ctl status | tr ' ' '\n' | sed -n "s/^$1=//p"
+}
+
+is()
+{
+	[ "$1" = "$2" ] || { echo "is $1, not $2"; return 1; }
+}
+
+at_most()
+{
+	[ "$1" -le "$2" ] || { echo "is $1, more than $2"; return 1; }
+}
+
+# refused STATUS COMMAND...: the command fails with this status.
+refused()
+{
+	want=$1
+	shift
+	"$@"
+	is $? "$want"
+}
+
+# exits COLUMN REASON: 2 = the host's, 3 = its guests'.
+exits()
+{
+	awk -v c="$1" -v r="$2" '$1 == r { n = $c } END { print n + 0 }' $DEBUG/exits
+}
+
+host_works()
+{
+	hostcheck
+}
+
+# Nothing differed between before and after a switch, and nothing is left.
+no_trace_left()
+{
+	is "$(status changes)" 0 && is "$(status reserve)" 0 &&
+		is "$(status state)" 0
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * refresh-ctl: the ioctls of /dev/vmm-refresh for test scripts.
+ * Exit status: 0, or the errno of the ioctl, 255 for wrong usage.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "../../include/uapi/linux/vmm_refresh.h"
+
+#define DEVICE "/dev/vmm-refresh"
+#define EXIT_USAGE 255
+#define BUSY_LOOPS 3000000
+
+static int usage(void)
+{
+	fprintf(stderr,
+		"usage: refresh-ctl on [noshadow] [test] | off | status | panic | fault | busy | cycle N\n");
+	return EXIT_USAGE;
+}
+
+static int result(const char *what, int r)
+{
+	if (!r)
+		return 0;
+	r = errno;
+	fprintf(stderr, "refresh-ctl: %s: %s\n", what, strerror(r));
+	return r;
+}
+
+static int on(int fd, int argc, char **argv)
+{
+	struct vmm_refresh_virtualize args = { .size = sizeof(args) };
+	int i;
+
+	for (i = 2; i < argc; i++) {
+		if (!strcmp(argv[i], "noshadow"))
+			args.flags |= VMM_REFRESH_NO_SHADOWING;
+		else if (!strcmp(argv[i], "test"))
+			args.flags |= VMM_REFRESH_TEST;
+		else if (!strcmp(argv[i], "badflag"))
+			args.flags |= 0x80000000;
+		else if (!strcmp(argv[i], "badsize"))
+			args.size = 4;
+	}
+	return result("virtualize", ioctl(fd, VMM_REFRESH_VIRTUALIZE, &args));
+}
+
+/* One line of shell assignments. */
+static int status(int fd)
+{
+	struct vmm_refresh_status st = { .size = sizeof(st) };
+	int r = result("status", ioctl(fd, VMM_REFRESH_STATUS, &st));
+
+	if (!r)
+		printf("state=%u cpus=%u launches=%llu changes=%llu reserve=%llu host_exits=%llu guest_exits=%llu installs=%llu vmfails=%llu nmis=%llu\n",
+		       st.state, st.cpus, st.launches, st.changes, st.reserve,
+		       st.host_exits, st.guest_exits, st.installs, st.vmfails, st.nmis);
+	return r;
+}
+
+/* Exits of the host during work that has no reason to leave to the shim. */
+static int busy(int fd)
+{
+	struct vmm_refresh_status before = { .size = sizeof(before) };
+	struct vmm_refresh_status after = { .size = sizeof(after) };
+	volatile unsigned int i;
+
+	/* The second one shows what reading the status costs. */
+	if (ioctl(fd, VMM_REFRESH_STATUS, &before) ||
+	    ioctl(fd, VMM_REFRESH_STATUS, &before))
+		return result("status", -1);
+	for (i = 0; i < BUSY_LOOPS; i++)
+		;
+	if (ioctl(fd, VMM_REFRESH_STATUS, &after))
+		return result("status", -1);
+	printf("%llu\n", after.host_exits - before.host_exits);
+	return 0;
+}
+
+static int cycle(int fd, int n)
+{
+	struct vmm_refresh_virtualize args = { .size = sizeof(args) };
+	int i, r;
+
+	for (i = 0; i < n; i++) {
+		r = result("virtualize", ioctl(fd, VMM_REFRESH_VIRTUALIZE, &args));
+		if (r)
+			return r;
+		/* Let what runs beside use the shim for a moment. */
+		usleep(1000);
+		r = result("devirtualize", ioctl(fd, VMM_REFRESH_DEVIRTUALIZE));
+		if (r)
+			return r;
+		usleep(200);
+	}
+	printf("%d cycles\n", n);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	int fd;
+
+	if (argc < 2)
+		return usage();
+	fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return result("open " DEVICE, -1);
+	if (!strcmp(argv[1], "on"))
+		return on(fd, argc, argv);
+	if (!strcmp(argv[1], "off"))
+		return result("devirtualize", ioctl(fd, VMM_REFRESH_DEVIRTUALIZE));
+	if (!strcmp(argv[1], "status"))
+		return status(fd);
+	if (!strcmp(argv[1], "busy"))
+		return busy(fd);
+	if (!strcmp(argv[1], "panic"))
+		return result("panic", ioctl(fd, VMM_REFRESH_PANIC, 0));
+	if (!strcmp(argv[1], "fault"))
+		return result("fault", ioctl(fd, VMM_REFRESH_PANIC, 1));
+	if (!strcmp(argv[1], "cycle") && argc == 3)
+		return cycle(fd, atoi(argv[2]));
+	return usage();
+}
