@@ -24,6 +24,7 @@ help:
 	@echo '  make modules     build kvm.ko, kvm-intel.ko, vmm-refresh.ko for KREL=$(KREL)'
 	@echo '  make bench       compare with eVMCS, PV VMCS, delegation, KERNEL=$(KERNEL)'
 	@echo '                   (build/bench/report.md)'
+	@echo '  make bench-shim  what the shim costs guests (build/bench-shim/report.json)'
 	@echo '  make check-upstream  the whole set of the kernel'"'"'s own KVM selftests,'
 	@echo '                   stock and nvx side by side (long)'
 	@echo '  make docs        format Documentation/ as HTML (build/docs)'
@@ -49,6 +50,11 @@ demo: deps
 .PHONY: bench
 bench:
 	@scripts/bench --kernel $(KERNEL)
+
+.PHONY: bench-shim
+bench-shim: deps
+	@scripts/build-all
+	@scripts/bench-shim --kernel $(KERNEL)
 
 .PHONY: check
 check: deps

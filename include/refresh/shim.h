@@ -79,7 +79,6 @@
 #define SHIM_FLAG_SHADOW	0x1	/* VMCS shadowing is in use */
 #define SHIM_FLAG_TEST		0x2	/* serve the calls for tests */
 #define SHIM_FLAG_L1D_FLUSH	0x4	/* flush the L1D before a guest runs */
-#define SHIM_FLAG_INVVPID_GLOBAL 0x8
 
 #define SHIM_RING_SIZE		8192
 

@@ -82,6 +82,8 @@ def machine_options(parser):
                         metavar="VAR=VALUE", help="variable for the test scripts, all levels")
     parser.add_argument("--append", default="", metavar="WORDS",
                         help="more words for the kernel command line of L0")
+    parser.add_argument("--defaults", action="store_true",
+                        help="KASLR and mitigations of L0 as the kernel has them by default")
     config_option(parser)
     parser.add_argument("--name", type=run_name, help="name of the run (default: the time)")
 
@@ -167,7 +169,8 @@ def make_options(args):
     return Options(kernel=find_kernel(args.kernel), backend=pick_backend(args.backend),
                    modules=args.modules, l1_modules=args.l1_modules, cpus=args.cpus,
                    mem=args.mem, timeout=getattr(args, "timeout", 0), params=args.param,
-                   variables=dict(args.variables), append=args.append)
+                   variables=dict(args.variables), append=args.append,
+                   defaults=args.defaults)
 
 
 def command_run(args):

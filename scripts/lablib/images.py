@@ -36,6 +36,15 @@ L0_CMDLINE = ("console=ttyS0,115200 nokaslr mitigations=off tsc=reliable no_time
               "cryptomgr.notests edd=off random.trust_cpu=off clearcpuid=rdrand,rdseed,xsaves,xsavec "
               "panic=0 oops=continue")
 
+# What a kernel does against attackers, and what costs an emulated machine time.
+L0_OFF = ("nokaslr", "mitigations=off")
+
+
+def l0_cmdline(defaults):
+    """Command line of L0; @defaults: with KASLR and mitigations."""
+    words = L0_CMDLINE.split()
+    return " ".join(word for word in words if not defaults or word not in L0_OFF)
+
 
 def busybox_tree(archive):
     """Add busybox, a link for each of its applets and the first device node."""

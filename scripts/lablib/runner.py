@@ -34,6 +34,7 @@ class Options:
     params: list = dataclasses.field(default_factory=list)
     variables: dict = dataclasses.field(default_factory=dict)
     append: str = ""
+    defaults: bool = False
     shell: bool = False
     # Commands for Bochs' debugger; empty = just run.
     debugger: str = ""
@@ -67,7 +68,8 @@ class Boot:
         l0_archive(self.run, self.tests, self.work).write(initrd)
         iso = os.path.join(self.work, "boot.iso")
         backend = BACKENDS[options.backend]
-        cmdline = " ".join([images.L0_CMDLINE, backend.cmdline(), options.append]).strip()
+        cmdline = " ".join([images.l0_cmdline(options.defaults), backend.cmdline(),
+                            options.append]).strip()
         images.boot_iso(options.kernel, initrd, cmdline, iso)
         mem = options.mem or max([test.mem for test in self.tests], default=1536)
         self.machine = backend(self.work, iso, disks, mem, options.cpus)

@@ -1,0 +1,86 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Two CPUs and more: VMs that change their CPU, NMIs from one CPU to the others,
+# CPUs that go offline and come back, all above the shim.
+
+. /lab/lib.sh
+. /lab/tap.sh
+. /lab/refresh.sh
+
+NMI_ROUNDS=${NMI_ROUNDS:-20}
+CPU1=/sys/devices/system/cpu/cpu1
+
+[ -d $CPU1 ] || { echo "needs two CPUs (lab run --cpus 2)"; exit 4; }
+
+# backtraces: how many times other CPUs answered an NMI.
+backtraces()
+{
+	dmesg | grep -c 'NMI backtrace for cpu'
+}
+
+nmi_storm()
+{
+	i=0
+	while [ $i -lt "$NMI_ROUNDS" ]; do
+		echo l >/proc/sysrq-trigger
+		i=$((i + 1))
+	done
+}
+
+migrate()
+{
+	for mask in 1 2 1 2 3; do
+		taskset -p $mask "$1" >/dev/null 2>&1 || return 1
+		sleep 0.01
+	done
+}
+
+insmod /bin/vmm-refresh.ko || exit 1
+dmesg -n 1
+echo 1 >/proc/sys/kernel/sysrq
+
+refresh-vm a 3000 >a.vm 2>&1 &
+a=$!
+refresh-vm b 3000 >b.vm 2>&1 &
+b=$!
+sleep 0.01
+check "virtualize under two VMs" refresh-ctl on
+check "VM a changes its CPU" migrate $a
+check "VM b changes its CPU" migrate $b
+
+dmesg -c >/dev/null
+nmi_storm
+with=$(backtraces)
+passed_on=$(status nmis)
+dmesg -c >/dev/null
+echo "# $NMI_ROUNDS rounds: $with backtraces, $passed_on NMIs passed on by the shim"
+check "NMIs arrive" [ "$with" -ge "$NMI_ROUNDS" ]
+check "no VMX instruction failed" is "$(status vmfails)" 0
+check "devirtualize under two VMs" refresh-ctl off
+wait
+check "VM a noticed nothing" grep ' bad 0 ' a.vm
+check "VM b noticed nothing" grep ' bad 0 ' b.vm
+
+nmi_storm
+bare=$(backtraces)
+dmesg -c >/dev/null
+check "as many NMIs arrive bare" is "$bare" "$with"
+
+# An offline CPU is refused; one may go and come while the shim is there.
+kvm_unload
+check "CPU 1 goes offline" sh -c "echo 0 >$CPU1/online"
+check "virtualize is refused without it" refused 16 refresh-ctl on
+check "CPU 1 comes online" sh -c "echo 1 >$CPU1/online"
+check "virtualize" refresh-ctl on
+check "CPU 1 goes offline above the shim" sh -c "echo 0 >$CPU1/online"
+check "one CPU is left above it" is "$(status cpus)" 1
+check "CPU 1 comes online above the shim" sh -c "echo 1 >$CPU1/online"
+check "two CPUs are above it" is "$(status cpus)" 2
+check "the host works" host_works
+check "KVM loads" kvm_load
+check "a VM runs" refresh-vm late 30
+check "devirtualize" refresh-ctl off
+check "nothing is left" no_trace_left
+check "unload the module" rmmod vmm_refresh
+tap_end
