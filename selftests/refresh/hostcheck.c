@@ -125,6 +125,60 @@ static int check_vmcall(void)
 	return faults == 1;
 }
 
+/* As the kernel sees the CPU. */
+static int has_flag(const char *flag)
+{
+	char line[8192], *word;
+	FILE *file = fopen("/proc/cpuinfo", "r");
+	int found = 0;
+
+	while (file && !found && fgets(line, sizeof(line), file)) {
+		if (strncmp(line, "flags", 5))
+			continue;
+		for (word = strtok(line, " "); word; word = strtok(NULL, " "))
+			found |= !strcmp(word, flag);
+	}
+	if (file)
+		fclose(file);
+	return found;
+}
+
+/* YMM registers survive the switches between two processes that use them. */
+static int avx_child(unsigned char seed)
+{
+	unsigned char in[32], out[32];
+	int i;
+
+	for (i = 0; i < 32; i++)
+		in[i] = seed + i;
+	for (i = 0; i < 50; i++) {
+		memset(out, 0, sizeof(out));
+		asm volatile("vmovdqu %1, %%ymm5\n\t"
+			     "mov $24, %%eax\n\t"	/* sched_yield */
+			     "syscall\n\t"
+			     "vmovdqu %%ymm5, %0"
+			     : "=m" (out) : "m" (in)
+			     : "rax", "rcx", "r11", "xmm5", "memory");
+		if (memcmp(in, out, sizeof(in)))
+			return 1;
+	}
+	return 0;
+}
+
+static int check_avx(void)
+{
+	int i, st, good = 0;
+
+	for (i = 0; i < 2; i++)
+		if (!fork())
+			_exit(avx_child(17 * i));
+	for (i = 0; i < 2; i++) {
+		wait(&st);
+		good += WIFEXITED(st) && !WEXITSTATUS(st);
+	}
+	return good == 2;
+}
+
 static int check_cpuid(void)
 {
 	unsigned int a, b, c, d, first, n = 0, i;
@@ -134,9 +188,10 @@ static int check_cpuid(void)
 		__cpuid(0, a, b, c, d);
 		n += a == first && b == signature_INTEL_ebx;
 	}
-	/* VMX is there, and no hypervisor. */
+	/* VMX is there, and no hypervisor; OSXSAVE tells of the host's CR4. */
 	__cpuid(1, a, b, c, d);
-	return n == 20 && !(c >> 31) && (c >> 5 & 1);
+	return n == 20 && !(c >> 31) && (c >> 5 & 1) &&
+	       (int)(c >> 27 & 1) == has_flag("xsave");
 }
 
 /* All leaves but the one with counters that run, to be compared. */
@@ -237,6 +292,8 @@ int main(int argc, char **argv)
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	report("fork and floating point", check_fork());
+	if (has_flag("avx"))
+		report("AVX registers", check_avx());
 	report("timer signals", check_timer());
 	report("the clock does not go back", check_clock());
 	report("ioperm", check_ioperm());
