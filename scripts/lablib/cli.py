@@ -98,7 +98,7 @@ def profile_options(parser):
     parser.add_argument("--cpu", default="host,-umip",
                         help="CPU that QEMU gives L1 (default: host,-umip)")
     parser.add_argument("--l1-params", default="", metavar="WORDS",
-                        help="parameters of L1's kvm-intel")
+                        help="parameters of L1's kvm-intel, commas between them")
     parser.add_argument("--diff", nargs=2, metavar=("A", "B"),
                         help="compare two profiles: runs or profile.json files")
     parser.add_argument("op", nargs="?", metavar="OP",
@@ -227,7 +227,7 @@ def command_profile(args):
     start = time.monotonic()
     args.backend = "bochs"
     args.variables += [("PROFILE_OPS", args.op.replace(",", " ")), ("PROFILE_SAMPLES", str(args.samples)),
-                       ("PROFILE_CPU", args.cpu), ("L1_PARAMS", args.l1_params),
+                       ("PROFILE_CPU", args.cpu), ("L1_PARAMS", args.l1_params.replace(",", " ")),
                        ("PROFILE_NATIVE", str(int(args.native)))]
     options = make_options(args)
     options.debugger = profile.debugger_script(args.samples * len(args.op.split(",")))

@@ -8,40 +8,12 @@
 # OFF=1 leaves that out.  scripts/nvx-report turns what this leaves into tables.
 
 . /lab/lib.sh
-
-TRACING=/sys/kernel/tracing
-EVENTS="kvm_exit kvm_nested_vmexit kvm_pio"
-BUFFER_KIB=24576
+. /bench/trace.sh
 
 die()
 {
 	echo "$*"
 	exit 1
-}
-
-trace_start()
-{
-	echo 0 >$TRACING/tracing_on
-	echo $BUFFER_KIB >$TRACING/buffer_size_kb || return 1
-	echo >$TRACING/trace
-	for event in $EVENTS; do
-		echo 1 >$TRACING/events/kvm/"$event"/enable || return 1
-	done
-	echo 1 >$TRACING/tracing_on
-}
-
-# trace_stop FILE: an incomplete trace is worse than none.
-trace_stop()
-{
-	echo 0 >$TRACING/tracing_on
-	for event in $EVENTS; do
-		echo 0 >$TRACING/events/kvm/"$event"/enable
-	done
-	for stats in $TRACING/per_cpu/cpu*/stats; do
-		lost=$(sed -n 's/^overrun: //p' "$stats")
-		[ "$lost" = 0 ] || { echo "the trace buffer lost $lost events: $1"; return 1; }
-	done
-	gzip -1 <$TRACING/trace >"$1"
 }
 
 # Requests of bench-l1.sh.  No status gets back to L1: leave a trace or none.

@@ -21,6 +21,11 @@ write()
 	echo "$2" >"$PARAMS/$1"
 }
 
+write_and_is()
+{
+	write "$1" "$2" && is "$1" "$3"
+}
+
 mode()
 {
 	[ "$(stat -c %a "$PARAMS/$1")" = "$2" ]
@@ -69,6 +74,21 @@ check "nvx_prefault goes on" write nvx_prefault 1
 check "nvx_prefault refuses nonsense" fails write nvx_prefault perhaps
 check "nvx_prefault on: the test finds fewer exits" /bin/nvx_prefault_test
 
+for size in nvx_fault_around nvx_tdp_fault_around nvx_populate; do
+	check "$size is writable" mode $size 644
+	check "$size refuses 0" fails write $size 0
+	check "$size refuses 65" fails write $size 65
+	check "$size rounds down" write_and_is $size 24 16
+done
+check "load with pml=0" kvm_load pml=0
+check "nvx_fault_around is 16 by default" is nvx_fault_around 16
+check "nvx_tdp_fault_around is 16 by default" is nvx_tdp_fault_around 16
+check "nvx_populate is off by default" is nvx_populate 1
+for size in 1 4 16 64; do
+	check "nvx_fault_around=$size: goes" write nvx_fault_around $size
+	check "nvx_fault_around=$size: nvx_around_test" /bin/nvx_around_test
+done
+
 for off in nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast nvx_pv; do
 	check "load with $off=0" kvm_load $off=0
 	check "$off=0 is in effect" is $off N
@@ -115,12 +135,16 @@ check "nvx_deleg=0: nvx_pv_test" /bin/nvx_pv_test
 check "load with nvx_no_umip_emul=1" kvm_load nvx_no_umip_emul=1
 check "nvx_no_umip_emul=1: UMIP is hidden" /bin/nvx_umip_test
 
-check "load with nvx=0 and features" kvm_load nvx_prefault=1 nvx_no_umip_emul=1 nvx=0
+check "load with nvx=0 and features" kvm_load pml=0 nvx_fault_around=64 nvx_prefault=1 nvx_no_umip_emul=1 nvx=0
 check "nvx=0 has turned all of them off" all_off
 check "nvx=0: nvx_prefault cannot be turned on" fails write nvx_prefault 1
+for size in nvx_fault_around nvx_tdp_fault_around nvx_populate; do
+	check "nvx=0: $size is 1" is $size 1
+	check "nvx=0: $size stays so" fails write $size 2
+done
 check "nvx=0: the reason is in dmesg" sh -c 'dmesg | grep -q "nvx_prefault=1 refused"'
 for program in nvx_exits_test nvx_shadow_host_test nvx_prefault_test \
-	nvx_debugctl_test nvx_umip_test nvx_fast_test; do
+	nvx_debugctl_test nvx_umip_test nvx_fast_test nvx_around_test; do
 	check "nvx=0: $program finds stock" /bin/$program
 done
 check "nvx=0: the VMCS in memory is not offered" /bin/nvx_pv_test off
@@ -132,5 +156,7 @@ check "ept=0 turns nvx_fast off" is nvx_fast N
 check "ept=0 turns nvx_pv off" is nvx_pv N
 check "load with nested=0" kvm_load nested=0
 check "nested=0 turns nvx_prefault off" is nvx_prefault N
+check "nested=0 turns nvx_fault_around off" is nvx_fault_around 1
+check "nested=0 leaves nvx_tdp_fault_around" is nvx_tdp_fault_around 16
 check "nested=0 turns nvx_shadow_host off" is nvx_shadow_host N
 tap_end

@@ -6,6 +6,11 @@
 #define nvx_compat_prefetch_fault(vcpu, gpa, error_code) \
 	kvm_mmu_do_page_fault(vcpu, gpa, error_code, true, NULL)
 
+/* What an unused entry of a TDP table contains. */
+#define NVX_COMPAT_NONPRESENT		0ull
+/* Memory of a slot that only the guest can reach; this base has none. */
+#define nvx_compat_slot_private(slot)	((void)(slot), false)
+
 /*
  * The 64-bit words of an MSR bitmap with the MSRs that
  * nested_vmx_prepare_msr_bitmap() may pass through to L2, and their bits:

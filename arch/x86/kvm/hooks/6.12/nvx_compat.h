@@ -6,6 +6,11 @@
 #define nvx_compat_prefetch_fault(vcpu, gpa, error_code) \
 	kvm_mmu_do_page_fault(vcpu, gpa, error_code, true, NULL, NULL)
 
+/* What an unused entry of a TDP table contains. */
+#define NVX_COMPAT_NONPRESENT		SHADOW_NONPRESENT_VALUE
+/* Memory of a slot that only the guest can reach. */
+#define nvx_compat_slot_private(slot)	kvm_slot_can_be_private(slot)
+
 /*
  * The 64-bit words of an MSR bitmap with the MSRs that
  * nested_vmx_prepare_msr_bitmap() may pass through to L2, and their bits:

@@ -7,7 +7,9 @@
 
 struct kvm;
 struct kvm_mmu_page;
+struct kvm_memory_slot;
 struct kvm_vcpu;
+struct page;
 
 enum nvx_prefault_result {
 	NVX_PREFAULT_MAPPED,
@@ -22,5 +24,42 @@ u64 nvx_mmu_zap_range(struct kvm *kvm, u64 eptp, u64 first, u64 nr);
 /* kvm-intel.ko's part of a range flush by the host below, NULL if there is none. */
 typedef bool (*nvx_range_flush_fn)(struct kvm *kvm, u64 root, u64 first, u64 nr);
 extern nvx_range_flush_fn nvx_range_flush;
+
+/* Pages of the largest window around a fault: one bit each in a u64. */
+#define NVX_AROUND_MAX		64
+
+/**
+ * struct nvx_mmu_settings - What kvm-intel.ko asks of kvm.ko's MMU
+ * @fault_around: pages of the aligned window around an EPT violation of L2 that
+ *	become entries of EPT02, a power of two, 1 for stock's behaviour
+ * @tdp_fault_around: the same for an ordinary guest and the host's page table
+ * @populate: pages of the window that are allocated with an absent anonymous
+ *	page, a power of two, 1 for the one page
+ *
+ * Zeroes, as before kvm-intel.ko is there, count as 1.
+ */
+struct nvx_mmu_settings {
+	unsigned int fault_around;
+	unsigned int tdp_fault_around;
+	unsigned int populate;
+};
+
+extern struct nvx_mmu_settings nvx_mmu;
+
+/* Who has mapped pages around a fault, for nvx_mmu_mapped_around(). */
+enum nvx_around {
+	NVX_AROUND_EPT12,	/* what EPT12 maps */
+	NVX_AROUND_DIRECT,	/* 4 KiB pieces of a large page of EPT12 */
+	NVX_AROUND_TDP,		/* what the host maps for an ordinary guest */
+	NVX_AROUND_POPULATE,	/* pages that were allocated */
+};
+
+void nvx_mmu_mapped_around(struct kvm_vcpu *vcpu, u64 gpa, unsigned int pages,
+			   enum nvx_around kind);
+u64 nvx_host_present(struct kvm *kvm, unsigned long hva, u64 wanted);
+u64 nvx_present_pages(struct kvm *kvm, struct kvm_memory_slot *slot,
+		      u64 base_gfn, u64 wanted);
+u64 nvx_get_pages(struct kvm_memory_slot *slot, u64 base_gfn, u64 wanted,
+		  struct page **pages);
 
 #endif /* __KVM_X86_MMU_NVX_MMU_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Map an L2 page in EPT02 before L2 runs.  Part of kvm.ko, called by
- * vmx/nvx/prefault.c with a vCPU in guest mode.
+ * Map an L2 page in EPT02 before L2 runs, with the window around it.  Part of
+ * kvm.ko, called by vmx/nvx/prefault.c with a vCPU in guest mode.
  */
 #include <linux/export.h>
 #include <linux/kvm_host.h>

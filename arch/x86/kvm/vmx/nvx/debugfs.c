@@ -10,8 +10,6 @@
 
 #include "nvx.h"
 
-DEFINE_PER_CPU(struct nvx_counters, nvx_counters);
-
 static const char * const counter_names[] = {
 #define C(name) #name,
 	NVX_COUNTERS(C)
@@ -39,6 +37,11 @@ void nvx_debugfs_register(void)
 {
 	struct dentry *kvm_dir = debugfs_lookup("kvm", NULL);
 	unsigned long i;
+	int cpu;
+
+	/* They are kvm.ko's, and may be older than this module. */
+	for_each_possible_cpu(cpu)
+		memset(per_cpu_ptr(&nvx_counters, cpu), 0, sizeof(nvx_counters));
 
 	/* debugfs is a convenience: run without it where it is missing. */
 	if (IS_ERR_OR_NULL(kvm_dir))

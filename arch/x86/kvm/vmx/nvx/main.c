@@ -55,6 +55,7 @@ void __init nvx_hardware_setup(bool nested)
 
 	nvx_exits_setup(nested);
 	nvx_vept_setup(nested);
+	nvx_mmu_setup(nested);
 	nvx_fast_setup(nested);
 	nvx_pv_setup(nested);
 	nvx_pv_l1_setup(nested);
@@ -94,4 +95,5 @@ void nvx_unregister(void)
 	nvx_pv_l1_range_unregister();
 	nvx_pv_l1_unregister();
 	nvx_pv_unregister();
+	nvx_mmu_unregister();
 }

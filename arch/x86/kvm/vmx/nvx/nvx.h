@@ -27,9 +27,13 @@ static inline void nvx_exits_setup(bool nested) { }
 #define NVX_VEPT_FEATURES(F)	F(prefault)
 extern bool nvx_prefault;
 void nvx_vept_setup(bool nested);
+void nvx_mmu_setup(bool nested);
+void nvx_mmu_unregister(void);
 #else
 #define NVX_VEPT_FEATURES(F)
 static inline void nvx_vept_setup(bool nested) { }
+static inline void nvx_mmu_setup(bool nested) { }
+static inline void nvx_mmu_unregister(void) { }
 #endif
 
 #ifdef CONFIG_KVM_NVX_FAST
@@ -106,6 +110,10 @@ static inline void nvx_pv_l1_range_unregister(void) { }
  * deleg_cpuid: CPUIDs of L2 that L0 answered for L1
  * deleg_rdmsr: RDMSRs of L2 that L0 answered for L1
  * deleg_hlt: HLTs of L2 that L0 kept for L1
+ * around_mapped: EPT02 entries installed beside the one that was missed
+ * tdp_around_mapped: the same for entries of an ordinary guest
+ * populate_pages: pages allocated beside the one that was touched
+ * populate_refused: allocations that were left out, memory is short
  */
 #define NVX_COUNTERS(C)			\
 	C(debugctl_passthrough)		\
@@ -134,7 +142,11 @@ static inline void nvx_pv_l1_range_unregister(void) { }
 	C(pv_restore)			\
 	C(deleg_cpuid)			\
 	C(deleg_rdmsr)			\
-	C(deleg_hlt)
+	C(deleg_hlt)			\
+	C(around_mapped)		\
+	C(tdp_around_mapped)		\
+	C(populate_pages)		\
+	C(populate_refused)
 
 enum nvx_counter {
 #define C(name) NVX_##name,

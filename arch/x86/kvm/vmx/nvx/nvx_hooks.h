@@ -14,12 +14,14 @@
 
 #ifndef __ASSEMBLY__
 
-/* Include nothing else: stock files define pr_fmt() before their first one. */
+/* Nothing that prints: stock files define pr_fmt() before their first include. */
 #include <linux/compiler.h>
 #include <linux/types.h>
+#include "mmu/nvx/nvx_mmu.h"
 
 struct kvm;
 struct kvm_mmu_page;
+struct kvm_memory_slot;
 struct kvm_vcpu;
 struct list_head;
 struct nvx_fast;
@@ -175,6 +177,7 @@ static __always_inline bool nvx_advertise_emulated_umip(void)
 #ifdef CONFIG_KVM_NVX_VEPT
 void nvx_reflect_ept_fault(struct kvm_vcpu *vcpu, u32 exit_reason, u64 gpa);
 void nvx_map_reflected(struct kvm_vcpu *vcpu);
+void nvx_populate(struct kvm_vcpu *vcpu, struct kvm_memory_slot *slot, u64 gfn);
 
 static __always_inline void nvx_vept_entered(struct kvm_vcpu *vcpu,
 					     const struct nvx_vcpu *nvx)
@@ -182,7 +185,17 @@ static __always_inline void nvx_vept_entered(struct kvm_vcpu *vcpu,
 	if (unlikely(nvx->prefault_pending))
 		nvx_map_reflected(vcpu);
 }
+
+/* The host is about to be asked for the page of a TDP fault. */
+static __always_inline void nvx_faultin(struct kvm_vcpu *vcpu,
+					struct kvm_memory_slot *slot, u64 gfn)
+{
+	if (unlikely(nvx_mmu.populate > 1))
+		nvx_populate(vcpu, slot, gfn);
+}
 #else
+static inline void nvx_faultin(struct kvm_vcpu *vcpu,
+			       struct kvm_memory_slot *slot, u64 gfn) { }
 static inline void nvx_reflect_ept_fault(struct kvm_vcpu *vcpu,
 					 u32 exit_reason, u64 gpa) { }
 static inline void nvx_vept_entered(struct kvm_vcpu *vcpu,
