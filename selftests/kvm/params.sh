@@ -9,7 +9,8 @@
 
 PARAMS=/sys/module/kvm_intel/parameters
 COUNTERS=/sys/kernel/debug/kvm/nvx
-FEATURES="nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast nvx_pv nvx_pv_xstate nvx_pv_uret nvx_pv_l1 nvx_deleg nvx_no_umip_emul"
+FEATURES="nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast nvx_pv nvx_pv_xstate nvx_pv_uret nvx_pv_l1 nvx_deleg nvx_no_umip_emul
+	nvx_keep_roots nvx_keep_tables nvx_pfec"
 
 is()
 {
@@ -53,7 +54,7 @@ if [ "$KMOD" = stock ]; then
 fi
 
 for feature in nvx nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast nvx_pv nvx_pv_xstate \
-	nvx_pv_uret nvx_deleg; do
+	nvx_pv_uret nvx_deleg nvx_keep_roots nvx_keep_tables nvx_pfec nvx_vept nvx_gpf_bypass; do
 	check "$feature is on by default" is $feature Y
 done
 check "nvx_no_umip_emul is off by default" is nvx_no_umip_emul N
@@ -64,7 +65,7 @@ check "counters exist" test -f "$COUNTERS/prefault_mapped"
 check "counters are read-only" test "$(stat -c %a "$COUNTERS/prefault_mapped")" = 444
 for feature in nvx nvx_debugctl nvx_shadow_host nvx_fast nvx_fast_parts \
 	nvx_pv nvx_pv_range nvx_pv_xstate nvx_pv_uret nvx_pv_l1 nvx_deleg \
-	nvx_no_umip_emul; do
+	nvx_no_umip_emul nvx_keep_roots nvx_keep_tables nvx_pfec nvx_vept nvx_gpf_bypass; do
 	check "$feature is read-only" mode $feature 444
 done
 check "nvx_prefault is writable" mode nvx_prefault 644
@@ -88,6 +89,19 @@ for size in 1 4 16 64; do
 	check "nvx_fault_around=$size: goes" write nvx_fault_around $size
 	check "nvx_fault_around=$size: nvx_around_test" /bin/nvx_around_test
 done
+
+for words in nvx_keep_roots=0 nvx_keep_tables=0; do
+	check "load with $words" kvm_load $words
+	check "$words: nvx_tables_test" /bin/nvx_tables_test
+done
+for words in allow_smaller_maxphyaddr=1 "allow_smaller_maxphyaddr=1 nvx_pfec=0" \
+	nvx_gpf_bypass=0 "nvx_gpf_bypass=0 allow_smaller_maxphyaddr=1" nvx_fast=0; do
+	# shellcheck disable=SC2086 # one word per parameter
+	check "load with $words" kvm_load $words
+	check "$words: nvx_pf_test" /bin/nvx_pf_test
+done
+check "load with nvx_vept=0" kvm_load nvx_vept=0
+check "nvx_vept=0: no EPT for guests" /bin/nvx_vept_test
 
 for off in nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast nvx_pv; do
 	check "load with $off=0" kvm_load $off=0
@@ -135,7 +149,7 @@ check "nvx_deleg=0: nvx_pv_test" /bin/nvx_pv_test
 check "load with nvx_no_umip_emul=1" kvm_load nvx_no_umip_emul=1
 check "nvx_no_umip_emul=1: UMIP is hidden" /bin/nvx_umip_test
 
-check "load with nvx=0 and features" kvm_load pml=0 nvx_fault_around=64 nvx_prefault=1 nvx_no_umip_emul=1 nvx=0
+check "load with nvx=0 and features" kvm_load pml=0 nvx_fault_around=64 nvx_vept=0 nvx_gpf_bypass=0 nvx_prefault=1 nvx_no_umip_emul=1 nvx=0
 check "nvx=0 has turned all of them off" all_off
 check "nvx=0: nvx_prefault cannot be turned on" fails write nvx_prefault 1
 for size in nvx_fault_around nvx_tdp_fault_around nvx_populate; do
@@ -144,7 +158,8 @@ for size in nvx_fault_around nvx_tdp_fault_around nvx_populate; do
 done
 check "nvx=0: the reason is in dmesg" sh -c 'dmesg | grep -q "nvx_prefault=1 refused"'
 for program in nvx_exits_test nvx_shadow_host_test nvx_prefault_test \
-	nvx_debugctl_test nvx_umip_test nvx_fast_test nvx_around_test; do
+	nvx_debugctl_test nvx_umip_test nvx_fast_test nvx_around_test \
+	nvx_tables_test nvx_pf_test nvx_vept_test; do
 	check "nvx=0: $program finds stock" /bin/$program
 done
 check "nvx=0: the VMCS in memory is not offered" /bin/nvx_pv_test off

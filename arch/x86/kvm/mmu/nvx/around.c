@@ -46,6 +46,19 @@ void nvx_mmu_mapped_around(struct kvm_vcpu *vcpu, u64 gpa, unsigned int pages,
 	trace_nvx_around(vcpu->vcpu_id, gpa, pages, kind);
 }
 
+/**
+ * nvx_mmu_kept_table() - Account for a write that stock takes for a flood
+ * @vcpu: vCPU whose L1 has written
+ * @gpa: where, L1 guest-physical, bytes
+ *
+ * Context: Any.
+ */
+void nvx_mmu_kept_table(struct kvm_vcpu *vcpu, u64 gpa)
+{
+	nvx_count(tables_kept);
+	trace_nvx_keep_table(vcpu->vcpu_id, gpa);
+}
+
 /* The page table of the host that maps @hva, or its huge page, or nothing. */
 static pmd_t *host_pmd(struct kvm *kvm, unsigned long hva, bool *huge)
 {

@@ -8,6 +8,9 @@
 
 #include "mmu/nvx/nvx_mmu.h"
 
+/* Pages that are taken at once: the kernel clears the array each time. */
+#define NVX_RUN_MAX	16
+
 /* A new reverse mapping may take one of these, if L1 maps the page twice. */
 static bool FNAME(nvx_can_map)(struct kvm_vcpu *vcpu)
 {
@@ -35,7 +38,8 @@ static unsigned int FNAME(nvx_run)(struct kvm_memory_slot *slot,
 	unsigned int run;
 
 	*down = false;
-	for (run = 1; i + run < NVX_AROUND_MAX && wanted & BIT_ULL(i + run); run++) {
+	for (run = 1; run < NVX_RUN_MAX && i + run < NVX_AROUND_MAX &&
+	     wanted & BIT_ULL(i + run); run++) {
 		if (run == 1)
 			*down = gpte_to_gfn(gptes[i + 1]) < gfn;
 		next = *down ? gfn - run : gfn + run;
@@ -52,7 +56,7 @@ static unsigned int FNAME(nvx_map_run)(struct kvm_vcpu *vcpu, u64 *sptes,
 {
 	struct kvm_mmu_page *sp = sptep_to_sp(sptes);
 	unsigned int i = __ffs64(*wanted), access, run, mapped = 0, k, at;
-	struct page *pages[NVX_AROUND_MAX];
+	struct page *pages[NVX_RUN_MAX];
 	struct kvm_memory_slot *slot;
 	gfn_t gfn = gpte_to_gfn(gptes[i]);
 	bool down;

@@ -35,6 +35,8 @@ extern nvx_range_flush_fn nvx_range_flush;
  * @tdp_fault_around: the same for an ordinary guest and the host's page table
  * @populate: pages of the window that are allocated with an absent anonymous
  *	page, a power of two, 1 for the one page
+ * @keep_tables: writes of L1 that a table of EPT12 sees do not make L0 throw its
+ *	shadow away
  *
  * Zeroes, as before kvm-intel.ko is there, count as 1.
  */
@@ -42,6 +44,7 @@ struct nvx_mmu_settings {
 	unsigned int fault_around;
 	unsigned int tdp_fault_around;
 	unsigned int populate;
+	bool keep_tables;
 };
 
 extern struct nvx_mmu_settings nvx_mmu;
@@ -56,6 +59,7 @@ enum nvx_around {
 
 void nvx_mmu_mapped_around(struct kvm_vcpu *vcpu, u64 gpa, unsigned int pages,
 			   enum nvx_around kind);
+void nvx_mmu_kept_table(struct kvm_vcpu *vcpu, u64 gpa);
 u64 nvx_host_present(struct kvm *kvm, unsigned long hva, u64 wanted);
 u64 nvx_present_pages(struct kvm *kvm, struct kvm_memory_slot *slot,
 		      u64 base_gfn, u64 wanted);

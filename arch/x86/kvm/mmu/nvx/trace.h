@@ -34,6 +34,24 @@ TRACE_EVENT(nvx_around,
 				   { 2, "tdp" }, { 3, "populate" }))
 );
 
+/* L1 has written to a table of EPT12, whose shadow stays. */
+TRACE_EVENT(nvx_keep_table,
+	TP_PROTO(unsigned int vcpu_id, u64 gpa),
+	TP_ARGS(vcpu_id, gpa),
+
+	TP_STRUCT__entry(
+		__field(unsigned int,	vcpu_id)
+		__field(u64,		gpa)
+	),
+
+	TP_fast_assign(
+		__entry->vcpu_id	= vcpu_id;
+		__entry->gpa		= gpa;
+	),
+
+	TP_printk("vcpu %u gpa %llx", __entry->vcpu_id, __entry->gpa)
+);
+
 #endif /* _TRACE_NVX_MMU_H */
 
 #undef TRACE_INCLUDE_PATH

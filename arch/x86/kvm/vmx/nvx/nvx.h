@@ -24,8 +24,9 @@ static inline void nvx_exits_setup(bool nested) { }
 #endif
 
 #ifdef CONFIG_KVM_NVX_VEPT
-#define NVX_VEPT_FEATURES(F)	F(prefault)
+#define NVX_VEPT_FEATURES(F)	F(prefault) F(keep_roots) F(keep_tables) F(pfec)
 extern bool nvx_prefault;
+extern bool nvx_keep_tables;
 void nvx_vept_setup(bool nested);
 void nvx_mmu_setup(bool nested);
 void nvx_mmu_unregister(void);
@@ -114,6 +115,8 @@ static inline void nvx_pv_l1_range_unregister(void) { }
  * tdp_around_mapped: the same for entries of an ordinary guest
  * populate_pages: pages allocated beside the one that was touched
  * populate_refused: allocations that were left out, memory is short
+ * tables_kept: writes to tables of EPT12 that did not count as a flood
+ * roots_kept: changes of the current VMCS at which the roots of EPT02 stayed
  */
 #define NVX_COUNTERS(C)			\
 	C(debugctl_passthrough)		\
@@ -146,7 +149,9 @@ static inline void nvx_pv_l1_range_unregister(void) { }
 	C(around_mapped)		\
 	C(tdp_around_mapped)		\
 	C(populate_pages)		\
-	C(populate_refused)
+	C(populate_refused)		\
+	C(tables_kept)			\
+	C(roots_kept)
 
 enum nvx_counter {
 #define C(name) NVX_##name,

@@ -186,6 +186,42 @@ static __always_inline void nvx_vept_entered(struct kvm_vcpu *vcpu,
 		nvx_map_reflected(vcpu);
 }
 
+extern bool nvx_keep_roots;
+extern bool nvx_vept;
+extern bool nvx_gpf_bypass;
+extern bool nvx_pfec;
+
+void nvx_count_kept_roots(void);
+void nvx_write_pfec(struct vcpu_vmx *vmx, struct vmcs12 *vmcs12);
+
+/* The current VMCS changes.  True: the roots of EPT02 stay in the vCPU's cache. */
+static __always_inline bool nvx_keep_ept02_roots(void)
+{
+	if (nvx_keep_roots)
+		nvx_count_kept_roots();
+	return nvx_keep_roots;
+}
+
+/* Do guests get EPT, and what needs it? */
+static __always_inline bool nvx_offer_ept(void)
+{
+	return nvx_vept;
+}
+
+/* Do all page faults of L2 exit? */
+static __always_inline bool nvx_traps_pf(void)
+{
+	return unlikely(!nvx_gpf_bypass);
+}
+
+/* Which page faults of L2 exit has been written to vmcs02: make them fewer. */
+static __always_inline void nvx_merge_pfec(struct vcpu_vmx *vmx,
+					   struct vmcs12 *vmcs12)
+{
+	if (nvx_pfec)
+		nvx_write_pfec(vmx, vmcs12);
+}
+
 /* The host is about to be asked for the page of a TDP fault. */
 static __always_inline void nvx_faultin(struct kvm_vcpu *vcpu,
 					struct kvm_memory_slot *slot, u64 gfn)
@@ -196,6 +232,27 @@ static __always_inline void nvx_faultin(struct kvm_vcpu *vcpu,
 #else
 static inline void nvx_faultin(struct kvm_vcpu *vcpu,
 			       struct kvm_memory_slot *slot, u64 gfn) { }
+
+static __always_inline bool nvx_keep_ept02_roots(void)
+{
+	return false;
+}
+
+static __always_inline bool nvx_offer_ept(void)
+{
+	return true;
+}
+
+static __always_inline bool nvx_traps_pf(void)
+{
+	return false;
+}
+
+static __always_inline void nvx_merge_pfec(struct vcpu_vmx *vmx,
+					   struct vmcs12 *vmcs12)
+{
+}
+
 static inline void nvx_reflect_ept_fault(struct kvm_vcpu *vcpu,
 					 u32 exit_reason, u64 gpa) { }
 static inline void nvx_vept_entered(struct kvm_vcpu *vcpu,

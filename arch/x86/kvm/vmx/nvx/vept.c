@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Parameters of the MMU: how much is mapped at once.  The work is done in kvm.ko
- * (mmu/nvx/), which learns of it through nvx_mmu.
+ * Parameters of virtual EPT: how much is mapped at once, and what stays.  The
+ * work is done in kvm.ko (mmu/nvx/), which learns of it through nvx_mmu.
  */
 #include <linux/kvm_host.h>
 #include <linux/log2.h>
@@ -33,6 +33,18 @@ static struct nvx_size tdp_fault_around = {
 static struct nvx_size populate = {
 	.name = "nvx_populate", .value = 1, .setting = &nvx_mmu.populate,
 };
+
+bool __read_mostly nvx_keep_roots = true;
+module_param(nvx_keep_roots, bool, 0444);
+MODULE_PARM_DESC(nvx_keep_roots, "keep the roots of nested EPT when L1 changes the current VMCS (default: 1)");
+
+bool __read_mostly nvx_keep_tables = true;
+module_param(nvx_keep_tables, bool, 0444);
+MODULE_PARM_DESC(nvx_keep_tables, "keep shadows of nested EPT tables that L1 writes to in a row (default: 1)");
+
+bool __read_mostly nvx_vept = true;
+module_param(nvx_vept, bool, 0444);
+MODULE_PARM_DESC(nvx_vept, "offer EPT to guests; 0 makes them use shadow paging, to measure what that is worth (default: 1)");
 
 static bool setup_done;
 
@@ -111,6 +123,28 @@ void __init nvx_mmu_setup(bool nested)
 	settle(&tdp_fault_around, usable);
 	settle(&populate, usable);
 	setup_done = true;
+
+	if (!usable || !nested) {
+		nvx_keep_roots = false;
+		nvx_keep_tables = false;
+		nvx_pfec = false;
+	}
+	/* These two take something from stock. */
+	if (!nvx_master_switch()) {
+		nvx_vept = true;
+		nvx_gpf_bypass = true;
+	}
+	nvx_mmu.keep_tables = nvx_keep_tables;
+}
+
+/**
+ * nvx_count_kept_roots() - Count a VMCS that ceases to be current
+ *
+ * Context: Exit handling of a vCPU.
+ */
+void nvx_count_kept_roots(void)
+{
+	nvx_count(roots_kept);
 }
 
 /**
