@@ -14,6 +14,7 @@
 #define GUEST_PDPT		0x4000
 #define GUEST_PD_IDENTITY	0x5000
 #define GUEST_PD_WINDOW		0x6000
+#define GUEST_PD_FILL		0x7000
 #define GUEST_CTL		0x8000
 #define GUEST_CODE		0x10000
 #define GUEST_STACK_TOP		0x80000
@@ -25,6 +26,11 @@
 #define GUEST_ABSENT		0x1800000
 #define GUEST_WALK		0x2000000
 #define GUEST_SIZE		0x2800000
+
+/* More memory, mapped by large pages of the guest: --fill. */
+#define GUEST_FILL		0x80000000
+#define FILL_UNIT		0x200000	/* all of it is the same 2 MiB of the VMM */
+#define FILL_MAX_MIB		512
 
 #define REGION_PAGES		2048	/* of the present, absent and walk regions */
 #define BACKING_PAGES		64	/* what all pages of the #PF window map to */
@@ -51,6 +57,7 @@
 #define PORT_TRAP		0xb3	/* the guest took an exception it cannot handle */
 #define PORT_FLUSH		0xb4	/* take the operand's page away from the guest */
 #define PORT_SWITCH		0xb6	/* run the second vCPU to its next port write */
+#define PORT_REDIRTY		0xb8	/* take a page of each 2 MiB of --fill away */
 #define PORT_SECOND		0xb7	/* that one */
 
 /* Offsets in struct bench_ctl for guest_start.S. */
@@ -92,6 +99,7 @@ enum bench_op {
 	OP_HLT_TIMER,
 	OP_PIO_MSR1,
 	OP_PIO_MSR4,
+	OP_UNMAP,
 	OP_CPUID_XCR0,	/* the last one: XCR0 stays */
 	NR_OPS,
 };
@@ -109,7 +117,7 @@ struct bench_ctl {
 	uint32_t mode;
 	uint64_t n;
 	uint64_t first;		/* index of the first page to use */
-	uint64_t reserved;
+	uint64_t fill_mib;	/* size of the region at GUEST_FILL */
 
 	uint64_t sum;		/* of what the operations returned */
 	uint64_t faults;	/* #PF handled since the guest started */

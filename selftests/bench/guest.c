@@ -123,6 +123,20 @@ static inline uint64_t op_pio_flush(uint64_t i)
 	return 0;
 }
 
+/*
+ * Before op_pio_flush(), not measured: let the hypervisor write to each page table
+ * that maps the region.
+ */
+static inline void redirty(volatile struct bench_ctl *ctl, uint64_t i)
+{
+	uint64_t page = i % (FILL_UNIT / PAGE_SIZE), unit;
+
+	outl(page, PORT_REDIRTY);
+	for (unit = 0; unit < ctl->fill_mib / 2; unit++)
+		*(volatile uint8_t *)gva(GUEST_FILL + unit * FILL_UNIT +
+					 page * PAGE_SIZE) = 1;
+}
+
 static inline uint64_t op_pio_switch(uint64_t i)
 {
 	outb(i, PORT_SWITCH);
@@ -164,18 +178,24 @@ static inline uint64_t op_hlt_timer(uint64_t i)
 }
 
 static inline __attribute__((always_inline))
-void run_loop(volatile struct bench_ctl *ctl, uint64_t (*op)(uint64_t i))
+void run_loop_after(volatile struct bench_ctl *ctl, uint64_t (*op)(uint64_t i),
+		    void (*before)(volatile struct bench_ctl *ctl, uint64_t i))
 {
 	uint32_t *samples = gva(GUEST_SAMPLES);
 	uint64_t i, end = ctl->first + ctl->n, sum = 0, t0, t1, value;
 
 	switch (ctl->mode) {
 	case MODE_COUNT:
-		for (i = ctl->first; i < end; i++)
+		for (i = ctl->first; i < end; i++) {
+			if (before)
+				before(ctl, i);
 			sum += op(i);
+		}
 		break;
 	case MODE_SAMPLE:
 		for (i = ctl->first; i < end; i++) {
+			if (before)
+				before(ctl, i);
 			t0 = rdtsc();
 			value = op(i);
 			t1 = rdtsc();
@@ -185,6 +205,8 @@ void run_loop(volatile struct bench_ctl *ctl, uint64_t (*op)(uint64_t i))
 		break;
 	case MODE_BREAK:
 		for (i = ctl->first; i < end; i++) {
+			if (before)
+				before(ctl, i);
 			magic_break();
 			value = op(i);
 			magic_break();
@@ -193,6 +215,12 @@ void run_loop(volatile struct bench_ctl *ctl, uint64_t (*op)(uint64_t i))
 		break;
 	}
 	ctl->sum = sum;
+}
+
+static inline __attribute__((always_inline))
+void run_loop(volatile struct bench_ctl *ctl, uint64_t (*op)(uint64_t i))
+{
+	run_loop_after(ctl, op, NULL);
 }
 
 /* Write, not read: a read can leave a second fault for the first write. */
@@ -220,8 +248,9 @@ static void warm(volatile struct bench_ctl *ctl)
 	}
 	if (ctl->op == OP_WALK)
 		touch(GUEST_WALK, REGION_PAGES);
-	if (ctl->op == OP_PIO_FLUSH)
+	if (ctl->op == OP_PIO_FLUSH || ctl->op == OP_UNMAP)
 		touch(GUEST_PRESENT, REGION_PAGES);
+	touch(GUEST_FILL, ctl->fill_mib * 256);
 	if (ctl->op == OP_HLT_TIMER)
 		init_timer(ctl);
 	ctl->sum = 0;
@@ -275,6 +304,9 @@ static void run_batch(volatile struct bench_ctl *ctl)
 		break;
 	case OP_CPUID_XCR0:
 		run_loop(ctl, op_cpuid_xcr0);
+		break;
+	case OP_UNMAP:
+		run_loop_after(ctl, op_pio_flush, redirty);
 		break;
 	}
 }

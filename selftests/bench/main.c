@@ -39,12 +39,13 @@ struct options {
 	enum bench_op profile;
 	uint64_t samples;
 	uint64_t batches;
+	uint64_t fill_mib;
 	const char *output;
 	const char *before;
 	int trace_fd;
 };
 
-enum { KEY_OPS = 0x100, KEY_MARKS, KEY_PROFILE, KEY_BATCHES, KEY_BEFORE };
+enum { KEY_OPS = 0x100, KEY_MARKS, KEY_PROFILE, KEY_BATCHES, KEY_BEFORE, KEY_FILL };
 
 static const struct argp_option argp_options[] = {
 	{ "list", 'l', NULL, 0, "List the operations", 0 },
@@ -60,6 +61,8 @@ static const struct argp_option argp_options[] = {
 	{ "before", KEY_BEFORE, "CMD", 0,
 	  "Run a shell command before each operation is measured, with its name in "
 	  "$OP and that of the VM's debugfs directory in $VM", 0 },
+	{ "fill", KEY_FILL, "MIB", 0,
+	  "Give the guest so much more memory and let it touch every page (2 to 512)", 0 },
 	{ "profile", KEY_PROFILE, "OP", 0,
 	  "Run 100 operations, then N more between magic breakpoints (XCHG BX,BX)", 0 },
 	{ }
@@ -135,6 +138,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case KEY_BATCHES:
 		r = parse_number(arg, 10000, &opts->batches);
+		break;
+	case KEY_FILL:
+		r = parse_number(arg, FILL_MAX_MIB, &opts->fill_mib);
 		break;
 	case KEY_PROFILE:
 		r = parse_profile(arg, opts);
@@ -329,7 +335,7 @@ int main(int argc, char **argv)
 		opts.samples = opts.marks ? DEFAULT_MARKED_OPS : DEFAULT_SAMPLES;
 
 	irqchip = opts.profile == OP_HLT_TIMER || opts.selected[OP_HLT_TIMER];
-	if (vmm_create(&vmm, irqchip))
+	if (vmm_create(&vmm, irqchip, opts.fill_mib))
 		return 1;
 	r = opts.profile ? run_profile(&vmm, &opts) : run_selected(&vmm, &opts);
 	vmm_destroy(&vmm);

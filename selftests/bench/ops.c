@@ -46,6 +46,9 @@ const struct op_info op_infos[NR_OPS] = {
 	[OP_CPUID_XCR0] = { "cpuid_xcr0",
 		"CPUID leaf 0 in a guest that has enabled the x87 state only",
 		0, true },
+	[OP_UNMAP] = { "unmap",
+		"the same as pio_flush, all page tables of --fill just written",
+		REGION_PAGES, true },
 };
 
 static enum bench_op op_parse(const char *name)
@@ -132,6 +135,7 @@ int op_prepare(struct vmm *vmm, enum bench_op op, uint64_t n)
 
 	switch (op) {
 	case OP_PIO_FLUSH:
+	case OP_UNMAP:
 	case OP_TOUCH_PRESENT:
 		for (i = 0; i < n; i++)
 			vmm->mem[GUEST_PRESENT + i * PAGE_SIZE] = BYTE_UNTOUCHED;
@@ -201,7 +205,7 @@ static int check_value(const struct batch *batch, const char *what,
 static bool op_is_pio(enum bench_op op)
 {
 	return op == OP_PIO_USER || op == OP_PIO_FLUSH || op == OP_PIO_SWITCH ||
-	       op == OP_PIO_MSR1 || op == OP_PIO_MSR4;
+	       op == OP_PIO_MSR1 || op == OP_PIO_MSR4 || op == OP_UNMAP;
 }
 
 static int check_touched(struct vmm *vmm, const struct batch *batch, uint64_t gpa)

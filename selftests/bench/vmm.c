@@ -120,6 +120,41 @@ static int create_memory(struct vmm *vmm)
 	return 0;
 }
 
+/*
+ * --fill: guest memory that costs the VMM 2 MiB, however much it is: each slot is
+ * the same memory again.
+ */
+static int create_fill(struct vmm *vmm)
+{
+	struct kvm_userspace_memory_region region = { .memory_size = FILL_UNIT };
+	uint64_t i;
+
+	vmm->ctl->fill_mib = vmm->fill_mib;
+	if (!vmm->fill_mib)
+		return 0;
+
+	vmm->fill = mmap(NULL, FILL_UNIT, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (vmm->fill == MAP_FAILED) {
+		vmm->fill = NULL;
+		return fail("cannot map 2 MiB for --fill: %s", strerror(errno));
+	}
+	madvise(vmm->fill, FILL_UNIT, MADV_NOHUGEPAGE);
+
+	guest_table(vmm, GUEST_PDPT)[GUEST_FILL >> 30] = GUEST_PD_FILL | GUEST_PTE_FLAGS;
+	region.userspace_addr = (uintptr_t)vmm->fill;
+	for (i = 0; i < vmm->fill_mib / 2; i++) {
+		region.slot = 1 + i;
+		region.guest_phys_addr = GUEST_FILL + i * FILL_UNIT;
+		if (ioctl(vmm->vm_fd, KVM_SET_USER_MEMORY_REGION, &region))
+			return fail_ioctl("KVM_SET_USER_MEMORY_REGION for --fill");
+		/* Bit 7: a large page. */
+		guest_table(vmm, GUEST_PD_FILL)[i] =
+			region.guest_phys_addr | GUEST_PTE_FLAGS | 0x80;
+	}
+	return 0;
+}
+
 static int create_vm(struct vmm *vmm)
 {
 	uint64_t identity_map = KVM_IDENTITY_MAP_GPA;
@@ -269,16 +304,17 @@ int vmm_create_second(struct vmm *vmm)
 			   GUEST_SECOND_ENTRY, GUEST_STACK_TOP - 2 * PAGE_SIZE);
 }
 
-int vmm_create(struct vmm *vmm, bool irqchip)
+int vmm_create(struct vmm *vmm, bool irqchip, uint64_t fill_mib)
 {
 	memset(vmm, 0, sizeof(*vmm));
 	vmm->irqchip = irqchip;
+	vmm->fill_mib = fill_mib & ~1ull;
 	vmm->second_fd = -1;
 	vmm->kvm_fd = -1;
 	vmm->vm_fd = -1;
 	vmm->vcpu_fd = -1;
 
-	if (create_vm(vmm) || create_memory(vmm) ||
+	if (create_vm(vmm) || create_memory(vmm) || create_fill(vmm) ||
 	    create_vcpu(vmm, 0, &vmm->vcpu_fd, &vmm->run, GUEST_CODE,
 			GUEST_STACK_TOP)) {
 		vmm_destroy(vmm);
@@ -301,6 +337,8 @@ void vmm_destroy(struct vmm *vmm)
 		close(vmm->vm_fd);
 	if (vmm->mem)
 		munmap(vmm->mem, GUEST_SIZE);
+	if (vmm->fill)
+		munmap(vmm->fill, FILL_UNIT);
 	if (vmm->kvm_fd >= 0)
 		close(vmm->kvm_fd);
 }
@@ -449,6 +487,20 @@ static int drop_page(struct vmm *vmm)
 	return 0;
 }
 
+/* One page of the VMM is one of each 2 MiB of the region. */
+static int redirty(struct vmm *vmm)
+{
+	uint32_t page;
+
+	memcpy(&page, (uint8_t *)vmm->run + vmm->run->io.data_offset, sizeof(page));
+	if (page >= FILL_UNIT / PAGE_SIZE)
+		return fail("the guest names page %u of %d", page, FILL_UNIT / PAGE_SIZE);
+	if (vmm->fill && madvise(vmm->fill + page * (uint64_t)PAGE_SIZE, PAGE_SIZE,
+				 MADV_DONTNEED))
+		return fail("madvise(MADV_DONTNEED) failed: %s", strerror(errno));
+	return 0;
+}
+
 /*
  * Handle one exit.  Return 1 when the batch is done, 0 to run on, -1 on errors.
  */
@@ -479,6 +531,8 @@ static int handle_exit(struct vmm *vmm)
 		return 0;
 	case PORT_FLUSH:
 		return drop_page(vmm);
+	case PORT_REDIRTY:
+		return redirty(vmm);
 	case PORT_SWITCH:
 		vmm->pios++;
 		return run_second(vmm);

@@ -23,6 +23,8 @@ struct vmm {
 	struct kvm_run *second_run;
 	size_t run_size;
 	uint8_t *mem;
+	uint8_t *fill;		/* of --fill, NULL without */
+	uint64_t fill_mib;
 	volatile struct bench_ctl *ctl;
 	uint64_t cpuid_ebx;	/* what the guest's CPUID leaf 0 answers in EBX */
 	uint64_t xcr0;		/* what the guest has in XCR0, 0: no XSAVE */
@@ -56,7 +58,7 @@ extern const struct op_info op_infos[NR_OPS];
 
 int fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-int vmm_create(struct vmm *vmm, bool irqchip);
+int vmm_create(struct vmm *vmm, bool irqchip, uint64_t fill_mib);
 int vmm_create_second(struct vmm *vmm);
 void vmm_destroy(struct vmm *vmm);
 int vmm_run_guest(struct vmm *vmm);
