@@ -238,15 +238,9 @@ static __always_inline bool nvx_keep_ept02_roots(void)
 	return false;
 }
 
-static __always_inline bool nvx_offer_ept(void)
-{
-	return true;
-}
-
-static __always_inline bool nvx_traps_pf(void)
-{
-	return false;
-}
+/* Constants, not functions: around a call the compiler orders code differently. */
+#define nvx_offer_ept()		true
+#define nvx_traps_pf()		false
 
 static __always_inline void nvx_merge_pfec(struct vcpu_vmx *vmx,
 					   struct vmcs12 *vmcs12)
