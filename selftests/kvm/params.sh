@@ -9,7 +9,7 @@
 
 PARAMS=/sys/module/kvm_intel/parameters
 COUNTERS=/sys/kernel/debug/kvm/nvx
-FEATURES="nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast nvx_pv nvx_pv_xstate nvx_pv_uret nvx_pv_l1 nvx_deleg nvx_no_umip_emul
+FEATURES="nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast nvx_pv nvx_pv_range nvx_pv_xstate nvx_pv_uret nvx_pv_l1 nvx_deleg nvx_no_umip_emul
 	nvx_keep_roots nvx_keep_tables nvx_pfec"
 
 is()
@@ -53,7 +53,7 @@ if [ "$KMOD" = stock ]; then
 	exit
 fi
 
-for feature in nvx nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast nvx_pv nvx_pv_xstate \
+for feature in nvx nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast nvx_pv nvx_pv_range nvx_pv_xstate \
 	nvx_pv_uret nvx_deleg nvx_keep_roots nvx_keep_tables nvx_pfec nvx_vept nvx_gpf_bypass; do
 	check "$feature is on by default" is $feature Y
 done
@@ -131,11 +131,11 @@ check "load with nvx_pv=0" kvm_load nvx_pv=0
 check "nvx_pv=0: the interface is not offered" /bin/nvx_pv_test off
 check "nvx_pv=0 turns nvx_deleg off" is nvx_deleg N
 check "nvx_pv=0 turns nvx_pv_range off" is nvx_pv_range N
+check "nvx_pv=0 turns nvx_pv_xstate off" is nvx_pv_xstate N
+check "nvx_pv=0 turns nvx_pv_uret off" is nvx_pv_uret N
 check "load with nvx_pv_range=0" kvm_load nvx_pv_range=0
 check "nvx_pv_range=0: the feature is refused" /bin/nvx_pv_range_test
 check "nvx_pv_range=0: nvx_pv_test" /bin/nvx_pv_test
-check "nvx_pv=0 turns nvx_pv_xstate off" is nvx_pv_xstate N
-check "nvx_pv=0 turns nvx_pv_uret off" is nvx_pv_uret N
 check "load with nvx_pv_xstate=0" kvm_load nvx_pv_xstate=0
 check "nvx_pv_xstate=0: the feature is refused" fails /bin/nvx_pv_xstate_test force
 check "nvx_pv_xstate=0: nvx_pv_test" /bin/nvx_pv_test
