@@ -33,6 +33,20 @@ static void decide(struct refresh_barrier *barrier, enum refresh_barrier_state s
 	atomic_cmpxchg(&barrier->state, BARRIER_WAITING, state);
 }
 
+static int wait_for_decision(struct refresh_barrier *barrier, atomic_t *first_error)
+{
+	u64 deadline = get_cycles() + (u64)tsc_khz * TIMEOUT_MS;
+
+	while (atomic_read(&barrier->state) == BARRIER_WAITING) {
+		cpu_relax();
+		if (get_cycles() < deadline)
+			continue;
+		atomic_cmpxchg(first_error, 0, -ETIMEDOUT);
+		decide(barrier, BARRIER_ABORT);
+	}
+	return atomic_read(&barrier->state) == BARRIER_GO ? 0 : atomic_read(first_error);
+}
+
 /**
  * refresh_barrier_wait() - Wait for the other CPUs, or tell them of an error
  * @barrier: the barrier of this step
@@ -46,20 +60,27 @@ static void decide(struct refresh_barrier *barrier, enum refresh_barrier_state s
 int refresh_barrier_wait(struct refresh_barrier *barrier, u32 cpus, int error,
 			 atomic_t *first_error)
 {
-	u64 deadline = get_cycles() + (u64)tsc_khz * TIMEOUT_MS;
-
 	if (error) {
 		atomic_cmpxchg(first_error, 0, error);
 		decide(barrier, BARRIER_ABORT);
 	} else if (atomic_inc_return(&barrier->arrived) == cpus) {
 		decide(barrier, BARRIER_GO);
 	}
-	while (atomic_read(&barrier->state) == BARRIER_WAITING) {
-		cpu_relax();
-		if (get_cycles() < deadline)
-			continue;
-		atomic_cmpxchg(first_error, 0, -ETIMEDOUT);
-		decide(barrier, BARRIER_ABORT);
-	}
-	return atomic_read(&barrier->state) == BARRIER_GO ? 0 : atomic_read(first_error);
+	return wait_for_decision(barrier, first_error);
+}
+
+/**
+ * refresh_barrier_miss() - Be the CPU that the others wait for in vain
+ * @barrier: the barrier of this step
+ * @first_error: of all CPUs; what everybody returns
+ *
+ * For a test.  The CPU is not counted, so no other one can be the last to arrive,
+ * whichever comes first.
+ *
+ * Context: interrupts off on every CPU that takes part.
+ * Return: the first error.
+ */
+int refresh_barrier_miss(struct refresh_barrier *barrier, atomic_t *first_error)
+{
+	return wait_for_decision(barrier, first_error);
 }

@@ -161,8 +161,7 @@ static int launch_this_cpu(void *unused)
 	refresh_take_snapshot(&session.before[cpu]);
 	r = refresh_prepare_cpu(rc);
 	if (refresh_fault(REFRESH_STEP_ARRIVE))
-		error = refresh_barrier_wait(&session.prepared, U32_MAX, 0,
-					     &session.first_error);
+		error = refresh_barrier_miss(&session.prepared, &session.first_error);
 	else
 		error = refresh_barrier_wait(&session.prepared, cpus, r,
 					     &session.first_error);

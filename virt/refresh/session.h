@@ -39,6 +39,7 @@ struct refresh_barrier {
 void refresh_barrier_init(struct refresh_barrier *barrier);
 int refresh_barrier_wait(struct refresh_barrier *barrier, u32 cpus, int error,
 			 atomic_t *first_error);
+int refresh_barrier_miss(struct refresh_barrier *barrier, atomic_t *first_error);
 
 /* debugfs.c */
 void refresh_debugfs_init(void);
