@@ -144,20 +144,25 @@ static u64 zap_roots(struct kvm *kvm, gfn_t root_gfn, u64 first, u64 end)
 u64 nvx_mmu_zap_range(struct kvm *kvm, u64 eptp, u64 first, u64 nr)
 {
 	gfn_t root_gfn = gpa_to_gfn(eptp & GENMASK_ULL(51, 12));
-	u64 end = first + nr, next, zapped = 0;
+	u64 end = first + nr, next, zapped, total = 0;
 
 	write_lock(&kvm->mmu_lock);
 	atomic_long_inc(seq_of(kvm));
 	for (; first < end; first = next) {
 		next = min(end, first + PAGES_AT_ONCE);
-		zapped += zap_roots(kvm, root_gfn, first, next);
+		zapped = zap_roots(kvm, root_gfn, first, next);
+		total += zapped;
+		/*
+		 * Before the lock may go to others: who finds no SPTE of a page
+		 * any more frees the page without a flush.
+		 */
+		if (zapped)
+			kvm_flush_remote_tlbs(kvm);
 		if (next < end)
 			cond_resched_rwlock_write(&kvm->mmu_lock);
 	}
-	if (zapped)
-		kvm_flush_remote_tlbs(kvm);
 	write_unlock(&kvm->mmu_lock);
-	return zapped;
+	return total;
 }
 EXPORT_SYMBOL_GPL(nvx_mmu_zap_range);
 
