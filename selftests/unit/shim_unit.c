@@ -342,6 +342,22 @@ static void test_tables(void)
 	free(res.va);
 }
 
+/* Only the tables are written, the areas need no memory here. */
+static void test_many_cpus(void)
+{
+	struct refresh_reserve res = { .hpa = 0x10000000 };
+	struct shim_header header = { };
+
+	ok(refresh_layout(&res, 20000, 8192, BIT(46)) == -E2BIG, "layout: too many CPUs");
+	ok(!refresh_layout(&res, 20000, 4096, BIT(46)), "layout: 4096 CPUs");
+	res.va = calloc(1, res.layout.areas);
+	res.header = &header;
+	ok(!refresh_build_tables(&res, BIT(46), &mtrr, 4096), "tables: for 4096 CPUs");
+	ok((ept_lookup(&res, res.hpa + refresh_area(&res, 4095) + SHIM_AREA_VMCS) &
+	    ~0xfffull) == res.hpa + res.layout.nothing, "EPT: the last VMCS is hidden");
+	free(res.va);
+}
+
 static void test_descriptors(void)
 {
 	static struct shim_header header = { .trap_stubs_va = 0xffff87ff12345670ull };
@@ -378,6 +394,7 @@ int main(void)
 	test_borrow();
 	test_memory_types();
 	test_tables();
+	test_many_cpus();
 	test_descriptors();
 	printf("1..%d\n", count);
 	return failed != 0;

@@ -5,7 +5,6 @@
  */
 #include <linux/atomic.h>
 #include <linux/cpu.h>
-#include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -36,7 +35,6 @@ static struct refresh_session {
 	bool on, forbidden;
 	struct refresh_reserve res;
 	struct refresh_caps caps;
-	unsigned int order;
 	u32 nr_areas;
 	struct refresh_cpu *cpus;		/* by number of the CPU */
 	struct refresh_snapshot *before, *after;	/* likewise */
@@ -62,17 +60,10 @@ bool refresh_fault(enum refresh_step step)
 
 static void free_session(void)
 {
-	struct refresh_reserve *res = &session.res;
-
-	if (res->va) {
-		/* Nothing of the shim's, and so of the host's, is left in it. */
-		memset(res->va, 0, PAGE_SIZE << session.order);
-		free_pages((unsigned long)res->va, session.order);
-	}
+	refresh_free_reserve(&session.res);
 	kvfree(session.cpus);
 	kvfree(session.before);
 	kvfree(session.after);
-	memset(res, 0, sizeof(*res));
 	session.cpus = NULL;
 	session.before = NULL;
 	session.after = NULL;
@@ -86,22 +77,21 @@ static int alloc_session(u64 phys_size)
 
 	session.nr_areas = nr_cpu_ids;
 	r = refresh_layout(res, header->end_va - SHIM_VA_IMAGE, session.nr_areas, phys_size);
-	if (r)
+	if (r) {
+		pr_err("a machine with room for %u CPUs and %llu GiB is larger than the shim can map: boot with possible_cpus= as many as there are\n",
+		       session.nr_areas, phys_size >> 30);
 		return r;
-	session.order = get_order(res->layout.end);
+	}
 	session.cpus = kvcalloc(nr_cpu_ids, sizeof(*session.cpus), GFP_KERNEL);
 	session.before = kvcalloc(nr_cpu_ids, sizeof(*session.before), GFP_KERNEL);
 	session.after = kvcalloc(nr_cpu_ids, sizeof(*session.after), GFP_KERNEL);
-	res->va = (void *)__get_free_pages(GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN,
-					   session.order);
-	if (!res->va || !session.cpus || !session.before || !session.after) {
+	if (refresh_alloc_reserve(res, res->layout.end) ||
+	    !session.cpus || !session.before || !session.after) {
 		pr_err("cannot get %llu KiB of contiguous memory for the shim: free some and try again\n",
 		       res->layout.end >> 10);
 		free_session();
 		return -ENOMEM;
 	}
-	res->hpa = __pa(res->va);
-	res->size = PAGE_SIZE << session.order;
 	return 0;
 }
 

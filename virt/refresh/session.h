@@ -28,6 +28,10 @@ u64 refresh_exits(bool guest, u32 reason);
 size_t refresh_copy_console(char *buffer, size_t size);
 void refresh_forbid(bool forbid);
 
+/* reserve.c */
+int refresh_alloc_reserve(struct refresh_reserve *res, u64 size);
+void refresh_free_reserve(struct refresh_reserve *res);
+
 /* handshake.c */
 enum refresh_barrier_state { BARRIER_WAITING, BARRIER_GO, BARRIER_ABORT };
 

@@ -23,6 +23,7 @@ struct refresh_layout {
 struct refresh_reserve {
 	u64 hpa, size;
 	void *va;
+	bool contig;			/* not from the buddy allocator */
 	struct refresh_layout layout;
 	u64 next_table;
 	struct shim_header *header;

@@ -36,8 +36,9 @@
 
 /*
  * Pages for tables: the largest part of any machine is a PDPT per 512 GiB, for
- * the shim and for the EPT; regions whose memory types differ within 1 GiB and
- * the reserve itself take the rest.
+ * the shim and for the EPT; the reserve itself takes two tables per 2 MiB, the
+ * shim's and one of the EPT; regions whose memory types differ within 1 GiB take
+ * the rest.
  */
 #define SPARE_TABLES	64
 
@@ -53,16 +54,18 @@ static u64 pages(u64 bytes)
  * @nr_cpus: areas
  * @phys_size: end of the physical address space, bytes
  *
- * Return: 0, or -E2BIG if the shim's map of memory would not reach @phys_size.
+ * Return: 0, or -E2BIG if the shim's map of memory would not reach @phys_size, or
+ * the areas of all CPUs take more than its map of the reserve can hold.
  */
 int refresh_layout(struct refresh_reserve *res, u64 image_size, u32 nr_cpus,
 		   u64 phys_size)
 {
 	struct refresh_layout *layout = &res->layout;
 	u64 pdpts = (phys_size + PML4_SIZE - 1) / PML4_SIZE;
+	u64 cpus = nr_cpus * (u64)SHIM_AREA_SIZE;
 	u64 at = pages(image_size);
 
-	if (pdpts > ENTRIES)
+	if (pdpts > ENTRIES || cpus >= GIB / 2)
 		return -E2BIG;
 	layout->image_end = at;
 	layout->console = at;
@@ -73,12 +76,12 @@ int refresh_layout(struct refresh_reserve *res, u64 image_size, u32 nr_cpus,
 	layout->nothing = at + 3 * SHIM_PAGE;
 	at += 4 * SHIM_PAGE;
 	layout->tables = at;
-	at += (2 * pdpts + SPARE_TABLES) * SHIM_PAGE;
+	at += (2 * pdpts + 2 * (cpus / (2 * MIB)) + SPARE_TABLES) * SHIM_PAGE;
 	layout->tables_end = at;
 	/* The shim finds the area by the address of a stack. */
 	at = (at + SHIM_AREA_SIZE - 1) & ~(u64)(SHIM_AREA_SIZE - 1);
 	layout->areas = at;
-	layout->end = at + nr_cpus * (u64)SHIM_AREA_SIZE;
+	layout->end = at + cpus;
 	return 0;
 }
 
