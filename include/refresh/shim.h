@@ -63,6 +63,7 @@
 #define SHIM_CALL_VERSION	(SHIM_CALL | 1)	/* EAX = SHIM_ABI_VERSION */
 #define SHIM_CALL_PANIC		(SHIM_CALL | 2)	/* for tests: SHIM_FLAG_TEST */
 #define SHIM_CALL_FAULT		(SHIM_CALL | 3)	/* for tests: an exception */
+#define SHIM_CALL_LEAVE_FAULT	(SHIM_CALL | 4)	/* for tests: one while leaving */
 
 /* Leaf that tells that a shim is there, to who asks with this ECX. */
 #define SHIM_CPUID_LEAF		0x40000300

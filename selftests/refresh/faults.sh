@@ -20,6 +20,12 @@ inject()
 	echo "$1" >$PARAMETERS/fault_step
 }
 
+# said TEXT: the kernel has logged it.
+said()
+{
+	dmesg | grep "$1"
+}
+
 insmod /bin/vmm-refresh.ko || exit 1
 refresh-vm beside 100000 >beside.vm 2>&1 &
 vm=$!
@@ -50,6 +56,22 @@ for way in panic fault; do
 	check "$way: the host works" host_works
 	check "$way: devirtualize cleans up" refresh-ctl off
 	check "$way: nothing is left" no_trace_left
+done
+# The return, step by step: it may be ugly, but the CPU is the host's again.
+for step in 7 8; do
+	cpu=0
+	while [ $cpu -lt "$cpus" ]; do
+		check "return step $step on CPU $cpu: launch" refresh-ctl on test
+		inject $step $cpu
+		dmesg -c >/dev/null
+		check "return step $step on CPU $cpu: devirtualize" refresh-ctl off
+		check "return step $step on CPU $cpu: the log says why" \
+			said "shim: cpu $cpu: panic: "
+		check "return step $step on CPU $cpu: nothing is left" no_trace_left
+		check "return step $step on CPU $cpu: the host works" host_works
+		inject 0 0
+		cpu=$((cpu + 1))
+	done
 done
 check "the VM runs on" kill -0 $vm
 kill $vm

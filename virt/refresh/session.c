@@ -273,6 +273,42 @@ int refresh_virtualize(u32 flags, u32 uart)
 	return r;
 }
 
+static size_t copy_console(char *buffer, size_t size)
+{
+	const struct shim_console *console;
+	u32 head, i;
+	size_t n = 0;
+
+	console = session.res.va + session.res.layout.console;
+	head = READ_ONCE(console->head);
+	i = head > sizeof(console->data) ? head - sizeof(console->data) : 0;
+	for (; i < head && n < size; i++)
+		buffer[n++] = console->data[i % sizeof(console->data)];
+	return n;
+}
+
+/* Why the shim gave up would be lost with the reserve. */
+static void log_panics(void)
+{
+	unsigned int cpu, panics = 0;
+	char *text, *line, *rest;
+
+	for (cpu = 0; cpu < session.nr_areas; cpu++)
+		panics += refresh_shared(&session.res, cpu)->state >= SHIM_STATE_PANIC;
+	if (!panics)
+		return;
+	pr_err("the shim gave up on %u CPUs before it left; it said:\n", panics);
+	text = kzalloc(SHIM_RING_SIZE + 1, GFP_KERNEL);
+	if (!text)
+		return;
+	copy_console(text, SHIM_RING_SIZE);
+	rest = text;
+	while ((line = strsep(&rest, "\n")))
+		if (*line)
+			pr_err("%s\n", line);
+	kfree(text);
+}
+
 /**
  * refresh_devirtualize() - Take the shim away from all CPUs
  *
@@ -288,6 +324,7 @@ int refresh_devirtualize(void)
 		r = stop_machine(leave_this_cpu, NULL, cpu_online_mask);
 		compare("return");
 		trace_vmm_refresh_switch(false, num_online_cpus(), r);
+		log_panics();
 		free_session();
 		module_put(THIS_MODULE);
 	}
@@ -457,17 +494,11 @@ u64 refresh_exits(bool guest, u32 reason)
  */
 size_t refresh_copy_console(char *buffer, size_t size)
 {
-	const struct shim_console *console;
-	u32 head, i, n = 0;
+	size_t n = 0;
 
 	mutex_lock(&lock);
-	if (session.on) {
-		console = session.res.va + session.res.layout.console;
-		head = READ_ONCE(console->head);
-		i = head > sizeof(console->data) ? head - sizeof(console->data) : 0;
-		for (; i < head && n < size; i++)
-			buffer[n++] = console->data[i % sizeof(console->data)];
-	}
+	if (session.on)
+		n = copy_console(buffer, size);
 	mutex_unlock(&lock);
 	return n;
 }

@@ -413,6 +413,11 @@ u32 refresh_call(u32 call)
  */
 int refresh_leave_cpu(struct refresh_cpu *rc)
 {
+	/* For tests; the shim refuses both without SHIM_FLAG_TEST. */
+	if (refresh_fault(REFRESH_STEP_LEAVE))
+		refresh_call(SHIM_CALL_PANIC);
+	else if (refresh_fault(REFRESH_STEP_LEAVING))
+		refresh_call(SHIM_CALL_LEAVE_FAULT);
 	if (READ_ONCE(refresh_shared(rc->res, rc->area)->state) == SHIM_STATE_ON)
 		refresh_call(SHIM_CALL_LEAVE);
 	rc->launched = false;

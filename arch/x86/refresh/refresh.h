@@ -76,6 +76,8 @@ enum refresh_step {
 	REFRESH_STEP_ARRIVE,	/* at the first barrier: the CPU does not come */
 	REFRESH_STEP_LAUNCH,	/* VM entry fails */
 	REFRESH_STEP_LAUNCHED,	/* behind VM entry */
+	REFRESH_STEP_LEAVE,	/* return: the shim gives up instead of leaving */
+	REFRESH_STEP_LEAVING,	/* return: an exception halfway through */
 	REFRESH_NR_STEPS,
 };
 

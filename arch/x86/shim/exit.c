@@ -27,17 +27,28 @@ static void first_exit(struct shim_cpu *cpu)
 	shadow_link(cpu, cpu->current_vmcs != SHIM_NO_VMCS);
 }
 
-/* For tests: an exception in the shim, which has to end in a panic. */
-static void fault_on_purpose(void)
+/* Calls that tests make. */
+static u64 handle_test_call(struct shim_cpu *cpu, u32 call)
 {
-	asm volatile("movb $0, (%0)" : : "r" (SHIM_VA_IMAGE - SHIM_PAGE) : "memory");
+	switch (call) {
+	case SHIM_CALL_PANIC:
+		return shim_panic(cpu, "asked to by the host", 0);
+	case SHIM_CALL_FAULT:
+		shim_fault_on_purpose();
+		break;
+	case SHIM_CALL_LEAVE_FAULT:
+		cpu->fault_in_leave = true;
+		return shim_leave(cpu);
+	default:
+		cpu->regs->r[R_RAX] = SHIM_E_CALL;
+	}
+	return SHIM_RESUME;
 }
 
 static u64 handle_call(struct shim_cpu *cpu)
 {
 	u64 *r = cpu->regs->r;
 	u32 call = r[R_RAX];
-	bool test = shim_config.flags & SHIM_FLAG_TEST;
 
 	/* An NMI comes before the call; the host repeats it then. */
 	if (host_takes_nmi(cpu))
@@ -49,12 +60,10 @@ static u64 handle_call(struct shim_cpu *cpu)
 		return shim_leave(cpu);
 	if (call == SHIM_CALL_VERSION)
 		r[R_RAX] = SHIM_ABI_VERSION;
-	else if (call == SHIM_CALL_PANIC && test)
-		return shim_panic(cpu, "asked to by the host", 0);
-	else if (call == SHIM_CALL_FAULT && test)
-		fault_on_purpose();
-	else
+	else if (!(shim_config.flags & SHIM_FLAG_TEST))
 		r[R_RAX] = SHIM_E_CALL;
+	else
+		return handle_test_call(cpu, call);
 	return SHIM_RESUME;
 }
 
@@ -132,6 +141,7 @@ u64 shim_handle_exit(struct shim_cpu *cpu, struct shim_regs *regs)
 	u64 how = SHIM_RESUME;
 
 	cpu->regs = regs;
+	cpu->cr2 = read_cr2();
 	cpu->injected = false;
 	if (unlikely(!cpu->ready))
 		first_exit(cpu);

@@ -100,7 +100,16 @@ static void flush_tlb(void)
 	load_cr4(cr4);
 }
 
-/* Point of no return: nothing behind this fails. */
+/* For tests: an exception in the shim, which has to end in a panic. */
+void shim_fault_on_purpose(void)
+{
+	asm volatile("movb $0, (%0)" : : "r" (SHIM_VA_IMAGE - SHIM_PAGE) : "memory");
+}
+
+/*
+ * Point of no return: nothing behind this fails.  A bug up to the last VMWRITE of
+ * host state leads here once more, by way of a panic.
+ */
 u64 shim_leave(struct shim_cpu *cpu)
 {
 	struct shim_context *ctx = &cpu->shared->context;
@@ -111,6 +120,10 @@ u64 shim_leave(struct shim_cpu *cpu)
 	vmptrld(cpu->boot.vmcs_hpa);
 	save_context(cpu, ctx);
 	load_host_state(cpu, ctx);
+	if (unlikely(cpu->fault_in_leave)) {
+		cpu->fault_in_leave = false;
+		shim_fault_on_purpose();
+	}
 	vmwrite(VM_ENTRY_INTR_INFO_FIELD, 0);
 	/* Bit 1 of RFLAGS is always set: VM entry fails on the guest state. */
 	vmwrite(GUEST_RFLAGS, 0);

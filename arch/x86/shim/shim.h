@@ -25,6 +25,7 @@ struct shim_cpu {
 	struct shim_shared	*shared;
 	struct shim_regs	*regs;		/* of the exit being handled */
 	u64			current_vmcs;	/* of the host, or SHIM_NO_VMCS */
+	u64			cr2;		/* the host's, at the exit */
 	struct borrowed		*borrowed;	/* its entry, if it is borrowed */
 	bool			ready;
 	bool			vmxon;		/* the host is in VMX operation */
@@ -35,6 +36,7 @@ struct shim_cpu {
 	bool			panicked;	/* leave as soon as possible */
 	bool			panicking;	/* a fault in the shim is fatal */
 	bool			shadowing;	/* the link pointer is set */
+	bool			fault_in_leave;	/* for tests */
 	u64			shadow[2 * SHIM_MAX_SHADOW];
 	struct borrow_map	map;
 };
@@ -113,6 +115,7 @@ bool mem_write(u64 gva, const void *data, u32 size, struct mem_fault *fault);
 u64 shim_leave(struct shim_cpu *cpu);
 u64 shim_panic(struct shim_cpu *cpu, const char *why, u64 detail);
 u64 handle_leave_step(struct shim_cpu *cpu);
+void shim_fault_on_purpose(void);
 
 /* console.c */
 void console_print(const char *format, ...) __printf(1, 2);

@@ -61,6 +61,8 @@ void shim_handle_trap(struct trap_frame *frame)
 			asm volatile("cli; hlt");
 	}
 	cpu->panicking = true;
+	/* A page fault here has overwritten what the host may not have read yet. */
+	write_cr2(cpu->cr2);
 	vmptrld(cpu->boot.vmcs_hpa);
 	shim_reenter(cpu->regs, shim_panic(cpu, "exception in the shim",
 					   frame->vector));
