@@ -5,6 +5,9 @@
  * leaves of CPUID instead.
  */
 #include <cpuid.h>
+#include <linux/membarrier.h>
+#include <linux/perf_event.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -13,7 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/io.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -23,6 +29,8 @@
 #define FORKS		4
 #define TICKS		3
 #define PORT_DELAY	0x80
+#define IPIS		500
+#define FAULTS		32
 
 static int count, failed;
 
@@ -276,15 +284,122 @@ static int check_watch(void)
 	return hit;
 }
 
+static void run_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+static volatile int spinning, stop_spinning;
+
+static void *spin(void *cpu)
+{
+	run_on((long)cpu);
+	spinning = 1;
+	while (!stop_spinning)
+		;
+	return NULL;
+}
+
+/* Function-call interrupts that CPU 1 has taken. */
+static long call_interrupts(void)
+{
+	char line[1024];
+	FILE *file = fopen("/proc/interrupts", "r");
+	long first, second, count = -1;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, " CAL: %ld %ld", &first, &second) == 2)
+			count = second;
+	if (file)
+		fclose(file);
+	return count;
+}
+
+/*
+ * Each membarrier() interrupts the CPU on which the other thread computes, and
+ * waits for its answer.  The thread may have to make room for others sometimes.
+ */
+static int check_ipis(void)
+{
+	pthread_t thread;
+	long before, after;
+	int i, r = 0;
+
+	run_on(0);
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) ||
+	    pthread_create(&thread, NULL, spin, (void *)1l))
+		return 0;
+	while (!spinning)
+		sched_yield();
+	before = call_interrupts();
+	for (i = 0; i < IPIS; i++)
+		r |= syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+	after = call_interrupts();
+	stop_spinning = 1;
+	pthread_join(thread, NULL);
+	printf("# %ld interrupts for %d calls\n", after - before, IPIS);
+	return !r && after - before > IPIS / 2;
+}
+
+static int open_event(uint32_t type, uint64_t config)
+{
+	struct perf_event_attr attr = {
+		.type = type, .size = sizeof(attr), .config = config,
+		.exclude_hv = 1,
+	};
+
+	return syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0);
+}
+
+static uint64_t read_event(int fd)
+{
+	uint64_t value = 0;
+
+	if (read(fd, &value, sizeof(value)) != sizeof(value))
+		return 0;
+	return value;
+}
+
+/* Events of the kernel, and of the CPU where it has counters. */
+static int check_perf(void)
+{
+	int faults = open_event(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS);
+	int clock = open_event(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK);
+	int insns = open_event(PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS);
+	size_t size = FAULTS * 4096, i;
+	char *fresh = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t before;
+	int good;
+
+	if (faults < 0 || clock < 0 || fresh == MAP_FAILED)
+		return 0;
+	madvise(fresh, size, MADV_NOHUGEPAGE);
+	before = read_event(faults);
+	for (i = 0; i < size; i += 4096)
+		fresh[i] = 1;
+	good = read_event(faults) - before == FAULTS && series() > 1 &&
+	       read_event(clock) > 0;
+	if (insns >= 0)
+		good &= read_event(insns) > FAULTS;
+	printf("# counters of the CPU: %s\n", insns < 0 ? "none" : "yes");
+	close(faults);
+	close(clock);
+	if (insns >= 0)
+		close(insns);
+	munmap(fresh, size);
+	return good;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1 && !strcmp(argv[1], "cpuid")) {
-		cpu_set_t first;
-
 		/* Some leaves tell which CPU it is. */
-		CPU_ZERO(&first);
-		CPU_SET(0, &first);
-		sched_setaffinity(0, sizeof(first), &first);
+		run_on(0);
 		print_cpuid(0);
 		print_cpuid(0x40000000);
 		print_cpuid(0x80000000);
@@ -301,6 +416,9 @@ int main(int argc, char **argv)
 	report("CPUID", check_cpuid());
 	report("single-step over CPUID", check_step());
 	report("hardware breakpoint", check_watch());
+	report("perf events", check_perf());
+	if (sysconf(_SC_NPROCESSORS_ONLN) > 1)
+		report("interrupts from CPU to CPU", check_ipis());
 	printf("1..%d\n", count);
 	return failed != 0;
 }

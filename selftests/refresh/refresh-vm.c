@@ -10,6 +10,7 @@
  * "cpuid": only CPUID round trips; prints the guest's TSC difference of one.
  * Exit status: 0, 1 a sum was wrong or KVM failed.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -147,7 +148,10 @@ int main(int argc, char **argv)
 	report = (struct report *)(memory + REPORT);
 	report->cpuid_only = cpuid_only;
 	for (i = 0; i < reports; i++) {
-		check(ioctl(vcpu, KVM_RUN, 0), "KVM_RUN");
+		/* The freezer interrupts without a signal that stays. */
+		while (ioctl(vcpu, KVM_RUN, 0))
+			if (errno != EINTR)
+				check(-1, "KVM_RUN");
 		if (run->exit_reason != KVM_EXIT_IO) {
 			printf("%s: exit %u hardware %llx\n", argv[1], run->exit_reason,
 			       (unsigned long long)run->hw.hardware_exit_reason);

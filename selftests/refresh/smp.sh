@@ -28,6 +28,13 @@ nmi_storm()
 	done
 }
 
+# NMIs while the shim comes and goes, at any step of it.
+cycles_under_nmis()
+{
+	nmi_storm &
+	refresh-ctl cycle "$NMI_ROUNDS" && wait $!
+}
+
 migrate()
 {
 	for mask in 1 2 1 2 3; do
@@ -66,6 +73,9 @@ nmi_storm
 bare=$(backtraces)
 dmesg -c >/dev/null
 check "as many NMIs arrive bare" is "$bare" "$with"
+
+check "NMIs while the shim comes and goes" cycles_under_nmis
+check "nothing is left of that" no_trace_left
 
 # An offline CPU is refused; one may go and come while the shim is there.
 kvm_unload

@@ -3,6 +3,7 @@
 """Compile and run shim_unit.c: the shim's pure parts on the build machine."""
 
 import os
+import re
 import subprocess
 import tempfile
 import unittest
@@ -27,6 +28,16 @@ class Shim(unittest.TestCase):
         self.assertEqual(bad, [], result.stderr)
         self.assertEqual(result.returncode, 0, result.stdout[-500:] + result.stderr)
         self.assertGreater(result.stdout.count('\nok '), 60)
+
+    def test_indirect_branches(self):
+        """A guest could have trained them: the image has none."""
+        with tempfile.TemporaryDirectory() as out:
+            subprocess.run(['make', '-s', '-C', 'arch/x86/shim', 'OUT=' + out], cwd=TOP,
+                           check=True)
+            code = subprocess.run(['objdump', '-d', os.path.join(out, 'shim.elf')],
+                                  capture_output=True, text=True, check=True).stdout
+        self.assertGreater(len(re.findall(r'\tcall ', code)), 100)
+        self.assertEqual(re.findall(r'.*\t(?:notrack )?(?:call|jmp) +\*.*', code), [])
 
 
 if __name__ == '__main__':

@@ -73,11 +73,18 @@ static struct miscdevice refresh_device = {
 };
 
 /* The next kernel, and firmware that resumes, expect the machine for themselves. */
-static int reboot_notify(struct notifier_block *block, unsigned long event, void *data)
+static void leave_for(const char *what)
 {
 	refresh_forbid(true);
-	if (refresh_is_virtualized())
-		refresh_devirtualize();
+	if (!refresh_is_virtualized())
+		return;
+	pr_info("%s: the shim leaves first\n", what);
+	refresh_devirtualize();
+}
+
+static int reboot_notify(struct notifier_block *block, unsigned long event, void *data)
+{
+	leave_for("reboot");
 	return NOTIFY_DONE;
 }
 
@@ -91,9 +98,7 @@ static int pm_notify(struct notifier_block *block, unsigned long event, void *da
 	case PM_HIBERNATION_PREPARE:
 	case PM_SUSPEND_PREPARE:
 	case PM_RESTORE_PREPARE:
-		refresh_forbid(true);
-		if (refresh_is_virtualized())
-			refresh_devirtualize();
+		leave_for(event == PM_SUSPEND_PREPARE ? "suspend" : "hibernation");
 		break;
 	case PM_POST_HIBERNATION:
 	case PM_POST_SUSPEND:
