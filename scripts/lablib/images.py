@@ -82,7 +82,7 @@ def add_file(archive, spec):
     path = source if os.path.isabs(source) else os.path.join(TOP, source)
     target = target or "/bin/" + os.path.basename(source)
     if not os.path.exists(path):
-        raise LabError(f"{source} is missing: run `make selftests` first (it builds the test "
+        raise LabError(f"{source} is missing: run `scripts/build-all` first (it builds the test "
                        "programs)" if source.startswith("build/") else
                        f"{source} is missing: tests.cfg names it as a file of a test")
     if os.path.isdir(path):
