@@ -12,11 +12,18 @@ PARAMS=/sys/module/kvm_intel/parameters
 COUNTERS=/sys/kernel/debug/kvm/nvx
 OUT=l1/touch
 
+# windows PAGES: of this level.
+windows()
+{
+	echo "$1" >$PARAMS/nvx_fault_around
+	echo "$1" >$PARAMS/nvx_tdp_fault_around
+}
+
 # Requests of touch-l1.sh.  A step that fails leaves no trace.
 l1_cmd()
 {
 	case $1 in
-	around)		echo "$2" >$PARAMS/nvx_fault_around ;;
+	around)		windows "$2" ;;
 	trace_start)	trace_start ;;
 	trace_stop)	trace_stop "$RESULTS/l1/$2/$3.trace.gz" ;;
 	esac
@@ -65,6 +72,27 @@ more_than()
 	[ -n "$1" ] && [ "$1" -gt "$2" ]
 }
 
+# median NAME OP: the same, without what timers of three kernels add.
+median()
+{
+	sed -n "s/.*\"$2\".*\"median\": \([0-9]*\).*/\1/p" "$OUT/$1.json"
+}
+
+# no_dearer NAME OFF OP: at most a hundredth more instructions than without.
+no_dearer()
+{
+	got=$(median "$1" "$3")
+	off=$(median "$2" "$3")
+	check "$1 $3: $got instructions per page, $2: $off" at_most "$got" $((off * 101 / 100))
+}
+
+# native NAME PAGES: the same one level up, where the guest is an L1.
+native()
+{
+	windows "$2"
+	check "L0 measures $1" nvx-vmm --ops=touch_present,touch_absent -n 1024 -o "$OUT/$1.json"
+}
+
 # limit NAME OP ID EXITS INSTRUCTIONS: thousandths of exits, instructions at most.
 limit()
 {
@@ -75,6 +103,8 @@ limit()
 }
 
 kvm_load || exit 1
+check "windows of 16 pages are the default" \
+	test "$(cd $PARAMS && cat nvx_fault_around nvx_tdp_fault_around nvx_populate | xargs)" = "16 16 1"
 check "L1 measures" l1_boot touch -cpu host,-umip /bench/touch-l1.sh
 
 # Without: two exits for each page, for all of them.
@@ -90,6 +120,15 @@ limit wide touch_present 5 100 2500
 # Timer ticks and new page tables come on top of two exits.
 limit both touch_absent 6 2050 17000
 limit populate touch_absent 6 400 6000
+# Where nothing is around, the windows cost nothing: fresh memory, and an L1 that
+# maps page by page.
+no_dearer both off touch_absent
+no_dearer l0 off touch_absent
+no_dearer l0 off touch_present
+no_dearer l1 off touch_absent
+native native-off 1
+native native-on 16
+no_dearer native-on native-off touch_absent
 check "counter around_mapped" test "$(cat $COUNTERS/around_mapped)" -gt 1000
 check "counter tdp_around_mapped" test "$(sed -n 's/tdp_around_mapped //p' $OUT/both.counters)" -gt 1000
 check "counter populate_pages" test "$(sed -n 's/populate_pages //p' $OUT/populate.counters)" -gt 1000

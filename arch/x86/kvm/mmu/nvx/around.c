@@ -6,6 +6,7 @@
  */
 #include <linux/export.h>
 #include <linux/kvm_host.h>
+#include <linux/sched.h>
 
 #include "mmu/nvx/nvx_mmu.h"
 #include "vmx/nvx/nvx.h"
@@ -57,6 +58,39 @@ void nvx_mmu_kept_table(struct kvm_vcpu *vcpu, u64 gpa)
 {
 	nvx_count(tables_kept);
 	trace_nvx_keep_table(vcpu->vcpu_id, gpa);
+}
+
+/* Those for GUP count, too: the host's mm_account_fault(). */
+static unsigned long host_faults(void)
+{
+	return current->min_flt + current->maj_flt;
+}
+
+/**
+ * nvx_mmu_note_faultin() - The host is about to be asked for a page
+ * @vcpu: vCPU whose guest misses it
+ *
+ * Context: The vCPU's task.
+ */
+void nvx_mmu_note_faultin(struct kvm_vcpu *vcpu)
+{
+	nvx_mmu_vcpu(vcpu)->host_faults = host_faults();
+}
+
+/**
+ * nvx_mmu_faulted_in() - Did the host have to fault the page in?
+ * @vcpu: vCPU whose guest has missed it
+ *
+ * If it did, the page was absent, and so are its neighbours as a rule: fresh
+ * memory, or such that has been swapped out.  A look at a window of them is
+ * hundreds of instructions for nothing.  One of them that is there nevertheless
+ * gets its window when the guest misses it.
+ *
+ * Context: The vCPU's task, after nvx_mmu_note_faultin().
+ */
+bool nvx_mmu_faulted_in(struct kvm_vcpu *vcpu)
+{
+	return nvx_mmu_vcpu(vcpu)->host_faults != host_faults();
 }
 
 /* The page table of the host that maps @hva, or its huge page, or nothing. */

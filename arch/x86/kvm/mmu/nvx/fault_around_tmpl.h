@@ -156,6 +156,22 @@ static unsigned int FNAME(nvx_map_direct)(struct kvm_vcpu *vcpu, u64 *sptep,
 	return mapped;
 }
 
+/*
+ * Is there nothing to be mapped among the entries that stock's prefetch would look
+ * at?  They have been read already, and tell at no cost that L1 maps page by page.
+ * A window that L1 has filled is in all of its eights.
+ */
+static bool FNAME(nvx_nothing_near)(struct guest_walker *gw, u64 *sptep)
+{
+	unsigned int first = spte_index(sptep) & ~(PTE_PREFETCH_NUM - 1), i;
+	u64 *sptes = sptep_to_sp(sptep)->spt + first;
+
+	for (i = 0; i < PTE_PREFETCH_NUM; i++)
+		if (gw->prefetch_ptes[i] && !is_shadow_present_pte(sptes[i]))
+			return false;
+	return true;
+}
+
 /* Instead of stock's prefetch of eight entries.  False: it is stock's turn. */
 static bool FNAME(nvx_fault_around)(struct kvm_vcpu *vcpu,
 				    struct guest_walker *gw, u64 *sptep)
@@ -172,6 +188,10 @@ static bool FNAME(nvx_fault_around)(struct kvm_vcpu *vcpu,
 	 */
 	if (sp->role.level > PG_LEVEL_4K || sp_ad_disabled(sp) ||
 	    unlikely(vcpu->kvm->mmu_invalidate_in_progress))
+		return true;
+
+	if (nvx_mmu_faulted_in(vcpu) ||
+	    (!sp->role.direct && FNAME(nvx_nothing_near)(gw, sptep)))
 		return true;
 
 	mapped = sp->role.direct ? FNAME(nvx_map_direct)(vcpu, sptep, n) :

@@ -37,6 +37,8 @@ extern nvx_range_flush_fn nvx_range_flush;
  *	page, a power of two, 1 for the one page
  * @keep_tables: writes of L1 that a table of EPT12 sees do not make L0 throw its
  *	shadow away
+ * @vcpu_offset: where in a vCPU its struct nvx_mmu_vcpu is, bytes from struct
+ *	kvm_vcpu
  *
  * Zeroes, as before kvm-intel.ko is there, count as 1.
  */
@@ -45,9 +47,24 @@ struct nvx_mmu_settings {
 	unsigned int tdp_fault_around;
 	unsigned int populate;
 	bool keep_tables;
+	unsigned long vcpu_offset;
 };
 
 extern struct nvx_mmu_settings nvx_mmu;
+
+/**
+ * struct nvx_mmu_vcpu - what kvm.ko's MMU keeps for a vCPU in kvm-intel.ko's part
+ * @host_faults: number of page faults of the vCPU's task, ever, when the host was
+ *	last asked for a page that the guest misses
+ */
+struct nvx_mmu_vcpu {
+	unsigned long host_faults;
+};
+
+static inline struct nvx_mmu_vcpu *nvx_mmu_vcpu(struct kvm_vcpu *vcpu)
+{
+	return (void *)vcpu + nvx_mmu.vcpu_offset;
+}
 
 /* Who has mapped pages around a fault, for nvx_mmu_mapped_around(). */
 enum nvx_around {
@@ -60,6 +77,8 @@ enum nvx_around {
 void nvx_mmu_mapped_around(struct kvm_vcpu *vcpu, u64 gpa, unsigned int pages,
 			   enum nvx_around kind);
 void nvx_mmu_kept_table(struct kvm_vcpu *vcpu, u64 gpa);
+void nvx_mmu_note_faultin(struct kvm_vcpu *vcpu);
+bool nvx_mmu_faulted_in(struct kvm_vcpu *vcpu);
 u64 nvx_host_present(struct kvm *kvm, unsigned long hva, u64 wanted);
 u64 nvx_present_pages(struct kvm *kvm, struct kvm_memory_slot *slot,
 		      u64 base_gfn, u64 wanted);

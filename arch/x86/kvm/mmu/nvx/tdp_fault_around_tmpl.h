@@ -99,7 +99,7 @@ static __always_inline void nvx_tdp_fault_around(struct kvm_vcpu *vcpu,
 {
 	unsigned int n = READ_ONCE(nvx_mmu.tdp_fault_around);
 
-	if (unlikely(n > 1) && ret == RET_PF_FIXED)
+	if (unlikely(n > 1) && ret == RET_PF_FIXED && !nvx_mmu_faulted_in(vcpu))
 		nvx_tdp_map_around(vcpu, fault, iter, n);
 }
 

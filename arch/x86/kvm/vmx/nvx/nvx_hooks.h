@@ -43,6 +43,7 @@ struct nvx_range {
  * @reflected_gpa: L2 GPA of the EPT violation that was reflected to L1 last
  * @reflected_eptp: EPTP12 that was in use then
  * @prefault_pending: @reflected_gpa waits to be mapped at the next VM-entry
+ * @mmu: what kvm.ko's MMU keeps
  * @fast: record of the last complete transition, see fast.h
  * @pv: L1 writes its VMCS as memory, see pv.h
  * @pv_restored: user space has set the nested state, L1 may do so since then
@@ -59,6 +60,7 @@ struct nvx_vcpu {
 	u64	reflected_gpa;
 	u64	reflected_eptp;
 	bool	prefault_pending;
+	struct nvx_mmu_vcpu mmu;
 #endif
 #ifdef CONFIG_KVM_NVX_FAST
 	struct nvx_fast *fast;
@@ -228,10 +230,21 @@ static __always_inline void nvx_faultin(struct kvm_vcpu *vcpu,
 {
 	if (unlikely(nvx_mmu.populate > 1))
 		nvx_populate(vcpu, slot, gfn);
+	if (nvx_mmu.tdp_fault_around > 1)
+		nvx_mmu_note_faultin(vcpu);
+}
+
+/* The same for a page of L2, or of any guest whose page tables are shadowed. */
+static __always_inline void nvx_shadow_faultin(struct kvm_vcpu *vcpu)
+{
+	if (nvx_mmu.fault_around > 1)
+		nvx_mmu_note_faultin(vcpu);
 }
 #else
 static inline void nvx_faultin(struct kvm_vcpu *vcpu,
 			       struct kvm_memory_slot *slot, u64 gfn) { }
+
+static inline void nvx_shadow_faultin(struct kvm_vcpu *vcpu) { }
 
 static __always_inline bool nvx_keep_ept02_roots(void)
 {

@@ -119,6 +119,8 @@ void __init nvx_mmu_setup(bool nested)
 {
 	bool usable = nvx_master_switch() && enable_ept;
 
+	nvx_mmu.vcpu_offset = offsetof(struct vcpu_vmx, nested.nvx.mmu) -
+			      offsetof(struct vcpu_vmx, vcpu);
 	settle(&fault_around, usable && nested);
 	settle(&tdp_fault_around, usable);
 	settle(&populate, usable);
