@@ -64,7 +64,8 @@ static unsigned int FNAME(nvx_map_run)(struct kvm_vcpu *vcpu, u64 *sptes,
 
 	access = FNAME(nvx_gpte_access)(vcpu, sp, gptes[i]);
 	slot = gfn_to_memslot_dirty_bitmap(vcpu, gfn, access & ACC_WRITE_MASK);
-	if (!slot) {
+	/* Execute-only above, not executable here: such an SPTE would not be present. */
+	if (!slot || !access) {
 		*wanted &= ~BIT_ULL(i);
 		return 0;
 	}
