@@ -24,6 +24,8 @@ help:
 	@echo '  make modules     build kvm.ko, kvm-intel.ko, vmm-refresh.ko for KREL=$(KREL)'
 	@echo '  make bench       compare with eVMCS, PV VMCS, delegation, KERNEL=$(KERNEL)'
 	@echo '                   (build/bench/report.md)'
+	@echo '  make bench-paper the experiment of the NestCloud paper: work in L2 over L1,'
+	@echo '                   optimization by optimization (build/bench-paper/report.md)'
 	@echo '  make bench-shim  what the shim costs guests (build/bench-shim/report.json)'
 	@echo '  make check-upstream  the whole set of the kernel'"'"'s own KVM selftests,'
 	@echo '                   stock and nvx side by side (long)'
@@ -50,6 +52,11 @@ demo: deps
 .PHONY: bench
 bench:
 	@scripts/bench --kernel $(KERNEL)
+
+.PHONY: bench-paper
+bench-paper: deps
+	@scripts/install-deps paper
+	@scripts/bench-paper --kernel $(KERNEL)
 
 .PHONY: bench-shim
 bench-shim: deps
