@@ -89,7 +89,8 @@ def print_head(report, stream):
           file=stream)
     for config in report["ablation"]:
         print(f"- `{config}`: {CONFIGS[config]}", file=stream)
-    used = {"1": "used", "Y": "used"}.get(report["bypass_pf"], "not there, so not used")
+    used = "that was not run" if "gpf" not in report["ablation"] else \
+        {"Y": "used", "1": "used"}.get(report["bypass_pf"], "the module has none, so not used")
     print(f"\nEach one has all that those between `shadow` and it have. L1's own bypass of guest "
           f"page faults under\nshadow paging (`nvx_bypass_pf`) in `gpf`: {used}.\n",
           file=stream)
@@ -158,7 +159,7 @@ set key outside bottom center horizontal
 set xtics scale 0
 plot {parts}
 """
-COLOURS = ("#888888", "#b2182b", "#ef8a62", "#92c5de", "#4393c3", "#1b7837")
+COLOURS = dict(zip(CONFIGS, ("#888888", "#b2182b", "#ef8a62", "#92c5de", "#4393c3", "#1b7837")))
 TERMINALS = {"png": "pngcairo size 1400,700 font 'DejaVu Sans,13'",
              "svg": "svg size 1400,700 font 'DejaVu Sans,15' background 'white'"}
 PLOTS = {
@@ -181,8 +182,9 @@ def plot_data(report, key, least):
 def plot_script(report, plot, suffix):
     """Commands for gnuplot, which runs in the directory of the data."""
     _, title, ylabel = PLOTS[plot]
-    parts = [f"'{plot}.dat' using {column}:xtic(1) title '{config}' linecolor rgb '{colour}'"
-             for column, (config, colour) in enumerate(zip(report["ablation"], COLOURS), 2)]
+    parts = [f"'{plot}.dat' using {column}:xtic(1) title '{config}' "
+             f"linecolor rgb '{COLOURS[config]}'" for column, config in
+             enumerate(report["ablation"], 2)]
     if plot == "overhead":
         for kind, style in (("cpu", 2), ("memory", 4)):
             figure = report["paper"][kind]

@@ -151,7 +151,15 @@ class Text(Fixture):
         output = io.StringIO()
         papertext.write_markdown(self.build(), output)
         self.assertIn("| sieve (cpu)      |   0.60 |  5.22 |", output.getvalue())
-        self.assertIn("not there, so not used", output.getvalue())
+        self.assertIn("in `gpf`: that was not run", output.getvalue())
+
+    def test_bypass_of_l1(self):
+        report = self.build()
+        for value, text in ((None, "the module has none, so not used"), ("Y", "`gpf`: used")):
+            report["ablation"]["gpf"], report["bypass_pf"] = report["ablation"]["all"], value
+            output = io.StringIO()
+            papertext.write_markdown(report, output)
+            self.assertIn(text, output.getvalue())
 
     def test_plots(self):
         report = self.build()
@@ -162,8 +170,26 @@ class Text(Fixture):
         self.assertIn("'overhead.svg'", script)
 
 
-class Touch(unittest.TestCase):
-    """Exits per page from a trace with marks."""
+class Vept(unittest.TestCase):
+    """Figures of the tests "touch" and "invept"."""
+
+    def test_invept(self):
+        with tempfile.TemporaryDirectory() as directory:
+            os.makedirs(os.path.join(directory, "invept"))
+            path = os.path.join(directory, "invept", "output.txt")
+            Fixture.write(path, ["ok 1 - range: load", "# range: 16 MiB: 23 instructions",
+                                 "# full: 16 MiB: 2960 instructions"])
+            costs = papersource.read_invept(directory)
+            self.assertEqual(costs, {"range": {"16": 23}, "full": {"16": 2960}})
+            output = io.StringIO()
+            row = {"exits_per_page": 0.13, "instructions_per_page": 2200}
+            papertext.print_vept({"invept": costs, "touch": {
+                "both": {"touch_present": row, "touch_absent": row}}}, output)
+            self.assertIn("INVEPT", output.getvalue())
+            self.assertIn("0.13", output.getvalue())
+            Fixture.write(path, ["# range: 16 MiB: 23 instructions"])
+            with self.assertRaises(papersource.ReportError):
+                papersource.read_invept(directory)
 
     def test_marks_cost_nothing(self):
         mark = "kvm_pio: pio_write at 0xe9 size 4 count 1 val 0x4e{:02x}{:04x}\n"
