@@ -31,10 +31,10 @@ check "CPUID is the same" cmp bare.cpuid shim.cpuid
 # Work without CPUID or XSETBV: no exit at all, timer interrupts included.
 check "work of the host does not leave to the shim" is "$(refresh-ctl busy)" 0
 
-irqs=$(sed -n 's/^LOC: *\([0-9]*\).*/\1/p' /proc/interrupts)
+irqs=$(sed -n 's/^ *LOC: *\([0-9]*\).*/\1/p' /proc/interrupts)
 sleep 0.05
 check "timer interrupts go on" \
-	[ "$(sed -n 's/^LOC: *\([0-9]*\).*/\1/p' /proc/interrupts)" -gt "$irqs" ]
+	[ "$(sed -n 's/^ *LOC: *\([0-9]*\).*/\1/p' /proc/interrupts)" -gt "$irqs" ]
 check "KVM loads" kvm_load
 check "a VM runs" refresh-vm early 20
 check "KVM unloads" kvm_unload

@@ -76,6 +76,9 @@ check "as many NMIs arrive bare" is "$bare" "$with"
 
 check "NMIs while the shim comes and goes" cycles_under_nmis
 check "nothing is left of that" no_trace_left
+check "the kernel complained of nothing" fails \
+	sh -c "dmesg | grep -E 'WARNING|BUG|Oops|vmm_refresh: .*register'"
+dmesg -c >/dev/null
 
 # An offline CPU is refused; one may go and come while the shim is there.
 kvm_unload
