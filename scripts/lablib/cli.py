@@ -112,7 +112,8 @@ def build_parser():
     parser = Parser(prog="lab", description=__import__("lablib").__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run tests", description="Run tests.  Exit status: "
-                              "number of failed tests; 125 = the lab is broken, 126 = usage.")
+                              "number of failed tests; 125 = the lab is broken, 126 = usage.  "
+                              "LAB_TIME_FACTOR=N in the environment multiplies time limits.")
     machine_options(run)
     run.add_argument("--timeout", type=int, default=0, metavar="S",
                      help="wall seconds for the whole run (default: no limit)")
@@ -162,6 +163,18 @@ def run_directory(name):
             os.unlink(lock)
 
 
+def time_factor():
+    """What the environment says of the speed of this machine."""
+    text = os.environ.get("LAB_TIME_FACTOR", "1")
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = 0
+    if not 0.1 <= factor <= 100:
+        raise UsageError(f"LAB_TIME_FACTOR={text}: a number from 0.1 to 100 is wanted")
+    return factor
+
+
 def make_options(args):
     """Options of a run from the command line."""
     if args.cpus < 1:
@@ -170,7 +183,7 @@ def make_options(args):
                    modules=args.modules, l1_modules=args.l1_modules, cpus=args.cpus,
                    mem=args.mem, timeout=getattr(args, "timeout", 0), params=args.param,
                    variables=dict(args.variables), append=args.append,
-                   defaults=args.defaults)
+                   defaults=args.defaults, time_factor=time_factor())
 
 
 def command_run(args):

@@ -100,6 +100,17 @@ class Machine:
         """Exit status of the emulator, None while it runs."""
         return self._process.poll() if self._process else None
 
+    def cpu_seconds(self):
+        """CPU time that the emulator has used, None when it is gone."""
+        try:
+            with open(f"/proc/{self._process.pid}/stat", encoding="ascii",
+                      errors="replace") as stream:
+                words = stream.read().rpartition(")")[2].split()
+        except (AttributeError, OSError):
+            return None
+        # utime and stime, fields 14 and 15; the command in field 2 is cut off.
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
     def send(self, text):
         """Type on the serial line."""
         os.write(self.console, text.encode())

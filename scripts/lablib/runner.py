@@ -18,6 +18,8 @@ BOOT_TIMEOUT = {"bochs": 180, "qemu": 120}
 PONG_SECONDS = 12
 STOP_SECONDS = 20
 PANIC_QUIET_SECONDS = 1.5
+# A machine that gets no CPU is not late, but for this much wall time.
+WALL_FACTOR = 4
 
 
 @dataclasses.dataclass
@@ -31,6 +33,8 @@ class Options:
     cpus: int = 1
     mem: int = 0
     timeout: int = 0
+    # Multiplies all time limits of tests, for a slow machine.
+    time_factor: float = 1
     params: list = dataclasses.field(default_factory=list)
     variables: dict = dataclasses.field(default_factory=dict)
     append: str = ""
@@ -48,6 +52,7 @@ class Boot:
         self.work = os.path.join(run.directory, f"boot{number}")
         self.started = self.ended = None
         self.current = None
+        self.test_start = self.test_cpu = 0
         self.ready_seconds = None
         self.verdicts = {}
         self.finished = False
@@ -119,6 +124,7 @@ class Boot:
         elif words[0] == "test" and words[2:] and words[2] == "start":
             self.current = next(test for test in self.tests if test.name == words[1])
             self.test_start = time.monotonic()
+            self.test_cpu = self.machine.cpu_seconds() or 0
             self.run.console.recent.clear()
             self.run.progress.line(f"test {words[1]} ...")
         elif words[0] == "test" and words[2:] and words[2] == "end":
@@ -172,15 +178,23 @@ class Boot:
             self.set_verdict("timeout", f"the run took longer than {self.run.options.timeout} s")
             return False
         if self.current:
-            # A second CPU halves the speed of the emulator, and so on.
             limit = self.current.timeout * self.run.time_factor
-            return now - self.test_start <= limit or self.overdue(limit)
+            return not self.late(self.test_start, self.test_cpu, limit) or self.overdue(limit)
         if self.ready_seconds is None and \
-                now - self.started > BOOT_TIMEOUT[self.machine.backend] * self.run.time_factor:
+                self.late(self.started, 0, BOOT_TIMEOUT[self.machine.backend] *
+                          self.run.time_factor):
             raise LabError(f"boot {self.number}: no test started within "
                            f"{now - self.started:.0f} s; last line: '{self.run.console.last}'; "
                            f"see {self.run.directory}/console.log")
         return True
+
+    def late(self, wall_start, cpu_start, limit):
+        """True when the emulator has computed for @limit seconds, or never will."""
+        wall = time.monotonic() - wall_start
+        if wall <= limit:
+            return False
+        cpu = self.machine.cpu_seconds()
+        return cpu is None or cpu - cpu_start > limit or wall > WALL_FACTOR * limit
 
     def overdue(self, limit):
         """A test ran too long: ask whether anybody is alive, then stop the test."""
@@ -224,8 +238,10 @@ class Run:
         self.directory, self.options, self.progress = directory, options, progress
         self.start = start
         self.console = Console(directory, start)
+        # A second CPU halves the speed of the emulator, and so on.
         self.time_factor = 1 if options.backend == "qemu" else \
             {1: 1, 2: 4}.get(options.cpus, 2 * options.cpus)
+        self.time_factor *= options.time_factor
         self.keep_boots = False
         self.boots = []
         self.results = []
