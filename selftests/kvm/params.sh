@@ -3,6 +3,7 @@
 #
 # Every parameter of nvx does what the documentation says, alone and together,
 # and the selftests find what each setting promises.  On stock: no parameter.
+# Those of nvx_fast and nvx_pv: params-fast.sh.
 
 . /lab/lib.sh
 . /lab/tap.sh
@@ -102,52 +103,6 @@ for words in allow_smaller_maxphyaddr=1 "allow_smaller_maxphyaddr=1 nvx_pfec=0" 
 done
 check "load with nvx_vept=0" kvm_load nvx_vept=0
 check "nvx_vept=0: no EPT for guests" /bin/nvx_vept_test
-
-for off in nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast nvx_pv; do
-	check "load with $off=0" kvm_load $off=0
-	check "$off=0 is in effect" is $off N
-	check "$off=0: exits" /bin/nvx_exits_test
-done
-
-# Everything but one part, and every change is noticed all the same.
-for parts in 0 62 61 59 55 47 31; do
-	check "load with nvx_fast_parts=$parts" kvm_load nvx_fast_parts=$parts
-	check "nvx_fast_parts=$parts: nvx_fast_test" /bin/nvx_fast_test
-done
-check "load with nvx_fast=0" kvm_load nvx_fast=0
-check "nvx_fast=0: nvx_fast_test finds stock" /bin/nvx_fast_test
-
-# The VMCS in memory without the short form, without VMCS shadowing, and off.
-check "load with nvx_fast=0" kvm_load nvx_fast=0
-check "nvx_fast=0: nvx_pv_test" /bin/nvx_pv_test
-check "nvx_fast=0: nvx_fast_test pv" /bin/nvx_fast_test pv
-check "nvx_fast=0 turns nvx_deleg off" is nvx_deleg N
-check "nvx_fast=0: nvx_pv_xstate_test" /bin/nvx_pv_xstate_test
-check "nvx_fast=0: nvx_pv_uret_test" /bin/nvx_pv_uret_test
-check "load with enable_shadow_vmcs=0" kvm_load enable_shadow_vmcs=0
-check "enable_shadow_vmcs=0: nvx_pv_test" /bin/nvx_pv_test
-check "enable_shadow_vmcs=0: nvx_fast_test pv" /bin/nvx_fast_test pv
-check "load with nvx_pv=0" kvm_load nvx_pv=0
-check "nvx_pv=0: the interface is not offered" /bin/nvx_pv_test off
-check "nvx_pv=0 turns nvx_deleg off" is nvx_deleg N
-check "nvx_pv=0 turns nvx_pv_range off" is nvx_pv_range N
-check "nvx_pv=0 turns nvx_pv_xstate off" is nvx_pv_xstate N
-check "nvx_pv=0 turns nvx_pv_uret off" is nvx_pv_uret N
-check "load with nvx_pv_range=0" kvm_load nvx_pv_range=0
-check "nvx_pv_range=0: the feature is refused" /bin/nvx_pv_range_test
-check "nvx_pv_range=0: nvx_pv_test" /bin/nvx_pv_test
-check "load with nvx_pv_xstate=0" kvm_load nvx_pv_xstate=0
-check "nvx_pv_xstate=0: the feature is refused" fails /bin/nvx_pv_xstate_test force
-check "nvx_pv_xstate=0: nvx_pv_test" /bin/nvx_pv_test
-check "load with nvx_pv_uret=0" kvm_load nvx_pv_uret=0
-check "nvx_pv_uret=0: the feature is refused" fails /bin/nvx_pv_uret_test force
-check "nvx_pv_uret=0: nvx_pv_xstate_test" /bin/nvx_pv_xstate_test
-check "load with nvx_deleg=0" kvm_load nvx_deleg=0
-check "nvx_deleg=0: the feature is refused" fails /bin/nvx_pv_deleg_test force
-check "nvx_deleg=0: nvx_pv_test" /bin/nvx_pv_test
-
-check "load with nvx_no_umip_emul=1" kvm_load nvx_no_umip_emul=1
-check "nvx_no_umip_emul=1: UMIP is hidden" /bin/nvx_umip_test
 
 check "load with nvx=0 and features" kvm_load pml=0 nvx_fault_around=64 nvx_vept=0 nvx_gpf_bypass=0 nvx_prefault=1 nvx_no_umip_emul=1 nvx=0
 check "nvx=0 has turned all of them off" all_off
