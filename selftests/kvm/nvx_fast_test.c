@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apic.h"
 #include "nvx_selftest.h"
 
 #define STEADY		4
@@ -21,6 +22,19 @@
 #define VM_ENTRY_BAD_HOST	8
 #define REASON_BAD_GUEST	(BIT(31) | 33)
 #define INJECTED	0x41
+#define TICK_VECTOR	0x61
+#define TICK_NS		200000
+#define TICKS		20
+#define DIVIDE_BY_1	0xb
+/* Registers of the local APIC that the library does not name. */
+#ifndef APIC_LVTT
+#define APIC_LVTT	0x320
+#define APIC_TMICT	0x380
+#define APIC_TDCR	0x3e0
+#endif
+#ifndef APIC_ISR
+#define APIC_ISR	0x100
+#endif
 #define READABLE_MSR	0x1a0		/* IA32_MISC_ENABLE, KVM intercepts it */
 #define LSTAR_VALUE	0x123456789000ul
 #define TIMER_RATE	5
@@ -28,6 +42,9 @@
 #define SPINS		(BIT(20) * 8)	/* much longer than the timer */
 #define TIMER_NEVER	0xffffffffu
 #define PIN_TIMER	BIT(6)
+#define PIN_INTERRUPT	BIT(0)
+#define EXIT_ACK	BIT(15)
+#define REASON_INTERRUPT	1
 #define ENTRY_EFER	BIT(15)
 #define EXIT_EFER	BIT(21)
 #define REASON_TIMER	52
@@ -37,7 +54,7 @@
 static struct {
 	uint64_t cr0, cr3, cr4, dr7, rflags, tsc, pat, efer, window;
 } seen;
-static volatile uint64_t l2_action, l2_interrupts, l2_ud, l2_value;
+static volatile uint64_t l2_action, l2_interrupts, l2_ud, l2_value, l1_ticks;
 static uint64_t other_cr3;
 static uint8_t *msr_bitmap;
 
@@ -102,6 +119,12 @@ static void l2_ud_handler(struct ex_regs *regs)
 static void l2_interrupt_handler(struct ex_regs *regs)
 {
 	l2_interrupts++;
+}
+
+static void tick_handler(struct ex_regs *regs)
+{
+	l1_ticks++;
+	x2apic_write_reg(APIC_EOI, 0);
 }
 
 /* One exit of L2 for @reason; afterwards L2 goes on behind the instruction. */
@@ -300,6 +323,93 @@ static bool check_injection(void)
 	vmwrite(GUEST_RFLAGS, flags);
 	turns(STEADY);
 	return l2_interrupts == before + 1;
+}
+
+/* No VM-entry delivers an interrupt that the guest does not take. */
+static bool check_bad_injection(void)
+{
+	uint64_t flags = vmreadz(GUEST_RFLAGS), before = l2_interrupts;
+	bool good;
+
+	vmwrite(GUEST_RFLAGS, flags & ~INTERRUPT_FLAG);
+	turns(STEADY);
+	vmwrite(VM_ENTRY_INTR_INFO_FIELD, BIT(31) | INJECTED);
+	nvx_l1_enter();
+	good = vmreadz(VM_EXIT_REASON) == REASON_BAD_GUEST;
+	vmwrite(VM_ENTRY_INTR_INFO_FIELD, 0);
+	vmwrite(GUEST_RFLAGS, flags);
+	turns(STEADY);
+	return good && l2_interrupts == before;
+}
+
+static bool vector_is_in(unsigned int registers)
+{
+	return x2apic_read_reg(registers + TICK_VECTOR / 32 * 0x10) &
+	       BIT(TICK_VECTOR % 32);
+}
+
+/* L2 spins until the APIC timer of L1 ends that. */
+static bool tick_ends_l2(void)
+{
+	bool good;
+
+	l2_action = SPIN;
+	x2apic_write_reg(APIC_TMICT, TICK_NS);
+	nvx_l1_enter();
+	good = vmreadz(VM_EXIT_REASON) == REASON_INTERRUPT;
+	l2_action = NOTHING;
+	return good;
+}
+
+/* The vector comes with the exit and is in service; L1 hands one on to L2. */
+static bool tick(void)
+{
+	uint64_t before = l2_interrupts;
+	bool good;
+
+	good = tick_ends_l2() &&
+	       vmreadz(VM_EXIT_INTR_INFO) == (BIT(31) | TICK_VECTOR) &&
+	       vector_is_in(APIC_ISR) && !vector_is_in(APIC_IRR);
+	x2apic_write_reg(APIC_EOI, 0);
+	good &= !vector_is_in(APIC_ISR);
+	vmwrite(VM_ENTRY_INTR_INFO_FIELD, BIT(31) | INJECTED);
+	turn();
+	return good && l2_interrupts == before + 1;
+}
+
+static bool check_interrupts(void)
+{
+	uint64_t pin = vmreadz(PIN_BASED_VM_EXEC_CONTROL);
+	uint64_t exit = vmreadz(VM_EXIT_CONTROLS), flags = vmreadz(GUEST_RFLAGS);
+	bool good = true;
+	int i;
+
+	x2apic_enable();
+	x2apic_write_reg(APIC_TDCR, DIVIDE_BY_1);
+	x2apic_write_reg(APIC_LVTT, TICK_VECTOR);
+	vmwrite(GUEST_RFLAGS, flags | INTERRUPT_FLAG);
+	vmwrite(PIN_BASED_VM_EXEC_CONTROL, pin | PIN_INTERRUPT);
+	vmwrite(VM_EXIT_CONTROLS, exit | EXIT_ACK);
+	turns(STEADY);
+	GUEST_SYNC(202);
+	for (i = 0; i < TICKS; i++)
+		good &= tick();
+	GUEST_SYNC(203);
+
+	/* Without the vector it is pending until L1 takes it. */
+	turns(STEADY);
+	vmwrite(VM_EXIT_CONTROLS, exit & ~EXIT_ACK);
+	turns(STEADY);
+	l1_ticks = 0;
+	good &= tick_ends_l2() && !(vmreadz(VM_EXIT_INTR_INFO) & BIT(31)) &&
+		 vector_is_in(APIC_IRR) && !vector_is_in(APIC_ISR);
+	asm volatile("sti; nop; cli" : : : "memory");
+	good &= l1_ticks == 1;
+	vmwrite(PIN_BASED_VM_EXEC_CONTROL, pin);
+	vmwrite(VM_EXIT_CONTROLS, exit);
+	vmwrite(GUEST_RFLAGS, flags);
+	turns(STEADY);
+	return good;
 }
 
 /* Change the bitmap without telling anybody; VM-entry has to notice. */
@@ -507,6 +617,8 @@ static const struct {
 	{ "TSC_OFFSET", check_tsc_offset },
 	{ "EXCEPTION_BITMAP", check_exception_bitmap },
 	{ "event injection", check_injection },
+	{ "injection that fails", check_bad_injection },
+	{ "interrupts of L1 and L2", check_interrupts },
 	{ "MSR bitmap, an MSR that L0 passes through", check_msr_passed },
 	{ "MSR bitmap, an MSR that L0 intercepts", check_msr_intercepted },
 	{ "EPT12 and INVEPT", check_ept },
@@ -556,6 +668,7 @@ static void copy_cr3(struct nvx_vm *v)
 #define PART_EXIT	1
 #define PART_ENTRY	2
 #define PART_PAGES	16
+#define PART_EVENTS	64
 
 /* Bits of nvx_fast_parts that are in effect. */
 static unsigned int parts(void)
@@ -571,20 +684,43 @@ static unsigned int parts(void)
 	return nvx_param("nvx_fast") ? value : 0;
 }
 
-/* After a return to user space one turn takes KVM's own path each way. */
-static void check_counter(const char *what, uint64_t count, unsigned int needs)
-{
-	bool on = (parts() & needs) == needs;
+static unsigned long exits_before, entries_before;
 
-	nvx_result(count >= (on ? TURNS - 2 : 0) && count <= (on ? TURNS : 0),
-		   "%lu of %d %s in the short form", count, TURNS, what);
+static void begin_counting(void)
+{
+	exits_before = nvx_counter("fast_exit");
+	entries_before = nvx_counter("fast_entry");
+}
+
+/*
+ * After a return to user space one turn takes KVM's own path each way.  @more of
+ * @all need PART_EVENTS as well.
+ */
+static void check_counter(const char *what, uint64_t count, unsigned int needs,
+			  int all, int more)
+{
+	int expected = (parts() & needs) != needs ? 0 :
+		       parts() & PART_EVENTS ? all : all - more;
+
+	nvx_result((int)count >= expected - 2 && (int)count <= expected,
+		   "%lu of %d %s in the short form", count, all, what);
+}
+
+static void end_counting(const char *exits, const char *entries, int all,
+			 int more)
+{
+	check_counter(exits, nvx_counter("fast_exit") - exits_before, PART_EXIT,
+		      all, more);
+	check_counter(entries, nvx_counter("fast_entry") - entries_before,
+		      PART_ENTRY | PART_PAGES, all, more);
 }
 
 /* Usage: nvx_fast_test [pv] [CHECK], counted from 0; pv: VMCS in memory. */
 int main(int argc, char *argv[])
 {
-	uint64_t stage, exits = 0, entries = 0;
 	struct nvx_vm v;
+	uint64_t stage;
+	int counts;
 
 	if (argc > 1 && !strcmp(argv[1], "pv")) {
 		nvx_use_pv = 1;
@@ -607,12 +743,16 @@ int main(int argc, char *argv[])
 	/* A hang should leave the name of the last check behind. */
 	setlinebuf(stdout);
 	ksft_print_header();
-	ksft_set_plan(last_check - first_check + 3);
+	counts = 2;
+	for (stage = first_check; stage <= last_check; stage++)
+		counts += checks[stage].check == check_interrupts ? 2 : 0;
+	ksft_set_plan(last_check - first_check + 1 + counts);
 	ksft_print_msg("parts of nvx_fast in use: %#x\n", parts());
 
 	nvx_vm_create(&v, l1_guest_code);
 	vm_install_exception_handler(v.vm, UD_VECTOR, l2_ud_handler);
 	vm_install_exception_handler(v.vm, INJECTED, l2_interrupt_handler);
+	vm_install_exception_handler(v.vm, TICK_VECTOR, tick_handler);
 	copy_cr3(&v);
 	sync_global_to_guest(v.vm, nvx_use_pv);
 	sync_global_to_guest(v.vm, first_check);
@@ -620,15 +760,15 @@ int main(int argc, char *argv[])
 	while (nvx_run(&v, &stage)) {
 		if (stage == 100) {
 			nvx_save_restore(&v);
-		} else if (stage == 200) {
-			exits = nvx_counter("fast_exit");
-			entries = nvx_counter("fast_entry");
+		} else if (stage == 200 || stage == 202) {
+			begin_counting();
 		} else if (stage == 201) {
-			check_counter("exits", nvx_counter("fast_exit") - exits,
-				      PART_EXIT);
-			check_counter("VM-entries",
-				      nvx_counter("fast_entry") - entries,
-				      PART_ENTRY | PART_PAGES);
+			end_counting("exits", "VM-entries", TURNS, 0);
+		} else if (stage == 203) {
+			/* Each second exit and VM-entry is one for an interrupt. */
+			end_counting("exits with interrupts",
+				     "VM-entries with interrupts", 2 * TICKS,
+				     TICKS);
 		} else {
 			nvx_result(stage & 1, "%s: there and back",
 				   checks[stage / 2].name);

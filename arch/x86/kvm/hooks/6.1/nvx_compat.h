@@ -32,4 +32,13 @@
 #define nvx_compat_child_sp(spte)	to_shadow_page((spte) & SPTE_BASE_ADDR_MASK)
 #define nvx_compat_tdp_mmu(kvm)		is_tdp_mmu_enabled(kvm)
 
+/*
+ * vm_exit_intr_info of an exit to L1 for an interrupt, vmcs01 loaded: this base
+ * takes the vector off the interrupt controller here if L1 wants that.
+ */
+#define nvx_compat_exit_intr_info(vcpu, vmcs12, info)			\
+	((vmcs12)->vm_exit_controls & VM_EXIT_ACK_INTR_ON_EXIT ?	\
+	 kvm_cpu_get_interrupt(vcpu) | INTR_INFO_VALID_MASK |		\
+	 INTR_TYPE_EXT_INTR : (info))
+
 #endif /* __KVM_X86_NVX_COMPAT_H */

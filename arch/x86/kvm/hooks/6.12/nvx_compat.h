@@ -33,4 +33,11 @@
 #define nvx_compat_child_sp(spte)	spte_to_child_sp(spte)
 #define nvx_compat_tdp_mmu(kvm)		tdp_mmu_enabled
 
+/*
+ * vm_exit_intr_info of an exit to L1 for an interrupt: this base brings it along,
+ * and takes the vector off the interrupt controller later.
+ */
+#define nvx_compat_exit_intr_info(vcpu, vmcs12, info)			\
+	((void)(vcpu), (void)(vmcs12), (info))
+
 #endif /* __KVM_X86_NVX_COMPAT_H */

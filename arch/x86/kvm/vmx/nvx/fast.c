@@ -27,7 +27,7 @@ MODULE_PARM_DESC(nvx_fast, "do not repeat unchanged work at nested VM-entries an
 
 static unsigned int __read_mostly nvx_fast_parts = ~0u;
 module_param(nvx_fast_parts, uint, 0444);
-MODULE_PARM_DESC(nvx_fast_parts, "parts of nvx_fast: 1 exits, 2 entries, 4 without KVM's loop, 8 preemption timer, 16 pages stay mapped, 32 shadow fields that changed only (default: all)");
+MODULE_PARM_DESC(nvx_fast_parts, "parts of nvx_fast: 1 exits, 2 entries, 4 without KVM's loop, 8 preemption timer, 16 pages stay mapped, 32 shadow fields that changed only, 64 interrupts (default: all)");
 
 /* nvx_fast_parts in effect, 0 if nvx_fast is off. */
 unsigned int __read_mostly nvx_fast_mask;
@@ -468,6 +468,16 @@ static bool try_enter(struct kvm_vcpu *vcpu, struct nvx_fast *f, bool direct)
 	return true;
 }
 
+static bool exit_possible(const struct nvx_fast *f, u32 exit_reason)
+{
+	if (!(nvx_fast_mask & NVX_FAST_EXIT) || f->refused ||
+	    exit_reason & VMX_EXIT_REASONS_FAILED_VMENTRY)
+		return false;
+
+	return exit_reason != EXIT_REASON_EXTERNAL_INTERRUPT ||
+	       nvx_fast_mask & NVX_FAST_EVENTS;
+}
+
 /**
  * nvx_fast_vmexit() - nested_vmx_vmexit() begins
  * @vcpu: vCPU in guest mode
@@ -488,12 +498,10 @@ bool nvx_fast_vmexit(struct kvm_vcpu *vcpu, u32 exit_reason, u32 intr_info,
 	if (!f)
 		return false;
 
-	/* -1 leaves L2 without an exit; vectors may have to be acknowledged. */
+	/* -1 leaves L2 without an exit. */
 	if (exit_reason == -1u || vmx->fail) {
 		nvx_fast_reset(vcpu);
-	} else if (exit_reason != EXIT_REASON_EXTERNAL_INTERRUPT &&
-		   !(exit_reason & VMX_EXIT_REASONS_FAILED_VMENTRY) &&
-		   (nvx_fast_mask & NVX_FAST_EXIT)) {
+	} else if (exit_possible(f, exit_reason)) {
 		preempt_disable();
 		taken = try_exit(vcpu, f, exit_reason, intr_info, exit_qual,
 				 false);
@@ -526,7 +534,7 @@ bool nvx_fast_vmentry(struct kvm_vcpu *vcpu, bool launch)
 	if (!f)
 		return false;
 
-	if (!launch && (nvx_fast_mask & NVX_FAST_ENTRY)) {
+	if (!launch && (nvx_fast_mask & NVX_FAST_ENTRY) && !f->refused) {
 		preempt_disable();
 		taken = try_enter(vcpu, f, false);
 		preempt_enable();
@@ -582,6 +590,7 @@ bool nvx_fast_run(struct kvm_vcpu *vcpu)
 	u32 exit_reason = vmx->exit_reason.full;
 
 	f->switched = false;
+	f->refused = false;
 	if (!(nvx_fast_mask & NVX_FAST_DIRECT))
 		return false;
 
@@ -600,10 +609,12 @@ bool nvx_fast_run(struct kvm_vcpu *vcpu)
 		f->switched = try_exit(vcpu, f, exit_reason,
 				       vmx_get_intr_info(vcpu),
 				       vmx_get_exit_qual(vcpu), true);
+		f->refused = !f->switched;
 	} else if (exit_reason == EXIT_REASON_VMRESUME &&
 		   (nvx_fast_mask & NVX_FAST_ENTRY) &&
 		   !nvx_work_at_entry(&vmx->nested.nvx)) {
 		f->switched = try_enter(vcpu, f, true);
+		f->refused = !f->switched;
 	}
 	return f->switched;
 }

@@ -80,6 +80,7 @@ struct nvx_page {
  * @shadow_ro_valid: read-only members of @shadow are in the shadow VMCS
  * @has_ibrs: L1's CPUID has SPEC_CTRL
  * @switched: nvx_fast_run() has dealt with the last exit, at which level we are now
+ * @refused: nvx_fast_run() could not, and neither can anybody after it
  * @timer_state: who answers for the hrtimer
  * @memslots_gen: generation of the memslots when pages were mapped
  * @mmu_seq: count of MMU-notifier invalidations when pages were mapped
@@ -107,6 +108,7 @@ struct nvx_fast {
 	bool shadow_ro_valid;
 	bool has_ibrs;
 	bool switched;
+	bool refused;
 	enum nvx_timer_state timer_state;
 
 	u64 memslots_gen;

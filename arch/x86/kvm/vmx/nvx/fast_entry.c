@@ -116,6 +116,17 @@ static enum nvx_fast_reason entry_check(struct kvm_vcpu *vcpu,
 	return NVX_WHY_TAKEN;
 }
 
+/* An interrupt is injected into any L2 that takes it; the CPU checks that. */
+static bool injection_ok(const struct vmcs12 *vmcs12)
+{
+	u32 info = vmcs12->vm_entry_intr_info_field;
+
+	return !(info & INTR_INFO_VALID_MASK) ||
+	       (nvx_fast_mask & NVX_FAST_EVENTS &&
+		(info & ~INTR_INFO_VECTOR_MASK) ==
+		(INTR_INFO_VALID_MASK | INTR_TYPE_EXT_INTR));
+}
+
 /*
  * The fields that L1 can write without an exit, and those that an exit from L2
  * writes.  All others are as the consistency checks found them: any VMWRITE that
@@ -141,7 +152,7 @@ static bool vmcs12_ok(struct kvm_vcpu *vcpu, const struct nvx_fast *f,
 	       vmcs12->guest_dr7 == DR7_FIXED_1 &&
 	       vmcs12->guest_ia32_debugctl == f->l2.debugctl &&
 	       vmcs12->guest_activity_state == GUEST_ACTIVITY_ACTIVE &&
-	       !(vmcs12->vm_entry_intr_info_field & INTR_INFO_VALID_MASK) &&
+	       injection_ok(vmcs12) &&
 	       efer == f->l2.efer && pat == f->l2.pat &&
 	       kvm_vcpu_is_legal_gpa(vcpu, vmcs12->guest_cr3) &&
 	       kvm_vcpu_is_legal_gpa(vcpu, vmcs12->host_cr3) &&
@@ -178,7 +189,8 @@ static void update_vmcs02(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 			     vmcs12->guest_interruptibility_info);
 	vmx->loaded_vmcs->nmi_known_unmasked =
 		!(vmcs12->guest_interruptibility_info & GUEST_INTR_STATE_NMI);
-	vmcs_write32(VM_ENTRY_INTR_INFO_FIELD, 0);
+	vmcs_write32(VM_ENTRY_INTR_INFO_FIELD,
+		     vmcs12->vm_entry_intr_info_field);
 
 	if (nested_cpu_has(vmcs12, CPU_BASED_TPR_SHADOW) &&
 	    f->l2.tpr_threshold != vmcs12->tpr_threshold) {

@@ -10,6 +10,7 @@
 #include "x86.h"
 #include "vmx/vmx.h"
 #include "vmx/nested.h"
+#include "nvx_compat.h"
 #include "fast.h"
 #include "pv.h"
 
@@ -43,8 +44,12 @@ static enum nvx_fast_reason exit_check(struct kvm_vcpu *vcpu,
 	if (!f->l1_valid || !f->l2_valid)
 		return NVX_WHY_NO_RECORD;
 
-	/* A request for L2 must not be served with L1's state loaded. */
-	if (kvm_request_pending(vcpu))
+	/*
+	 * A request for L2 must not be served with L1's state loaded.  To look
+	 * for events is one for whoever runs next.
+	 */
+	if (READ_ONCE(vcpu->requests) &
+	    ~BIT_ULL(KVM_REQ_EVENT & KVM_REQUEST_MASK))
 		return NVX_WHY_REQUEST;
 
 	if (vmx->fail || vmx->emulation_required ||
@@ -295,6 +300,10 @@ enum nvx_fast_reason nvx_fast_exit(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 
 	show_exit(vmx, f, direct);
 	nvx_fast_switch_vmcs(vmx, &vmx->vmcs01);
+	/* The vector goes into service in vmcs01 if APICv is active. */
+	if (exit_reason == EXIT_REASON_EXTERNAL_INTERRUPT)
+		vmcs12->vm_exit_intr_info =
+			nvx_compat_exit_intr_info(vcpu, vmcs12, intr_info);
 
 	/* L1 expects its branch predictors to be separate from L2's. */
 	if (f->has_ibrs)

@@ -283,6 +283,7 @@ static __always_inline bool nvx_work_at_entry(const struct nvx_vcpu *nvx)
 #define NVX_FAST_TIMER		0x08
 #define NVX_FAST_PAGES		0x10
 #define NVX_FAST_SHADOW		0x20
+#define NVX_FAST_EVENTS		0x40
 
 #ifdef CONFIG_KVM_NVX_FAST
 extern unsigned int nvx_fast_mask;
