@@ -49,6 +49,13 @@ def module_parameter(text):
     return text
 
 
+def instructions(text):
+    """Instructions per second that Bochs takes."""
+    if not text.isdigit() or not 1_000_000 <= int(text) <= 4_000_000_000:
+        raise argparse.ArgumentTypeError(f"'{text}': a number from 1000000 to 4000000000")
+    return int(text)
+
+
 def run_name(text):
     """A directory name."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", text):
@@ -73,6 +80,9 @@ def machine_options(parser):
     parser.add_argument("--cpus", type=int, default=1, help="CPUs of the machine (default: 1)")
     parser.add_argument("--mem", type=int, default=0, metavar="MIB",
                         help="memory (default: what the tests ask for)")
+    parser.add_argument("--ips", type=instructions, default=0, metavar="N",
+                        help="instructions in an emulated second, the rate of the TSC (default: "
+                        "500000000; below 429496730 KVM uses the VMX-preemption timer)")
     parser.add_argument("--backend", default="auto", choices=("auto", *BACKENDS),
                         help="auto = qemu if the host has nested VMX, else bochs")
     parser.add_argument("--param", action="append", default=[], type=module_parameter,
@@ -181,7 +191,7 @@ def make_options(args):
         raise UsageError("--cpus: at least 1")
     return Options(kernel=find_kernel(args.kernel), backend=pick_backend(args.backend),
                    modules=args.modules, l1_modules=args.l1_modules, cpus=args.cpus,
-                   mem=args.mem, timeout=getattr(args, "timeout", 0), params=args.param,
+                   mem=args.mem, ips=args.ips, timeout=getattr(args, "timeout", 0), params=args.param,
                    variables=dict(args.variables), append=args.append,
                    defaults=args.defaults, time_factor=time_factor())
 

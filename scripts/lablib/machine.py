@@ -71,6 +71,9 @@ class Machine:
 
     backend = ""
 
+    # Instructions in an emulated second, which is also the rate of the TSC.
+    ips = IPS
+
     def __init__(self, work, iso, disks, mem, cpus):
         self.work, self.iso, self.disks = work, iso, disks
         self.mem, self.cpus = mem, cpus
@@ -163,7 +166,7 @@ class Bochs(Machine):
                         for slot, path in zip(DISK_SLOTS, self.disks))
         config = os.path.join(self.work, "bochsrc")
         with open(config, "w", encoding="utf-8") as stream:
-            stream.write(BOCHSRC.format(cpus=self.cpus, ips=IPS, mem=self.mem, iso=self.iso,
+            stream.write(BOCHSRC.format(cpus=self.cpus, ips=self.ips, mem=self.mem, iso=self.iso,
                                         disks=disks, tty=self.tty_name, log=self.log,
                                         magic=self.magic))
         script = os.path.join(self.work, "bochs.rc")
@@ -171,10 +174,9 @@ class Bochs(Machine):
             stream.write(self.script)
         return ["bochs", "-q", "-f", config, "-rc", script]
 
-    @staticmethod
-    def cmdline():
-        """Kernel words that this machine needs: its TSC runs at `ips`."""
-        return f"tsc_early_khz={IPS // 1000}"
+    def cmdline(self):
+        """Kernel words that this machine needs."""
+        return f"tsc_early_khz={self.ips // 1000}"
 
     def fatal(self):
         """Why the machine stopped by itself, or an empty string."""

@@ -32,6 +32,8 @@ class Options:
     l1_modules: str = "stock"
     cpus: int = 1
     mem: int = 0
+    # Instructions in an emulated second; 0 = what the lab has by default.
+    ips: int = 0
     timeout: int = 0
     # Multiplies all time limits of tests, for a slow machine.
     time_factor: float = 1
@@ -73,11 +75,13 @@ class Boot:
         l0_archive(self.run, self.tests, self.work).write(initrd)
         iso = os.path.join(self.work, "boot.iso")
         backend = BACKENDS[options.backend]
-        cmdline = " ".join([images.l0_cmdline(options.defaults), backend.cmdline(),
-                            options.append]).strip()
-        images.boot_iso(options.kernel, initrd, cmdline, iso)
         mem = options.mem or max([test.mem for test in self.tests], default=1536)
         self.machine = backend(self.work, iso, disks, mem, options.cpus)
+        if options.ips:
+            self.machine.ips = options.ips
+        cmdline = " ".join([images.l0_cmdline(options.defaults), self.machine.cmdline(),
+                            options.append]).strip()
+        images.boot_iso(options.kernel, initrd, cmdline, iso)
         if options.debugger:
             self.machine.script, self.machine.magic = options.debugger, 1
 
