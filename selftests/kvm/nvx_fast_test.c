@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "apic.h"
+#include "nvx_fast_counts.h"
 #include "nvx_selftest.h"
 
 #define STEADY		4
@@ -25,16 +26,8 @@
 #define TICK_VECTOR	0x61
 #define TICK_NS		200000
 #define TICKS		20
+#define TIMERS		6
 #define DIVIDE_BY_1	0xb
-/* Registers of the local APIC that the library does not name. */
-#ifndef APIC_LVTT
-#define APIC_LVTT	0x320
-#define APIC_TMICT	0x380
-#define APIC_TDCR	0x3e0
-#endif
-#ifndef APIC_ISR
-#define APIC_ISR	0x100
-#endif
 #define READABLE_MSR	0x1a0		/* IA32_MISC_ENABLE, KVM intercepts it */
 #define LSTAR_VALUE	0x123456789000ul
 #define TIMER_RATE	5
@@ -50,6 +43,16 @@
 #define REASON_TIMER	52
 #define LIMIT		BIT(36)
 
+/* Registers of the local APIC that the library does not name. */
+#ifndef APIC_LVTT
+#define APIC_LVTT	0x320
+#define APIC_TMICT	0x380
+#define APIC_TDCR	0x3e0
+#endif
+#ifndef APIC_ISR
+#define APIC_ISR	0x100
+#endif
+
 /* What L2 finds, and what it is asked to do. */
 static struct {
 	uint64_t cr0, cr3, cr4, dr7, rflags, tsc, pat, efer, window;
@@ -61,7 +64,10 @@ static uint8_t *msr_bitmap;
 /* The checks to run, set by the host. */
 static uint64_t first_check, last_check;
 
-enum { NOTHING, READ_DR7, READ_OWN, READ_MSR, READ_GS, UD2, WINDOW, SPIN };
+enum {
+	NOTHING, READ_DR7, READ_OWN, READ_MSR, READ_GS, UD2, WINDOW, SPIN, FAULT,
+	HALT
+};
 
 static void l2_guest_code(void)
 {
@@ -93,8 +99,14 @@ static void l2_guest_code(void)
 		case WINDOW:
 			seen.window = *nvx_window_gva(0);
 			break;
+		case HALT:
+			asm volatile("hlt");
+			break;
+		case FAULT:
 		case SPIN:
-			for (i = 0; i < SPINS && l2_action == SPIN; i++)
+			if (l2_action == FAULT)
+				seen.window = *nvx_window_gva(0);
+			for (i = 0; i < SPINS && l2_action != NOTHING; i++)
 				;
 			break;
 		}
@@ -551,6 +563,28 @@ static bool timer_is_due(void)
 	       elapsed >= (uint64_t)TIMER_VALUE << TIMER_RATE && elapsed < LIMIT;
 }
 
+/* Others cannot end it: L0 has handled an EPT violation, or L2 is halted. */
+static bool timer_ends_waiting(void)
+{
+	const uint64_t flags = EPT_RWX | EPT_WB | EPT_A | EPT_D;
+	bool good;
+
+	*nvx_window_gva(0) = 0xd;
+	*nvx_window_pte(0) = nvx_window_gpa(0) | flags;
+	nvx_invept(1);
+	turns(STEADY);
+	l2_action = FAULT;
+	good = timer_is_due() && seen.window == 0xd;
+	l2_action = NOTHING;
+	turns(STEADY);
+	l2_action = HALT;
+	good &= timer_is_due();
+	vmwrite(GUEST_ACTIVITY_STATE, 0);
+	l2_action = NOTHING;
+	turns(STEADY);
+	return good;
+}
+
 /* The hrtimer of an earlier VM-entry must not end this one. */
 static bool check_timer(void)
 {
@@ -565,7 +599,9 @@ static bool check_timer(void)
 	vmwrite(PIN_BASED_VM_EXEC_CONTROL, pin | PIN_TIMER);
 	turns(STEADY);
 	vmwrite(VMX_PREEMPTION_TIMER_VALUE, TIMER_VALUE);
-	for (i = 0; i < STEADY; i++) {
+	turns(STEADY);
+	GUEST_SYNC(204);
+	for (i = 0; i < TIMERS; i++) {
 		turns(STEADY);
 		/* Let most of the hrtimer's time pass in L1. */
 		start = rdtsc();
@@ -575,6 +611,8 @@ static bool check_timer(void)
 		good &= timer_is_due();
 		l2_action = NOTHING;
 	}
+	GUEST_SYNC(205);
+	good &= timer_ends_waiting();
 	vmwrite(VMX_PREEMPTION_TIMER_VALUE, TIMER_NEVER);
 	turns(STEADY);
 	vmwrite(PIN_BASED_VM_EXEC_CONTROL, pin);
@@ -665,54 +703,43 @@ static void copy_cr3(struct nvx_vm *v)
 	sync_global_to_guest(v->vm, other_cr3);
 }
 
-#define PART_EXIT	1
-#define PART_ENTRY	2
-#define PART_PAGES	16
-#define PART_EVENTS	64
-
-/* Bits of nvx_fast_parts that are in effect. */
-static unsigned int parts(void)
+static int results(void)
 {
-	FILE *file = fopen("/sys/module/kvm_intel/parameters/nvx_fast_parts", "r");
-	unsigned int value = 0;
+	int n = 2;
+	uint64_t i;
 
-	if (!file)
-		return 0;
-	if (fscanf(file, "%u", &value) != 1)
-		value = 0;
-	fclose(file);
-	return nvx_param("nvx_fast") ? value : 0;
+	for (i = first_check; i <= last_check; i++)
+		n += checks[i].check == check_interrupts ? 3 :
+		     checks[i].check == check_timer ? 2 : 1;
+	return n;
 }
 
-static unsigned long exits_before, entries_before;
-
-static void begin_counting(void)
+static void handle_sync(struct nvx_vm *v, uint64_t stage)
 {
-	exits_before = nvx_counter("fast_exit");
-	entries_before = nvx_counter("fast_entry");
-}
-
-/*
- * After a return to user space one turn takes KVM's own path each way.  @more of
- * @all need PART_EVENTS as well.
- */
-static void check_counter(const char *what, uint64_t count, unsigned int needs,
-			  int all, int more)
-{
-	int expected = (parts() & needs) != needs ? 0 :
-		       parts() & PART_EVENTS ? all : all - more;
-
-	nvx_result((int)count >= expected - 2 && (int)count <= expected,
-		   "%lu of %d %s in the short form", count, all, what);
-}
-
-static void end_counting(const char *exits, const char *entries, int all,
-			 int more)
-{
-	check_counter(exits, nvx_counter("fast_exit") - exits_before, PART_EXIT,
-		      all, more);
-	check_counter(entries, nvx_counter("fast_entry") - entries_before,
-		      PART_ENTRY | PART_PAGES, all, more);
+	switch (stage) {
+	case 100:
+		nvx_save_restore(v);
+		break;
+	case 200:
+	case 202:
+	case 204:
+		nvx_fast_begin();
+		break;
+	case 201:
+		nvx_fast_end("exits", "VM-entries", TURNS, 0);
+		break;
+	case 203:
+		/* Each second exit and VM-entry is one for an interrupt. */
+		nvx_fast_end("exits with interrupts",
+			     "VM-entries with interrupts", 2 * TICKS, TICKS);
+		break;
+	case 205:
+		nvx_fast_end_timers(TIMERS);
+		break;
+	default:
+		nvx_result(stage & 1, "%s: there and back",
+			   checks[stage / 2].name);
+	}
 }
 
 /* Usage: nvx_fast_test [pv] [CHECK], counted from 0; pv: VMCS in memory. */
@@ -720,7 +747,6 @@ int main(int argc, char *argv[])
 {
 	struct nvx_vm v;
 	uint64_t stage;
-	int counts;
 
 	if (argc > 1 && !strcmp(argv[1], "pv")) {
 		nvx_use_pv = 1;
@@ -743,11 +769,8 @@ int main(int argc, char *argv[])
 	/* A hang should leave the name of the last check behind. */
 	setlinebuf(stdout);
 	ksft_print_header();
-	counts = 2;
-	for (stage = first_check; stage <= last_check; stage++)
-		counts += checks[stage].check == check_interrupts ? 2 : 0;
-	ksft_set_plan(last_check - first_check + 1 + counts);
-	ksft_print_msg("parts of nvx_fast in use: %#x\n", parts());
+	ksft_set_plan(results());
+	ksft_print_msg("parts of nvx_fast in use: %#x\n", nvx_fast_parts());
 
 	nvx_vm_create(&v, l1_guest_code);
 	vm_install_exception_handler(v.vm, UD_VECTOR, l2_ud_handler);
@@ -757,23 +780,8 @@ int main(int argc, char *argv[])
 	sync_global_to_guest(v.vm, nvx_use_pv);
 	sync_global_to_guest(v.vm, first_check);
 	sync_global_to_guest(v.vm, last_check);
-	while (nvx_run(&v, &stage)) {
-		if (stage == 100) {
-			nvx_save_restore(&v);
-		} else if (stage == 200 || stage == 202) {
-			begin_counting();
-		} else if (stage == 201) {
-			end_counting("exits", "VM-entries", TURNS, 0);
-		} else if (stage == 203) {
-			/* Each second exit and VM-entry is one for an interrupt. */
-			end_counting("exits with interrupts",
-				     "VM-entries with interrupts", 2 * TICKS,
-				     TICKS);
-		} else {
-			nvx_result(stage & 1, "%s: there and back",
-				   checks[stage / 2].name);
-		}
-	}
+	while (nvx_run(&v, &stage))
+		handle_sync(&v, stage);
 	nvx_vm_destroy(&v);
 
 	ksft_finished();

@@ -27,7 +27,7 @@ MODULE_PARM_DESC(nvx_fast, "do not repeat unchanged work at nested VM-entries an
 
 static unsigned int __read_mostly nvx_fast_parts = ~0u;
 module_param(nvx_fast_parts, uint, 0444);
-MODULE_PARM_DESC(nvx_fast_parts, "parts of nvx_fast: 1 exits, 2 entries, 4 without KVM's loop, 8 preemption timer, 16 pages stay mapped, 32 shadow fields that changed only, 64 interrupts (default: all)");
+MODULE_PARM_DESC(nvx_fast_parts, "parts of nvx_fast: 1 exits, 2 entries, 4 without KVM's loop, 8 preemption timer, 16 pages stay mapped, 32 shadow fields that changed only, 64 interrupts, 128 preemption timer of the CPU (default: all)");
 
 /* nvx_fast_parts in effect, 0 if nvx_fast is off. */
 unsigned int __read_mostly nvx_fast_mask;
@@ -46,6 +46,8 @@ void __init nvx_fast_setup(bool nested)
 		nvx_fast = false;
 
 	nvx_fast_mask = nvx_fast ? nvx_fast_parts : 0;
+	if (!cpu_has_vmx_preemption_timer() || nvx_compat_using_evmcs())
+		nvx_fast_mask &= ~NVX_FAST_CPU_TIMER;
 }
 
 /**
@@ -213,6 +215,7 @@ void nvx_fast_entered(struct kvm_vcpu *vcpu)
 	record_entry(vcpu, f, vmcs12);
 	if (nested_cpu_has_preemption_timer(vmcs12)) {
 		f->timer_value = vmcs12->vmx_preemption_timer_value;
+		f->hrtimer_value = f->timer_value;
 		f->timer_khz = vcpu->arch.virtual_tsc_khz;
 	}
 }
@@ -288,6 +291,8 @@ void nvx_fast_reset(struct kvm_vcpu *vcpu)
 	struct nvx_fast *f = to_vmx(vcpu)->nested.nvx.fast;
 
 	if (f) {
+		if (is_guest_mode(vcpu))
+			nvx_timer_fall_back(to_vmx(vcpu), f);
 		f->l1_valid = false;
 		f->l2_valid = false;
 		f->shadow_rw_valid = false;
@@ -406,8 +411,15 @@ static bool event_of_vmcs12(struct kvm_vcpu *vcpu)
  */
 void nvx_fast_event(struct kvm_vcpu *vcpu)
 {
-	if (event_harmless(vcpu))
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+
+	if (event_harmless(vcpu)) {
+		/* L0 may have to wait for the page. */
+		if (is_guest_mode(vcpu) &&
+		    vmx->exit_reason.basic == EXIT_REASON_EPT_VIOLATION)
+			nvx_timer_fall_back(vmx, vmx->nested.nvx.fast);
 		return;
+	}
 
 	if (!is_guest_mode(vcpu) && event_of_vmcs12(vcpu))
 		nvx_fast_reset_l2(vcpu);
@@ -512,8 +524,8 @@ bool nvx_fast_vmexit(struct kvm_vcpu *vcpu, u32 exit_reason, u32 intr_info,
 		/* vmcs02 has not got the EPTP of a root that is still to be loaded. */
 		f->l2.root02 = kvm_test_request(KVM_REQ_LOAD_MMU_PGD, vcpu) ?
 			       INVALID_PAGE : vcpu->arch.guest_mmu.root.hpa;
-		/* KVM's own path cancels the hrtimer; L1 owns nothing of it. */
-		WRITE_ONCE(f->timer_state, NVX_TIMER_L1);
+		/* It cancels the hrtimer.  SMM may bring L2 back without asking. */
+		WRITE_ONCE(f->timer_state, NVX_TIMER_KVM);
 	}
 	return taken;
 }
@@ -574,6 +586,25 @@ static bool l1_wants(struct kvm_vcpu *vcpu, struct nvx_fast *f, u32 exit_reason)
 	}
 }
 
+/* The CPU's timer, set for L2, has ended it. */
+static void timer_ends_l2(struct kvm_vcpu *vcpu, struct nvx_fast *f)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+
+	/* It counts 32 bits; more than that was left. */
+	if (rdtsc() < f->timer_deadline)
+		return;
+
+	nvx_count(fast_timer);
+	if (nvx_fast_mask & NVX_FAST_EXIT && !kvm_request_pending(vcpu) &&
+	    try_exit(vcpu, f, EXIT_REASON_PREEMPTION_TIMER, 0, 0, true))
+		return;
+
+	/* As the hrtimer does; KVM finds out what comes first. */
+	vmx->nested.preemption_timer_expired = true;
+	kvm_make_request(KVM_REQ_EVENT, vcpu);
+}
+
 /**
  * nvx_fast_run() - Can the vCPU go on at the other level at once?
  * @vcpu: vCPU that has just left L1 or L2
@@ -595,6 +626,13 @@ bool nvx_fast_run(struct kvm_vcpu *vcpu)
 		return false;
 
 	if (is_guest_mode(vcpu)) {
+		if (exit_reason == EXIT_REASON_PREEMPTION_TIMER &&
+		    f->timer_armed) {
+			timer_ends_l2(vcpu, f);
+			f->switched = true;
+			return true;
+		}
+
 		if (!(nvx_fast_mask & NVX_FAST_EXIT) ||
 		    vmx->idt_vectoring_info & VECTORING_INFO_VALID_MASK ||
 		    !l1_wants(vcpu, f, exit_reason))

@@ -62,6 +62,7 @@ enum nvx_timer_state {
 	NVX_TIMER_KVM,		/* KVM's own path started it, or nobody */
 	NVX_TIMER_L1,		/* left ticking, L1 runs */
 	NVX_TIMER_L2,		/* L2 runs, may be early */
+	NVX_TIMER_CPU,		/* L2 runs, the CPU's own timer does it */
 };
 
 /* A guest page that stays mapped from one VM-entry to the next. */
@@ -81,11 +82,15 @@ struct nvx_page {
  * @has_ibrs: L1's CPUID has SPEC_CTRL
  * @switched: nvx_fast_run() has dealt with the last exit, at which level we are now
  * @refused: nvx_fast_run() could not, and neither can anybody after it
+ * @timer_armed: the CPU's own timer was set for L2 at the last VM-entry
+ * @timer_pin: its control is set in vmcs02 for L2 only
  * @timer_state: who answers for the hrtimer
  * @memslots_gen: generation of the memslots when pages were mapped
  * @mmu_seq: count of MMU-notifier invalidations when pages were mapped
  * @timer_start: host TSC at VM-entry
  * @timer_value: vmx_preemption_timer_value of vmcs12 in force
+ * @timer_deadline: host TSC at which L2's timer is due, with NVX_TIMER_CPU
+ * @hrtimer_value: @timer_value that the hrtimer was started for
  * @timer_khz: frequency of L1's TSC that the hrtimer was computed with
  * @l1: vmcs01 and L1's software state after load_vmcs12_host_state()
  * @l2: inputs and results of prepare_vmcs02()
@@ -109,13 +114,17 @@ struct nvx_fast {
 	bool has_ibrs;
 	bool switched;
 	bool refused;
+	bool timer_armed;
+	bool timer_pin;
 	enum nvx_timer_state timer_state;
 
 	u64 memslots_gen;
 	unsigned long mmu_seq;
 
 	u64 timer_start;
+	u64 timer_deadline;
 	u32 timer_value;
+	u32 hrtimer_value;
 	u32 timer_khz;
 
 	struct {
@@ -188,5 +197,6 @@ bool nvx_msr_exit_wanted(struct kvm_vcpu *vcpu, struct nvx_fast *f, bool write);
 /* fast_timer.c */
 bool nvx_timer_enter(struct vcpu_vmx *vmx, struct nvx_fast *f);
 bool nvx_timer_leave(struct vcpu_vmx *vmx, struct nvx_fast *f);
+void nvx_timer_fall_back(struct vcpu_vmx *vmx, struct nvx_fast *f);
 
 #endif /* __KVM_X86_VMX_NVX_FAST_H */

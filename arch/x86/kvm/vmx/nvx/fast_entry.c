@@ -169,8 +169,12 @@ static void update_vmcs02(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
 	unsigned long cr0_shadow = nested_read_cr0(vmcs12);
 	unsigned long cr4_shadow = nested_read_cr4(vmcs12);
+	u32 timer = f->timer_state == NVX_TIMER_CPU ?
+		    PIN_BASED_VMX_PREEMPTION_TIMER : 0;
 
-	pin_controls_set(vmx, f->l2.controls02.pin);
+	/* KVM has the control in all VMCSs, or in none. */
+	f->timer_pin = timer && !(f->l2.controls02.pin & timer);
+	pin_controls_set(vmx, f->l2.controls02.pin | timer);
 	exec_controls_set(vmx, f->l2.controls02.exec);
 	secondary_exec_controls_set(vmx, f->l2.controls02.secondary_exec);
 	vm_entry_controls_set(vmx, f->l2.controls02.vm_entry);

@@ -2,6 +2,12 @@
 /*
  * nvx_fast: the preemption timer of L2 without an hrtimer per transition.
  *
+ * As long as L2 runs, the VMX-preemption timer of the CPU can do it: no interrupt
+ * of the host, and an exit that says what it is.  KVM uses that timer for L1's APIC
+ * timer; each VM-entry sets it for whichever is due first.  It stands still while
+ * L2 does not run, so when the vCPU may have to wait the hrtimer takes over
+ * (nvx_timer_fall_back()).  The rest of this comment is about the hrtimer.
+ *
  * KVM as L1 leaves the preemption timer on and loads it with the largest value
  * (45 s at 3 GHz) when it has no deadline, so stock L0 starts and cancels an
  * hrtimer around every run of L2 for nothing.  Here the hrtimer goes on ticking
@@ -25,6 +31,14 @@
 #include "fast.h"
 #include "nvx.h"
 
+static bool cpu_timer_usable(const struct kvm_vcpu *vcpu)
+{
+	return nvx_fast_mask & NVX_FAST_CPU_TIMER &&
+	       nvx_fast_mask & NVX_FAST_DIRECT &&
+	       vcpu->arch.l1_tsc_scaling_ratio ==
+	       kvm_caps.default_tsc_scaling_ratio;
+}
+
 /* Start the hrtimer for @tsc_left cycles of L1's TSC. */
 static void timer_start(struct vcpu_vmx *vmx, u64 tsc_left)
 {
@@ -45,6 +59,21 @@ static u64 l1_cycles(struct kvm_vcpu *vcpu, u64 host_cycles)
 			       kvm_caps.tsc_scaling_ratio_frac_bits);
 }
 
+/* @queued: it may be ticking already, and not be late then. */
+static void hrtimer_takes_over(struct vcpu_vmx *vmx, struct nvx_fast *f,
+			       bool queued)
+{
+	u64 value = (u64)f->timer_value << NVX_TIMER_RATE;
+	u64 elapsed = l1_cycles(&vmx->vcpu, rdtsc() - f->timer_start);
+
+	smp_mb(); /* pairs with the one in nvx_timer_early() */
+	if (queued && hrtimer_is_queued(&vmx->nested.preemption_timer))
+		return;
+
+	f->hrtimer_value = f->timer_value;
+	timer_start(vmx, value > elapsed ? value - elapsed : 0);
+}
+
 /**
  * nvx_timer_enter() - L2 is about to run with its preemption timer
  * @vmx: the vCPU
@@ -57,6 +86,7 @@ bool nvx_timer_enter(struct vcpu_vmx *vmx, struct nvx_fast *f)
 {
 	struct kvm_vcpu *vcpu = &vmx->vcpu;
 	u32 value = get_vmcs12(vcpu)->vmx_preemption_timer_value;
+	bool queued;
 
 	/* A value of 0 exits before L2 runs. */
 	if (!value || !vcpu->arch.virtual_tsc_khz ||
@@ -69,18 +99,20 @@ bool nvx_timer_enter(struct vcpu_vmx *vmx, struct nvx_fast *f)
 		 NVX_TIMER_RATE);
 	vmx->nested.has_preemption_timer_deadline = true;
 
-	if (value == f->timer_value &&
-	    vcpu->arch.virtual_tsc_khz == f->timer_khz) {
-		WRITE_ONCE(f->timer_state, NVX_TIMER_L2);
-		smp_mb(); /* pairs with the one in nvx_timer_early() */
-		if (hrtimer_is_queued(&vmx->nested.preemption_timer))
-			return true;
-	}
-
+	/* One that was started for this value cannot be late. */
+	queued = value == f->hrtimer_value &&
+		 vcpu->arch.virtual_tsc_khz == f->timer_khz;
 	f->timer_value = value;
 	f->timer_khz = vcpu->arch.virtual_tsc_khz;
+	if (cpu_timer_usable(vcpu)) {
+		f->timer_deadline = f->timer_start +
+				    ((u64)value << NVX_TIMER_RATE);
+		WRITE_ONCE(f->timer_state, NVX_TIMER_CPU);
+		return true;
+	}
+
 	WRITE_ONCE(f->timer_state, NVX_TIMER_L2);
-	timer_start(vmx, (u64)value << NVX_TIMER_RATE);
+	hrtimer_takes_over(vmx, f, queued);
 	return true;
 }
 
@@ -122,6 +154,7 @@ bool nvx_timer_early(struct vcpu_vmx *vmx)
 	case NVX_TIMER_KVM:
 		return false;
 	case NVX_TIMER_L1:
+	case NVX_TIMER_CPU:
 		return true;
 	case NVX_TIMER_L2:
 		break;
@@ -135,4 +168,59 @@ bool nvx_timer_early(struct vcpu_vmx *vmx)
 
 	timer_start(vmx, value - elapsed);
 	return true;
+}
+
+/**
+ * nvx_timer_fall_back() - The vCPU may have to wait before L2 runs on
+ * @vmx: vCPU in guest mode
+ * @f: its record
+ *
+ * Context: Thread of the vCPU.
+ */
+void nvx_timer_fall_back(struct vcpu_vmx *vmx, struct nvx_fast *f)
+{
+	if (f->timer_state != NVX_TIMER_CPU)
+		return;
+
+	WRITE_ONCE(f->timer_state, NVX_TIMER_L2);
+	hrtimer_takes_over(vmx, f, f->timer_value == f->hrtimer_value);
+}
+
+/**
+ * nvx_timer_arm() - If L2 runs next, set the CPU's timer for it
+ * @vcpu: vCPU with a record
+ * @immediate: KVM has set it to 0, to have control back at once
+ *
+ * Context: Interrupts off, right before VM-entry.
+ */
+void nvx_timer_arm(struct kvm_vcpu *vcpu, bool immediate)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+	struct nvx_fast *f = vmx->nested.nvx.fast;
+	int rate = vmx_misc_preemption_timer_rate(vmcs_config.misc);
+	u64 now, left;
+
+	f->timer_armed = false;
+	if (!is_guest_mode(vcpu))
+		return;
+
+	if (f->timer_state != NVX_TIMER_CPU) {
+		if (f->timer_pin) {
+			f->timer_pin = false;
+			pin_controls_clearbit(vmx, PIN_BASED_VMX_PREEMPTION_TIMER);
+		}
+		return;
+	}
+
+	/* KVM's deadline, for L1; all bits are set if there is none. */
+	if (immediate || vmx->hv_deadline_tsc <= f->timer_deadline)
+		return;
+
+	now = rdtsc();
+	left = f->timer_deadline > now ? f->timer_deadline - now : 0;
+	left = min_t(u64, (left + BIT_ULL(rate) - 1) >> rate, U32_MAX);
+	vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, left);
+	/* Make KVM set it the next time. */
+	vmx->loaded_vmcs->hv_timer_soft_disabled = false;
+	f->timer_armed = true;
 }

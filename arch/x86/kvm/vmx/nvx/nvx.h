@@ -93,6 +93,7 @@ static inline void nvx_pv_l1_range_unregister(void) { }
  * fast_exit: exits from L2 to L1 in the short form
  * fast_entry: VM-entries to L2 in the short form
  * fast_direct: those of both without a pass through KVM's loop
+ * fast_timer: exits from L2 when its timer was due, by the CPU's own timer
  * fast_exit_full: exits from L2 to L1 on KVM's own path
  * fast_entry_full: VM-entries to L2 on KVM's own path
  * pv_entry: VM-entries on KVM's own path with a VMCS in memory
@@ -128,6 +129,7 @@ static inline void nvx_pv_l1_range_unregister(void) { }
 	C(fast_exit)			\
 	C(fast_entry)			\
 	C(fast_direct)			\
+	C(fast_timer)			\
 	C(fast_exit_full)		\
 	C(fast_entry_full)		\
 	C(pv_entry)			\

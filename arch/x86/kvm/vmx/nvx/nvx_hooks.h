@@ -284,6 +284,7 @@ static __always_inline bool nvx_work_at_entry(const struct nvx_vcpu *nvx)
 #define NVX_FAST_PAGES		0x10
 #define NVX_FAST_SHADOW		0x20
 #define NVX_FAST_EVENTS		0x40
+#define NVX_FAST_CPU_TIMER	0x80
 
 #ifdef CONFIG_KVM_NVX_FAST
 extern unsigned int nvx_fast_mask;
@@ -300,6 +301,7 @@ bool nvx_fast_vmentry(struct kvm_vcpu *vcpu, bool launch);
 bool nvx_fast_run(struct kvm_vcpu *vcpu);
 bool nvx_fast_handled(struct kvm_vcpu *vcpu, int exit_fastpath);
 bool nvx_timer_early(struct vcpu_vmx *vmx);
+void nvx_timer_arm(struct kvm_vcpu *vcpu, bool immediate);
 bool nvx_fast_sync_shadow(struct vcpu_vmx *vmx);
 #else
 #define nvx_fast_mask	0u
@@ -333,6 +335,8 @@ static inline bool nvx_timer_early(struct vcpu_vmx *vmx)
 {
 	return false;
 }
+
+static inline void nvx_timer_arm(struct kvm_vcpu *vcpu, bool immediate) { }
 
 static inline bool nvx_fast_sync_shadow(struct vcpu_vmx *vmx)
 {
@@ -648,6 +652,15 @@ static __always_inline bool nvx_exit_fastpath(struct kvm_vcpu *vcpu,
 					      const struct nvx_vcpu *nvx)
 {
 	return nvx_fast_record(nvx) && nvx_fast_run(vcpu);
+}
+
+/* KVM has set the VMX-preemption timer, @immediate: to 0. */
+static __always_inline void nvx_arm_timer(struct kvm_vcpu *vcpu,
+					  const struct nvx_vcpu *nvx,
+					  bool immediate)
+{
+	if (nvx_fast_record(nvx))
+		nvx_timer_arm(vcpu, immediate);
 }
 
 /* KVM is about to handle an exit.  True: that has been done already. */
