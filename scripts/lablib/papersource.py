@@ -15,8 +15,6 @@ import re
 import statistics
 
 SCHEMA = 1
-# Instructions and time stamps of the emulated machine in a nanosecond.
-TICKS_PER_NS = 0.5
 PAPER = {"cpu": 5.22, "memory": 5.69}
 CONFIGS = {
     "stock": "stock KVM at both levels",
@@ -109,11 +107,11 @@ def mean(runs, name, wanted, field):
     return statistics.mean(values)
 
 
-def instructions(runs, name, wanted):
+def instructions(runs, name, wanted, ips):
     """Instructions of a workload, without idling where it waits."""
     ticks = mean(runs, name, wanted, "ticks")
     if WORKLOADS[name][0] in WAITING:
-        ticks -= min(ticks, TICKS_PER_NS * mean(runs, name, wanted, "idle_ns"))
+        ticks -= min(ticks, ips / 1e9 * mean(runs, name, wanted, "idle_ns"))
     return round(ticks)
 
 
@@ -122,17 +120,17 @@ def overhead(upper, lower):
     return round(100 * (upper / lower - 1), 3) if lower else None
 
 
-def measure(levels, name, wanted, price):
+def measure(levels, name, wanted, price, ips):
     """One row: a workload at both levels, cold or warm."""
     l1_runs, l2_runs = levels
-    low, high = (instructions(runs, name, wanted) for runs in levels)
+    low, high = (instructions(runs, name, wanted, ips) for runs in levels)
     l1_exits, l2_exits = (round(mean(runs, name, wanted, "exits")) for runs in levels)
     row = {"l1_instructions": low, "l2_instructions": high,
            "overhead_percent": overhead(high, low),
            "exits": l2_exits, "l1_exits": l1_exits,
            "irq_exits": round(mean(l2_runs, name, wanted, "irq_exits")),
            "l1_irq_exits": round(mean(l1_runs, name, wanted, "irq_exits")),
-           "exits_per_second": round(l2_exits / (low / (TICKS_PER_NS * 1e9))),
+           "exits_per_second": round(l2_exits / (low / ips)),
            "modelled_overhead_percent": overhead(high + price * l2_exits,
                                                  low + price * l1_exits)}
     if WORKLOADS[name][0] in WAITING:
@@ -150,16 +148,17 @@ def read_parameters(path):
 
 
 def read_config(run, price):
-    """({workload: {cold, warm}}, parameters) of one configuration."""
+    """({workload: {cold, warm}}, parameters, instructions a second) of one configuration."""
     where = os.path.join(run, "paper")
     levels = (read_level(where, "l1/plain/runs.txt", "1"),
               read_level(where, "l1/host/l2/guest/runs.txt", "2"))
     names = [name for name in WORKLOADS if (name, "1") in levels[0]]
-    rows = {name: {temperature: measure(levels, name, wanted, price)
+    ips = read_json(os.path.join(run, "report.json"))["ips"]
+    rows = {name: {temperature: measure(levels, name, wanted, price, ips)
                    for temperature, wanted in TEMPERATURES.items()} for name in names}
     parameters = {"l0": read_parameters(os.path.join(where, "l0-parameters.txt")),
                   "l1": read_parameters(os.path.join(where, "l1", "host", "parameters.txt"))}
-    return rows, parameters
+    return rows, parameters, ips
 
 
 # ---- tests "touch" and "invept"
@@ -219,19 +218,22 @@ def read_invept(run):
 
 def build_report(options):
     """The report as it is written to report.json."""
-    configs, parameters = {}, {}
+    configs, parameters, rates = {}, {}, set()
     for config in options.configs.split(","):
         if config not in CONFIGS:
             raise ReportError(f"unknown configuration '{config}'")
-        configs[config], parameters[config] = read_config(options.prefix + config,
-                                                          options.exit_price)
+        configs[config], parameters[config], ips = read_config(options.prefix + config,
+                                                               options.exit_price)
+        rates.add(ips)
+    if len(rates) != 1:
+        raise ReportError("the runs differ in the instructions of an emulated second")
     first = next(iter(configs))
     lab = read_json(os.path.join(options.prefix + first, "report.json"))
     versions = {"kernel": f"{lab['kernel']['release']} ({lab['kernel']['version']})"}
     if options.versions:
         versions.update((words[0], words[1]) for words in read_lines(options.versions))
     report = {"schema": SCHEMA, "paper": PAPER, "versions": versions,
-              "ticks_per_second": TICKS_PER_NS * 1e9,
+              "ticks_per_second": ips,
               "model": {"cycles_per_exit": options.exit_price, "cycles_per_instruction": 1},
               "workloads": {name: {"class": WORKLOADS[name][0], "text": WORKLOADS[name][1]}
                             for name in configs[first]},

@@ -7,6 +7,7 @@ import re
 import tarfile
 
 from .images import SEGMENT
+from .machine import IPS
 
 SCHEMA = "nvx-lab-1"
 FAILED = ("fail", "timeout", "panic", "hang", "triple-fault", "lost")
@@ -131,6 +132,7 @@ def write_report(directory, options, results, boots, seconds):
                          "version": options.kernel.version},
               "modules": options.modules, "l1_modules": options.l1_modules,
               "backend": options.backend, "cpus": options.cpus, "params": options.params,
+              "ips": options.ips or IPS if options.backend == "bochs" else None,
               "variables": options.variables, "seconds": round(seconds, 2),
               "tests": results, "boots": boots}
     path = os.path.join(directory, "report.json")

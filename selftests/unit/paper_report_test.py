@@ -49,12 +49,10 @@ class Fixture(unittest.TestCase):
         self.addCleanup(directory.cleanup)
         self.prefix = os.path.join(directory.name, "paper-")
         self.write_config("all", L1, L2)
-        with open(self.prefix + "all/report.json", "w", encoding="utf-8") as stream:
-            json.dump({"kernel": {"release": "6.1", "version": "1"}}, stream)
         self.options = types.SimpleNamespace(prefix=self.prefix, configs="all", exit_price=100,
                                              versions=None, vept=None)
 
-    def write_config(self, config, lower, upper):
+    def write_config(self, config, lower, upper, ips=500000000):
         where = os.path.join(self.prefix + config, "paper")
         os.makedirs(os.path.join(where, "l1/plain"))
         os.makedirs(os.path.join(where, "l1/host/l2/guest"))
@@ -69,6 +67,8 @@ class Fixture(unittest.TestCase):
             self.write(os.path.join(where, path, "runs.txt"), lines)
         self.write(os.path.join(where, "snapshots.txt"), snapshots)
         self.write(os.path.join(where, "l1/host/parameters.txt"), ["nvx_pv_l1 Y"])
+        with open(os.path.join(where, "../report.json"), "w", encoding="utf-8") as stream:
+            json.dump({"kernel": {"release": "6.1", "version": "1"}, "ips": ips}, stream)
 
     @staticmethod
     def write(path, lines):
@@ -109,6 +109,18 @@ class Figures(Fixture):
         row = self.build()["ablation"]["all"]["sieve"]["warm"]
         self.assertEqual(row["modelled_overhead_percent"],
                          round(100 * ((1006 + 3000) / (1000 + 1000) - 1), 3))
+
+    def test_idle_time_counts_by_the_rate_of_the_run(self):
+        self.write_config("stock", L1, L2, ips=1000000000)
+        self.options.configs = "stock"
+        row = self.build()["ablation"]["stock"]["sleep"]["warm"]
+        self.assertEqual((row["l1_instructions"], row["l2_instructions"]), (1000, 5000))
+
+    def test_runs_of_different_rates_are_not_compared(self):
+        self.write_config("stock", L1, L2, ips=1000000000)
+        self.options.configs = "stock,all"
+        with self.assertRaises(papersource.ReportError):
+            self.build()
 
     def test_a_failed_run_is_refused(self):
         path = self.prefix + "all/paper/l1/plain/runs.txt"
