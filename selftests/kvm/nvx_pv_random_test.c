@@ -315,15 +315,24 @@ static void model_create(struct model *m)
 	memcpy(m->good, m->region, sizeof(m->good));
 }
 
+/* Not by whole seconds: the first one may be over at once. */
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
 static void random_against_model(unsigned int seconds, uint64_t steps)
 {
-	time_t end = time(NULL) + seconds;
+	uint64_t end = now_ns() + seconds * 1000000000ull;
 	struct model m;
 	bool good = true;
 
 	rng_state = seed;
 	model_create(&m);
-	while (good && (steps ? m.steps < steps : time(NULL) < end))
+	while (good && (steps ? m.steps < steps : now_ns() < end))
 		good = step(&m);
 	nvx_vm_destroy(&m.v);
 	nvx_result(good && m.entered && m.failed,
@@ -355,7 +364,7 @@ static void *scribble(void *model)
 
 static void random_scribbler(unsigned int seconds)
 {
-	time_t end = time(NULL) + seconds;
+	uint64_t end = now_ns() + seconds * 1000000000ull;
 	pthread_t thread;
 	struct model m;
 	uint64_t stage;
@@ -365,7 +374,7 @@ static void random_scribbler(unsigned int seconds)
 	model_create(&m);
 	stop = false;
 	TEST_ASSERT(!pthread_create(&thread, NULL, scribble, &m), "No thread");
-	while (good && time(NULL) < end) {
+	while (good && now_ns() < end) {
 		good = nvx_run(&m.v, &stage);
 		m.steps++;
 	}
