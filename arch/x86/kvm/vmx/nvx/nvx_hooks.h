@@ -16,6 +16,7 @@
 
 /* Nothing that prints: stock files define pr_fmt() before their first include. */
 #include <linux/compiler.h>
+#include <linux/jump_label.h>
 #include <linux/types.h>
 #include "mmu/nvx/nvx_mmu.h"
 
@@ -288,6 +289,8 @@ static __always_inline bool nvx_work_at_entry(const struct nvx_vcpu *nvx)
 
 #ifdef CONFIG_KVM_NVX_FAST
 extern unsigned int nvx_fast_mask;
+/* Some vCPU has, or has had, a record. */
+DECLARE_STATIC_KEY_FALSE(nvx_fast_records);
 
 void nvx_fast_entered(struct kvm_vcpu *vcpu);
 void nvx_fast_exited(struct kvm_vcpu *vcpu);
@@ -580,11 +583,15 @@ static __always_inline bool nvx_unmapped(struct kvm *kvm, u64 first, u64 end,
 	return flush;
 }
 
-/* A vCPU without nested guests has no record, and pays for this test only. */
+/*
+ * A vCPU without nested guests has no record, and pays for this test only; before
+ * the first guest has been a hypervisor, for a no-op.
+ */
 static __always_inline bool nvx_fast_record(const struct nvx_vcpu *nvx)
 {
 #ifdef CONFIG_KVM_NVX_FAST
-	return unlikely(nvx->fast);
+	return static_branch_unlikely(&nvx_fast_records) &&
+	       unlikely(nvx->fast);
 #else
 	return false;
 #endif
