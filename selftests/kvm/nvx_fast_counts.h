@@ -20,7 +20,7 @@
 
 static unsigned long exits_before, entries_before, timers_before;
 
-static unsigned int nvx_fast_parts(void)
+static inline unsigned int nvx_fast_parts(void)
 {
 	FILE *file = fopen("/sys/module/kvm_intel/parameters/nvx_fast_parts", "r");
 	unsigned int value = 0;
@@ -33,7 +33,7 @@ static unsigned int nvx_fast_parts(void)
 	return nvx_param("nvx_fast") ? value : 0;
 }
 
-static void nvx_fast_begin(void)
+static inline void nvx_fast_begin(void)
 {
 	exits_before = nvx_counter("fast_exit");
 	entries_before = nvx_counter("fast_entry");
@@ -41,8 +41,8 @@ static void nvx_fast_begin(void)
 }
 
 /* After a return to user space one turn takes KVM's own path each way. */
-static void check_counter(const char *what, uint64_t count, unsigned int needs,
-			  int all, int more)
+static inline void check_counter(const char *what, uint64_t count,
+				 unsigned int needs, int all, int more)
 {
 	int expected = (nvx_fast_parts() & needs) != needs ? 0 :
 		       nvx_fast_parts() & PART_EVENTS ? all : all - more;
@@ -52,7 +52,7 @@ static void check_counter(const char *what, uint64_t count, unsigned int needs,
 }
 
 /* Two results: @all exits and VM-entries, of which @more need PART_EVENTS. */
-static void nvx_fast_end(const char *exits, const char *entries, int all, int more)
+static inline void nvx_fast_end(const char *exits, const char *entries, int all, int more)
 {
 	check_counter(exits, nvx_counter("fast_exit") - exits_before, PART_EXIT,
 		      all, more);
@@ -61,7 +61,7 @@ static void nvx_fast_end(const char *exits, const char *entries, int all, int mo
 }
 
 /* One result: @all preemption timers. */
-static void nvx_fast_end_timers(int all)
+static inline void nvx_fast_end_timers(int all)
 {
 	int expected = (nvx_fast_parts() & PARTS_TIMER) == PARTS_TIMER ? all : 0;
 	uint64_t count = nvx_counter("fast_timer") - timers_before;

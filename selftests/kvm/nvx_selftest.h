@@ -67,6 +67,9 @@ extern uint64_t nvx_launch, nvx_exit_rsp;
 /* Guest memory, for the host to set: nvx_l1_init() turns to a VMCS in memory. */
 extern uint64_t nvx_use_pv;
 
+/* L2's registers while L1 runs. */
+extern uint64_t nvx_l2_regs[15];
+
 /* Of nvx_enter.S. */
 uint64_t nvx_enter(uint64_t launch);
 void nvx_exit(void);

@@ -23,16 +23,23 @@ prepare_workloads()
 	disk=$(find_disk)
 }
 
+repeat()
+{
+	for _ in $(seq "$1"); do
+		echo "$2"
+	done
+}
+
 # command_of NAME: what to run.
 command_of()
 {
 	case $1 in
 	null)	echo /bin/true ;;
-	sieve)	echo /bin/nvx-paper sieve 200 ;;
+	sieve)	echo /bin/nvx-paper sieve 800 ;;
 	gzip)	echo /paper/gzip -6 -c $TEXT ;;
-	sha256)	echo /paper/sha256sum $TEXT $TEXT $TEXT $TEXT ;;
-	chase)	echo /bin/nvx-paper chase 8 1000000 ;;
-	stream)	echo /bin/nvx-paper stream 4 5 ;;
+	sha256)	echo /paper/sha256sum $(repeat 16 $TEXT) ;;
+	chase)	echo /bin/nvx-paper chase 8 4000000 ;;
+	stream)	echo /bin/nvx-paper stream 4 20 ;;
 	touch)	echo /bin/nvx-paper touch 16 1 ;;
 	churn)	echo /bin/nvx-paper churn 40 ;;
 	build)	echo /paper/make -s -B -f /tmp/paper/Makefile -C /tmp/paper/build ;;

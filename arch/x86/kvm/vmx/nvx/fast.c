@@ -122,15 +122,12 @@ static bool config_known(struct kvm_vcpu *vcpu, struct vmcs12 *vmcs12)
 			       VM_ENTRY_LOAD_BNDCFGS;
 	const u32 exit_bars = VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL |
 			      VM_EXIT_SAVE_VMX_PREEMPTION_TIMER;
-	const u32 second_needs = SECONDARY_EXEC_ENABLE_EPT |
-				 SECONDARY_EXEC_ENABLE_VPID |
-				 SECONDARY_EXEC_UNRESTRICTED_GUEST;
 	const u32 second_bars = SECONDARY_EXEC_SHADOW_VMCS |
 				SECONDARY_EXEC_ENCLS_EXITING;
 	u32 second = vmcs12->secondary_vm_exec_control;
 
 	return nested_cpu_has(vmcs12, CPU_BASED_ACTIVATE_SECONDARY_CONTROLS) &&
-	       (second & second_needs) == second_needs && !(second & second_bars) &&
+	       second & SECONDARY_EXEC_ENABLE_VPID && !(second & second_bars) &&
 	       (vmcs12->vm_entry_controls & entry_needs) == entry_needs &&
 	       !(vmcs12->vm_entry_controls & entry_bars) &&
 	       (vmcs12->vm_exit_controls & VM_EXIT_HOST_ADDR_SPACE_SIZE) &&
@@ -156,7 +153,6 @@ static void record_entry(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 
 	f->l2.controls01 = vmx->vmcs01.controls_shadow;
 	f->l2.controls02 = vmx->nested.vmcs02.controls_shadow;
-	f->l2.root01 = vcpu->arch.root_mmu.root.hpa;
 	f->l2.efer = vcpu->arch.efer;
 	f->l2.pat = vcpu->arch.pat;
 	f->l2.host_debugctl = vcpu->arch.host_debugctl;
@@ -210,7 +206,9 @@ void nvx_fast_entered(struct kvm_vcpu *vcpu)
 
 	nvx_count(fast_entry_full);
 	f->shadow_rw_valid = false;
+	f->ept = nested_cpu_has_ept(vmcs12);
 	f->l2_valid = config_known(vcpu, vmcs12) && modes_match(vcpu, vmcs12) &&
+		      (f->ept || nvx_mmu_alike(vcpu, f)) &&
 		      !nvx_compat_evmptr_valid(vmx) &&
 		      !nvx_pages_logged(vcpu) && !nvx_pv_logged(vcpu) &&
 		      nvx_pages_end(vcpu, f);
@@ -528,7 +526,8 @@ bool nvx_fast_vmexit(struct kvm_vcpu *vcpu, u32 exit_reason, u32 intr_info,
 	if (!taken) {
 		/* vmcs02 has not got the EPTP of a root that is still to be loaded. */
 		f->l2.root02 = kvm_test_request(KVM_REQ_LOAD_MMU_PGD, vcpu) ?
-			       INVALID_PAGE : vcpu->arch.guest_mmu.root.hpa;
+			       INVALID_PAGE : vcpu->arch.mmu->root.hpa;
+		nvx_mmu_save(vcpu, f);
 		/* It cancels the hrtimer.  SMM may bring L2 back without asking. */
 		WRITE_ONCE(f->timer_state, NVX_TIMER_KVM);
 	}
@@ -562,9 +561,48 @@ bool nvx_fast_vmentry(struct kvm_vcpu *vcpu, bool launch)
 		f->shadow_rw_valid = false;
 		f->shadow_ro_valid = false;
 		WRITE_ONCE(f->timer_state, NVX_TIMER_KVM);
+		/* As at VM-exit: the EPTP of vmcs01. */
+		f->l2.root01 = kvm_test_request(KVM_REQ_LOAD_MMU_PGD, vcpu) ?
+			       INVALID_PAGE : vcpu->arch.root_mmu.root.hpa;
+		nvx_mmu_save(vcpu, f);
 		nvx_pages_begin(vcpu, f);
 	}
 	return taken;
+}
+
+/*
+ * Page faults.  If L0 is a guest, one may be news from its own host, which KVM's
+ * loop finds out.
+ */
+static bool page_fault_wanted(struct kvm_vcpu *vcpu, struct vmcs12 *vmcs12)
+{
+	u32 code;
+
+	if (!is_page_fault(vmx_get_intr_info(vcpu)) ||
+	    !(vmcs12->exception_bitmap & BIT(PF_VECTOR)) ||
+	    boot_cpu_has(X86_FEATURE_HYPERVISOR) || vmx_need_pf_intercept(vcpu))
+		return false;
+
+	code = vmcs_read32(VM_EXIT_INTR_ERROR_CODE);
+	if (((u16)code & vmcs12->page_fault_error_code_mask) !=
+	    vmcs12->page_fault_error_code_match)
+		return false;
+
+	vmcs12->vm_exit_intr_error_code = code;
+	return true;
+}
+
+static bool cr3_access_wanted(struct kvm_vcpu *vcpu, struct vmcs12 *vmcs12)
+{
+	/* Register, and access type: MOV to CR 0, MOV from CR 1 (SDM table 28-3). */
+	switch (vmx_get_exit_qual(vcpu) & 0x3f) {
+	case 0x03:
+		return nested_cpu_has(vmcs12, CPU_BASED_CR3_LOAD_EXITING);
+	case 0x13:
+		return nested_cpu_has(vmcs12, CPU_BASED_CR3_STORE_EXITING);
+	default:
+		return false;
+	}
 }
 
 /* Does L1 certainly want this exit from L2?  See nested_vmx_reflect_vmexit(). */
@@ -586,6 +624,13 @@ static bool l1_wants(struct kvm_vcpu *vcpu, struct nvx_fast *f, u32 exit_reason)
 		return nvx_msr_exit_wanted(vcpu, f, false);
 	case EXIT_REASON_MSR_WRITE:
 		return nvx_msr_exit_wanted(vcpu, f, true);
+	/* What an L1 without EPT needs to see. */
+	case EXIT_REASON_EXCEPTION_NMI:
+		return page_fault_wanted(vcpu, vmcs12);
+	case EXIT_REASON_CR_ACCESS:
+		return cr3_access_wanted(vcpu, vmcs12);
+	case EXIT_REASON_INVLPG:
+		return nested_cpu_has(vmcs12, CPU_BASED_INVLPG_EXITING);
 	default:
 		return false;
 	}

@@ -65,6 +65,15 @@ enum nvx_timer_state {
 	NVX_TIMER_CPU,		/* L2 runs, the CPU's own timer does it */
 };
 
+/* What root_mmu has of the control registers of a level, see fast_mmu.c. */
+struct nvx_mmu_view {
+	union kvm_cpu_role cpu_role;
+	union kvm_mmu_page_role root_role;
+	u32 pkru_mask;
+	u8 permissions[16];
+	struct rsvd_bits_validate guest_rsvd_check;
+};
+
 /* A guest page that stays mapped from one VM-entry to the next. */
 struct nvx_page {
 	struct kvm_host_map map;
@@ -75,6 +84,7 @@ struct nvx_page {
  * struct nvx_fast - What the last complete transition left behind
  * @l1_valid: the @l1 record describes vmcs01, L1 about to run or running
  * @l2_valid: the @l2 record describes vmcs02 and the L1 that entered L2
+ * @ept: vmcs12 has EPT, each level an MMU of its own
  * @has_pages: vmcs02 points to pages of L1 that the CPU accesses
  * @pages_kept: KVM's own maps of vmcs12 pages survived the last exit
  * @shadow_rw_valid: read/write members of @shadow are in the shadow VMCS
@@ -96,6 +106,7 @@ struct nvx_page {
  * @l2: inputs and results of prepare_vmcs02()
  * @synced: guest state that vmcs02 held at the last exit from L2
  * @shadow: content of the shadow VMCS
+ * @other_view: root_mmu of the level that does not run, without @ept
  * @msr_bitmap: L1's MSR bitmap for L2
  * @syscall_msrs: those that are in use only if EFER.SCE is set, or NULL
  *
@@ -107,6 +118,7 @@ struct nvx_page {
 struct nvx_fast {
 	bool l1_valid;
 	bool l2_valid;
+	bool ept;
 	bool has_pages;
 	bool pages_kept;
 	bool shadow_rw_valid;
@@ -165,6 +177,7 @@ struct nvx_fast {
 	} synced;
 
 	struct nvx_shadow_values shadow;
+	struct nvx_mmu_view other_view;
 	struct nvx_page msr_bitmap;
 	struct vmx_uret_msr *syscall_msrs[3];
 };
@@ -193,6 +206,19 @@ void nvx_pages_release(struct kvm_vcpu *vcpu, struct nvx_fast *f);
 void nvx_merge_msr_bitmap(struct vcpu_vmx *vmx, struct nvx_fast *f,
 			  struct vmcs12 *vmcs12);
 bool nvx_msr_exit_wanted(struct kvm_vcpu *vcpu, struct nvx_fast *f, bool write);
+
+/* fast_mmu.c */
+void nvx_mmu_save(struct kvm_vcpu *vcpu, struct nvx_fast *f);
+bool nvx_mmu_alike(struct kvm_vcpu *vcpu, const struct nvx_fast *f);
+void nvx_mmu_swap(struct kvm_vcpu *vcpu, struct nvx_fast *f);
+
+/* Where the root of the level that does not run is: with @ept in an MMU of its own. */
+static inline hpa_t nvx_mmu_other_root(const struct nvx_fast *f,
+				       const struct kvm_mmu *other,
+				       const struct kvm_mmu *mmu)
+{
+	return f->ept ? other->root.hpa : mmu->prev_roots[0].hpa;
+}
 
 /* fast_timer.c */
 bool nvx_timer_enter(struct vcpu_vmx *vmx, struct nvx_fast *f);

@@ -106,7 +106,8 @@ static enum nvx_fast_reason entry_check(struct kvm_vcpu *vcpu,
 	if (!l1_unchanged(vcpu, f))
 		return NVX_WHY_L1_STATE;
 	if (f->l2.root02 == INVALID_PAGE ||
-	    vcpu->arch.guest_mmu.root.hpa != f->l2.root02 ||
+	    nvx_mmu_other_root(f, &vcpu->arch.guest_mmu,
+			       &vcpu->arch.root_mmu) != f->l2.root02 ||
 	    vcpu->arch.root_mmu.root.hpa == INVALID_PAGE)
 		return NVX_WHY_MMU;
 	if (!nvx_pages_current(vcpu, f) || (f->has_pages && !f->pages_kept))
@@ -116,15 +117,25 @@ static enum nvx_fast_reason entry_check(struct kvm_vcpu *vcpu,
 	return NVX_WHY_TAKEN;
 }
 
-/* An interrupt is injected into any L2 that takes it; the CPU checks that. */
+#define INJECT_PAGE_FAULT	(INTR_INFO_VALID_MASK | INTR_TYPE_HARD_EXCEPTION | \
+				 INTR_INFO_DELIVER_CODE_MASK | PF_VECTOR)
+
+/*
+ * An interrupt is injected into any L2 that takes it; the CPU checks that.  A page
+ * fault is, into an L2 in long mode as they all are here.
+ */
 static bool injection_ok(const struct vmcs12 *vmcs12)
 {
 	u32 info = vmcs12->vm_entry_intr_info_field;
 
-	return !(info & INTR_INFO_VALID_MASK) ||
-	       (nvx_fast_mask & NVX_FAST_EVENTS &&
-		(info & ~INTR_INFO_VECTOR_MASK) ==
-		(INTR_INFO_VALID_MASK | INTR_TYPE_EXT_INTR));
+	if (!(info & INTR_INFO_VALID_MASK))
+		return true;
+	if (!(nvx_fast_mask & NVX_FAST_EVENTS))
+		return false;
+	return (info & ~INTR_INFO_VECTOR_MASK) ==
+	       (INTR_INFO_VALID_MASK | INTR_TYPE_EXT_INTR) ||
+	       (info == INJECT_PAGE_FAULT &&
+		!(vmcs12->vm_entry_exception_error_code & GENMASK(31, 16)));
 }
 
 /*
@@ -195,6 +206,9 @@ static void update_vmcs02(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 		!(vmcs12->guest_interruptibility_info & GUEST_INTR_STATE_NMI);
 	vmcs_write32(VM_ENTRY_INTR_INFO_FIELD,
 		     vmcs12->vm_entry_intr_info_field);
+	if (vmcs12->vm_entry_intr_info_field == INJECT_PAGE_FAULT)
+		vmcs_write32(VM_ENTRY_EXCEPTION_ERROR_CODE,
+			     vmcs12->vm_entry_exception_error_code);
 
 	if (nested_cpu_has(vmcs12, CPU_BASED_TPR_SHADOW) &&
 	    f->l2.tpr_threshold != vmcs12->tpr_threshold) {
@@ -234,15 +248,21 @@ static void load_l2_registers(struct kvm_vcpu *vcpu, const struct nvx_fast *f,
 	vcpu->arch.l1tf_flush_l1d = true;
 }
 
-static void enter_l2_mmu(struct kvm_vcpu *vcpu)
+static void enter_l2_mmu(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 {
 	struct kvm_mmu *mmu = &vcpu->arch.guest_mmu;
-	struct page *page = pfn_to_page(mmu->root.hpa >> PAGE_SHIFT);
-	struct kvm_mmu_page *root = (struct kvm_mmu_page *)page_private(page);
+	struct kvm_mmu_page *root;
 
+	vcpu_clear_mmio_info(vcpu, MMIO_GVA_ANY);
+	if (!f->ept) {
+		nvx_mmu_swap(vcpu, f);
+		return;
+	}
+
+	root = (struct kvm_mmu_page *)
+	       page_private(pfn_to_page(mmu->root.hpa >> PAGE_SHIFT));
 	vcpu->arch.mmu = mmu;
 	vcpu->arch.walk_mmu = &vcpu->arch.nested_mmu;
-	vcpu_clear_mmio_info(vcpu, MMIO_GVA_ANY);
 	/* As kvm_mmu_new_pgd() does; a dummy root has no such page. */
 	if (root)
 		atomic_set(&root->write_flooding_count, 0);
@@ -298,7 +318,7 @@ enum nvx_fast_reason nvx_fast_enter(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 	enter_guest_mode(vcpu);
 	load_l2_registers(vcpu, f, vmcs12);
 	nvx_fast_switch_efer(vmx, f, f->l2.efer);
-	enter_l2_mmu(vcpu);
+	enter_l2_mmu(vcpu, f);
 	if (pv)
 		nvx_pv_load_guest(vcpu, pv);
 	return NVX_WHY_TAKEN;

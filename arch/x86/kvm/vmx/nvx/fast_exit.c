@@ -33,6 +33,15 @@ static bool event_in_flight(struct kvm_vcpu *vcpu)
 	       vcpu->arch.exception_vmexit.pending;
 }
 
+static bool roots_kept(struct kvm_vcpu *vcpu, const struct nvx_fast *f)
+{
+	hpa_t root01 = nvx_mmu_other_root(f, &vcpu->arch.root_mmu,
+					  vcpu->arch.mmu);
+
+	return f->l2.root01 != INVALID_PAGE && root01 == f->l2.root01 &&
+	       vcpu->arch.mmu->root.hpa != INVALID_PAGE;
+}
+
 static enum nvx_fast_reason exit_check(struct kvm_vcpu *vcpu,
 				       struct nvx_fast *f)
 {
@@ -86,12 +95,7 @@ static enum nvx_fast_reason exit_check(struct kvm_vcpu *vcpu,
 	if (pv && !nvx_pv_pages_current(vcpu, pv))
 		return NVX_WHY_PAGES;
 
-	if (f->l2.root01 == INVALID_PAGE ||
-	    vcpu->arch.root_mmu.root.hpa != f->l2.root01 ||
-	    vcpu->arch.guest_mmu.root.hpa == INVALID_PAGE)
-		return NVX_WHY_MMU;
-
-	return NVX_WHY_TAKEN;
+	return roots_kept(vcpu, f) ? NVX_WHY_TAKEN : NVX_WHY_MMU;
 }
 
 /* The register may have been changed by L0 on behalf of L2. */
@@ -240,11 +244,15 @@ static void load_l1_registers(struct kvm_vcpu *vcpu, const struct nvx_fast *f,
 	vmx_guest_debugctl_write(vcpu, 0);
 }
 
-static void leave_l2_mmu(struct kvm_vcpu *vcpu)
+static void leave_l2_mmu(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 {
+	vcpu_clear_mmio_info(vcpu, MMIO_GVA_ANY);
+	if (!f->ept) {
+		nvx_mmu_swap(vcpu, f);
+		return;
+	}
 	vcpu->arch.mmu = &vcpu->arch.root_mmu;
 	vcpu->arch.walk_mmu = &vcpu->arch.root_mmu;
-	vcpu_clear_mmio_info(vcpu, MMIO_GVA_ANY);
 }
 
 /* KVM writes a last field or two after an exit, and then has it synced. */
@@ -295,7 +303,7 @@ enum nvx_fast_reason nvx_fast_exit(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 	leave_guest_mode(vcpu);
 	save_l2(vcpu, f, vmcs12);
 	save_exit_info(vmcs12, exit_reason, intr_info, exit_qual);
-	f->l2.root02 = vcpu->arch.guest_mmu.root.hpa;
+	f->l2.root02 = vcpu->arch.mmu->root.hpa;
 	f->pages_kept = true;
 
 	show_exit(vmx, f, direct);
@@ -312,7 +320,7 @@ enum nvx_fast_reason nvx_fast_exit(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 	vcpu->arch.tsc_offset = vcpu->arch.l1_tsc_offset;
 	vcpu->arch.tsc_scaling_ratio = vcpu->arch.l1_tsc_scaling_ratio;
 
-	leave_l2_mmu(vcpu);
+	leave_l2_mmu(vcpu, f);
 	nvx_fast_switch_efer(vmx, f, f->l1.efer);
 	load_l1_registers(vcpu, f, vmcs12);
 	load_l1_segments(vmcs12);
