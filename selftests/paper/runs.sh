@@ -23,13 +23,6 @@ prepare_workloads()
 	disk=$(find_disk)
 }
 
-repeat()
-{
-	for _ in $(seq "$1"); do
-		echo "$2"
-	done
-}
-
 # command_of NAME: what to run.
 command_of()
 {
@@ -37,7 +30,7 @@ command_of()
 	null)	echo /bin/true ;;
 	sieve)	echo /bin/nvx-paper sieve 800 ;;
 	gzip)	echo /paper/gzip -6 -c $TEXT ;;
-	sha256)	echo /paper/sha256sum $(repeat 16 $TEXT) ;;
+	sha256)	echo "/paper/sha256sum$(for _ in $(seq 16); do printf ' %s' $TEXT; done)" ;;
 	chase)	echo /bin/nvx-paper chase 8 4000000 ;;
 	stream)	echo /bin/nvx-paper stream 4 20 ;;
 	touch)	echo /bin/nvx-paper touch 16 1 ;;
