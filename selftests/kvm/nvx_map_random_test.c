@@ -589,16 +589,24 @@ static void create(struct nvx_vm *v, uint64_t seed, uint64_t steps)
 	sync_global_to_guest(v->vm, t);
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
 /* One run of the model, until it finds something, or steps or time are up. */
 static void random_against_model(const char *name, uint64_t seed, uint64_t steps,
 				 unsigned int seconds)
 {
-	time_t end = time(NULL) + seconds;
+	uint64_t end = now_ns() + seconds * 1000000000ull;
 	uint64_t around = nvx_counter("around_mapped");
 	struct nvx_vm v;
 
 	create(&v, seed, steps);
-	while (nvx_run(&v, NULL) && time(NULL) < end)
+	while (nvx_run(&v, NULL) && now_ns() < end)
 		;
 	sync_global_from_guest(v.vm, t);
 	nvx_vm_destroy(&v);
