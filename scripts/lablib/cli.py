@@ -94,6 +94,8 @@ def machine_options(parser):
                         help="more words for the kernel command line of L0")
     parser.add_argument("--defaults", action="store_true",
                         help="KASLR and mitigations of L0 as the kernel has them by default")
+    parser.add_argument("--shim", action="store_true",
+                        help="run each KVM selftest program (kvm:NAME) above the shim")
     config_option(parser)
     parser.add_argument("--name", type=run_name, help="name of the run (default: the time)")
 
@@ -193,16 +195,15 @@ def make_options(args):
                    modules=args.modules, l1_modules=args.l1_modules, cpus=args.cpus,
                    mem=args.mem, ips=args.ips, timeout=getattr(args, "timeout", 0), params=args.param,
                    variables=dict(args.variables), append=args.append,
-                   defaults=args.defaults, time_factor=time_factor())
+                   defaults=args.defaults, shim=args.shim, time_factor=time_factor())
 
 
 def command_run(args):
     """Run tests and report."""
     start = time.monotonic()
     sections = config.read_config(args.config)
-    base = args.kernel.split("-", maxsplit=1)[0]
     options = make_options(args)
-    tests = config.select(args.tests, base, sections, options.kernel.release)
+    tests = config.select(args.tests, options.kernel, sections)
     progress = Progress(start)
     with run_directory(args.name) as directory:
         run = Run(directory, options, progress, start)

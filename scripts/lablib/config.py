@@ -5,6 +5,7 @@ import configparser
 import dataclasses
 import fnmatch
 import os
+import re
 
 from .common import BUILD, TOP, UsageError
 from .images import check_name
@@ -12,7 +13,7 @@ from .images import check_name
 CONFIG = os.path.join(TOP, "selftests", "tests.cfg")
 NEEDS = ("vmx", "root")
 KEYS = ("script", "files", "l1files", "l2files", "needs", "group", "timeout", "mem",
-        "known-bad", "kvm", "modules")
+        "known-bad", "kvm", "modules", "append", "console")
 KVM_PREFIX = "kvm:"
 KVM_SCRIPT = os.path.join("selftests", "lab", "guest", "kvm-test.sh")
 
@@ -33,6 +34,8 @@ class Test:
     mem: int = 1536
     kvm: str = "auto"
     known_bad: str = ""
+    append: str = ""
+    console: str = ""
 
 
 def read_config(path):
@@ -84,7 +87,8 @@ def make_test(name, section, script=None, files=()):
                 needs=words("needs") or (["vmx"] if files else []),
                 groups=words("group"), modules=words("modules"),
                 timeout=number("timeout", 120), mem=number("mem", 1536), kvm=kvm,
-                known_bad=section.get("known-bad", ""))
+                known_bad=section.get("known-bad", ""), append=section.get("append", ""),
+                console=section.get("console", ""))
 
 
 def kvm_binaries(base):
@@ -122,16 +126,27 @@ def kvm_tests(pattern, base, sections):
     return tests
 
 
-def select(words, base, sections, release=""):
+def select(words, kernel, sections):
     """Expand the TEST words of a command line, each test once, in that order."""
     chosen = {}
     for word in words:
-        for test in expand(word, base, sections, release):
+        for test in expand(word, kernel, sections):
             chosen.setdefault(test.name, test)
     return list(chosen.values())
 
 
-def expand(word, base, sections, release=""):
+def for_kernel(value, kernel):
+    """The words of @value that are meant for this kernel, names filled in."""
+    words = []
+    for word in value.split():
+        match = re.fullmatch(r"(\d+\.\d+)\?(.+)", word)
+        if not match or match[1] == kernel.base:
+            words.append(match[2] if match else word)
+    return " ".join(words).replace("@base@", kernel.base) \
+        .replace("@release@", kernel.release).replace("@vmlinuz@", kernel.vmlinuz)
+
+
+def expand(word, kernel, sections):
     """Tests that one TEST word stands for."""
     if word.startswith("group:"):
         group = word[len("group:"):]
@@ -141,11 +156,11 @@ def expand(word, base, sections, release=""):
             known = sorted({name for section in sections.values()
                             for name in section.get("group", "").split()})
             raise UsageError(f"group '{group}' is empty; known groups: {' '.join(known)}")
-        return [test for name in members for test in expand(name, base, sections, release)]
+        return [test for name in members for test in expand(name, kernel, sections)]
     if word.startswith(KVM_PREFIX):
-        return kvm_tests(word[len(KVM_PREFIX):], base, sections)
+        return kvm_tests(word[len(KVM_PREFIX):], kernel.base, sections)
     if word not in sections:
         raise UsageError(f"unknown test '{word}'; `scripts/lab list` shows the tests")
-    section = {key: value.replace("@base@", base).replace("@release@", release)
+    section = {key: for_kernel(value, kernel) if key.endswith("files") else value
                for key, value in sections[word].items()}
     return [make_test(word, section)]

@@ -81,8 +81,11 @@ def judge(test, directory, verdict, reason, seconds):
     rc = int(status) if status.isdigit() else None
     subtests = tap_counts(output)
     if not verdict:
+        unsaid = reason
         verdict, reason = verdict_of(rc, subtests, output,
                                      read_text(os.path.join(where, "dmesg.txt")))
+        if verdict == "pass" and unsaid:
+            verdict, reason = "fail", unsaid
     if test.known_bad:
         verdict, reason = known_bad(verdict, reason, test.known_bad)
     files = sorted(os.path.relpath(os.path.join(top, name), where)

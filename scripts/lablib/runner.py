@@ -3,6 +3,7 @@
 
 import dataclasses
 import os
+import re
 import shutil
 import time
 
@@ -20,6 +21,8 @@ STOP_SECONDS = 20
 PANIC_QUIET_SECONDS = 1.5
 # A machine that gets no CPU is not late, but for this much wall time.
 WALL_FACTOR = 4
+SHIM_FILES = ("build/modules/@release@/stripped/vmm-refresh.ko",
+              "build/selftests/refresh/refresh-ctl")
 
 
 @dataclasses.dataclass
@@ -41,6 +44,7 @@ class Options:
     variables: dict = dataclasses.field(default_factory=dict)
     append: str = ""
     defaults: bool = False
+    shim: bool = False
     shell: bool = False
     # Commands for Bochs' debugger; empty = just run.
     debugger: str = ""
@@ -58,6 +62,8 @@ class Boot:
         self.ready_seconds = None
         self.verdicts = {}
         self.finished = False
+        # The test has announced that the machine goes down and comes back.
+        self.restarting = False
         self.machine = None
 
     def prepare(self):
@@ -80,7 +86,7 @@ class Boot:
         if options.ips:
             self.machine.ips = options.ips
         cmdline = " ".join([images.l0_cmdline(options.defaults), self.machine.cmdline(),
-                            options.append]).strip()
+                            self.tests[0].append, options.append]).strip()
         images.boot_iso(options.kernel, initrd, cmdline, iso)
         if options.debugger:
             self.machine.script, self.machine.magic = options.debugger, 1
@@ -103,7 +109,7 @@ class Boot:
         for line in console.lines(self.machine.console, 0 if exited else 0.1):
             if line.startswith("@lab "):
                 self.mark(line.split()[1:])
-            elif "Kernel panic - not syncing" in line:
+            elif "Kernel panic - not syncing" in line and not self.restarting:
                 self.drain(PANIC_QUIET_SECONDS)
                 return self.fatal("panic", line[line.index("Kernel panic"):])
             exited = False
@@ -122,7 +128,7 @@ class Boot:
     def mark(self, words):
         """One `@lab` line of the guest."""
         if words[0] == "ready":
-            self.ready_seconds = time.monotonic() - self.started
+            self.ready_seconds = self.ready_seconds or time.monotonic() - self.started
         elif words[0] == "broken:":
             raise LabError("the guest says: " + " ".join(words))
         elif words[0] == "test" and words[2:] and words[2] == "start":
@@ -131,10 +137,20 @@ class Boot:
             self.test_cpu = self.machine.cpu_seconds() or 0
             self.run.console.recent.clear()
             self.run.progress.line(f"test {words[1]} ...")
+        elif words[0] == "test" and words[2:] and words[2] in ("restarts", "resumes"):
+            self.restarting = words[2] == "restarts"
+            self.run.progress.line(f"test {words[1]} {words[2]}")
         elif words[0] == "test" and words[2:] and words[2] == "end":
-            self.set_verdict("", "")
+            self.set_verdict("", self.unsaid())
         elif words[0] == "done":
             self.finished = True
+
+    def unsaid(self):
+        """Why the console was not what the test asks for, or an empty string."""
+        want = self.current.console if self.current else ""
+        if not want or any(re.search(want, line) for line in self.run.console.recent):
+            return ""
+        return f"the console did not say '{want}'"
 
     def set_verdict(self, verdict, reason):
         """Note how the current test ended; '' = as its results say."""
@@ -260,7 +276,9 @@ class Run:
         """Run the tests, booting again after each that took the machine down."""
         left = list(tests)
         while left and not self.out_of_time():
-            boot = self.boot_class(self, left, len(self.boots) + 1)
+            # What they want of the kernel's command line is the same in one boot.
+            together = [test for test in left if test.append == left[0].append]
+            boot = self.boot_class(self, together, len(self.boots) + 1)
             self.console.note(f"boot {boot.number}")
             self.progress.line(f"boot {boot.number}: {self.options.backend}, kernel "
                                f"{self.options.kernel.release}, {len(left)} tests left")
@@ -311,7 +329,12 @@ def l0_archive(run, tests, work):
     images.busybox_tree(archive)
     archive.file("init", os.path.join(GUEST, "init"))
     archive.file("lab/lib.sh", os.path.join(GUEST, "lib.sh"))
+    archive.file("lab/restart.sh", os.path.join(GUEST, "restart.sh"))
     values = {**options.variables, "KMOD": options.modules, "KPARAMS": " ".join(options.params)}
+    if options.shim:
+        values["SHIM"] = "1"
+        for spec in SHIM_FILES:
+            images.add_file(archive, spec.replace("@release@", kernel.release))
     archive.text("lab/run.env", images.shell_assignments(values), 0o644)
     archive.text("lab/level.env", "LEVEL=0\n", 0o644)
     archive.text("lab/tests", "".join(test.name + "\n" for test in tests), 0o644)

@@ -1,6 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Run the KVM selftest program that has the name of the test.
+# Run the KVM selftest program that has the name of the test; with `lab run --shim`
+# above the shim.
 
-exec "/lab/kvm-tests/$TESTNAME"
+program=/lab/kvm-tests/$TESTNAME
+
+[ "$SHIM" ] || exec "$program"
+
+insmod /bin/vmm-refresh.ko && refresh-ctl on || exit 1
+"$program"
+rc=$?
+state=$(cat /sys/class/misc/vmm-refresh/state)
+refresh-ctl off && rmmod vmm_refresh || exit 1
+# Else it ran on the bare CPU, and proves nothing.
+[ "$state" = virtualized ] || { echo "the shim gave up: $state"; exit 1; }
+exit $rc
