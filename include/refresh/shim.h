@@ -64,6 +64,8 @@
 #define SHIM_CALL_PANIC		(SHIM_CALL | 2)	/* for tests: SHIM_FLAG_TEST */
 #define SHIM_CALL_FAULT		(SHIM_CALL | 3)	/* for tests: an exception */
 #define SHIM_CALL_LEAVE_FAULT	(SHIM_CALL | 4)	/* for tests: one while leaving */
+#define SHIM_CALL_MC		(SHIM_CALL | 5)	/* for tests: #MC in the shim */
+#define SHIM_CALL_LEAVE_MC	(SHIM_CALL | 6)	/* for tests: one while leaving */
 
 /* Leaf that tells that a shim is there, to who asks with this ECX. */
 #define SHIM_CPUID_LEAF		0x40000300
@@ -86,7 +88,11 @@
 /* Offsets that assembly uses. */
 #define SHIM_CTX_REGS		0
 #define SHIM_CTX_IRET		128
-#define SHIM_BOOT_NMI		0
+#define SHIM_BOOT_ARRIVED	0
+
+/* What came while the shim was at work. */
+#define SHIM_ARRIVED_NMI	1
+#define SHIM_ARRIVED_MC		2
 
 #ifndef __ASSEMBLY__
 
@@ -136,7 +142,7 @@ struct shim_context {
 	struct shim_segment es, ds, fs, gs, ldtr, tr;
 	__u64	current_vmcs;			/* hpa, or SHIM_NO_VMCS */
 	__u32	vmxon;				/* the host is in VMX operation */
-	__u32	nmi;				/* an NMI that the host has not seen */
+	__u32	arrived;			/* SHIM_ARRIVED_* that it has not seen */
 };
 
 /*
@@ -169,7 +175,7 @@ struct shim_console {
  * 17 host-state fields, in the order of include/refresh/vmcs_fields.h.
  */
 struct shim_boot {
-	__u32	nmi_arrived;			/* set by the shim's NMI handler */
+	__u32	arrived;			/* SHIM_ARRIVED_*, set by handlers */
 	__u32	cpu;				/* the host's number of it */
 	__u64	shared_va;			/* of struct shim_shared, in the shim */
 	__u64	vmxon_hpa, vmcs_hpa, shadow_hpa;
@@ -228,7 +234,7 @@ static_assert(offsetof(struct shim_shared, host_exits) == 384, "host_exits");
 static_assert(offsetof(struct shim_shared, guest_exits) == 1024, "guest_exits");
 static_assert(sizeof(struct shim_shared) == 1688, "size of the shared page");
 static_assert(sizeof(struct shim_console) == SHIM_RING_SIZE, "size of the ring");
-static_assert(offsetof(struct shim_boot, nmi_arrived) == SHIM_BOOT_NMI, "nmi");
+static_assert(offsetof(struct shim_boot, arrived) == SHIM_BOOT_ARRIVED, "arrived");
 static_assert(offsetof(struct shim_boot, return_rip) == 56, "return_rip");
 static_assert(offsetof(struct shim_boot, host) == 88, "host");
 static_assert(sizeof(struct shim_boot) == 224, "size of the boot data");

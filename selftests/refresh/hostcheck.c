@@ -2,7 +2,8 @@
 /*
  * hostcheck: does the host's user space still work?  TAP, one line per part of
  * the machine that a hypervisor could break.  "hostcheck cpuid" prints all
- * leaves of CPUID instead.
+ * leaves of CPUID instead, "hostcheck below" a number for each CPU: 1 if the shim
+ * is below it.
  */
 #include <cpuid.h>
 #include <linux/membarrier.h>
@@ -25,6 +26,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "../../include/refresh/shim.h"
 
 #define FORKS		4
 #define TICKS		3
@@ -395,6 +398,18 @@ static int check_perf(void)
 	return good;
 }
 
+static void print_below(void)
+{
+	unsigned int a, b, c, d;
+	long cpu;
+
+	for (cpu = 0; cpu < sysconf(_SC_NPROCESSORS_ONLN); cpu++) {
+		run_on(cpu);
+		__cpuid_count(SHIM_CPUID_LEAF, SHIM_CPUID_ASK, a, b, c, d);
+		printf("%d\n", a == SHIM_ABI_VERSION && b == SHIM_CPUID_EBX);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1 && !strcmp(argv[1], "cpuid")) {
@@ -403,6 +418,10 @@ int main(int argc, char **argv)
 		print_cpuid(0);
 		print_cpuid(0x40000000);
 		print_cpuid(0x80000000);
+		return 0;
+	}
+	if (argc > 1 && !strcmp(argv[1], "below")) {
+		print_below();
 		return 0;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);

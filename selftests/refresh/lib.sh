@@ -36,6 +36,12 @@ exits()
 	awk -v c="$1" -v r="$2" '$1 == r { n = $c } END { print n + 0 }' $DEBUG/exits
 }
 
+# apic_id CPU
+apic_id()
+{
+	awk -F: -v n="$1" '/^processor/ { p = $2 } /^apicid/ && p == n { print $2 + 0 }' /proc/cpuinfo
+}
+
 host_works()
 {
 	hostcheck

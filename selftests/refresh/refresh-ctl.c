@@ -15,12 +15,14 @@
 
 #define DEVICE "/dev/vmm-refresh"
 #define EXIT_USAGE 255
+#define COM1 0x3f8
 #define BUSY_LOOPS 3000000
 
 static int usage(void)
 {
 	fprintf(stderr,
-		"usage: refresh-ctl on [noshadow] [test] | off | status | panic | fault | busy | cycle N\n");
+		"usage: refresh-ctl on [noshadow] [test] [uart] | off | status | busy | cycle N |\n"
+		"       panic | fault | mc | init APIC-ID\n");
 	return EXIT_USAGE;
 }
 
@@ -43,6 +45,8 @@ static int on(int fd, int argc, char **argv)
 			args.flags |= VMM_REFRESH_NO_SHADOWING;
 		else if (!strcmp(argv[i], "test"))
 			args.flags |= VMM_REFRESH_TEST;
+		else if (!strcmp(argv[i], "uart"))
+			args.uart = COM1;
 		else if (!strcmp(argv[i], "badflag"))
 			args.flags |= 0x80000000;
 		else if (!strcmp(argv[i], "badsize"))
@@ -83,6 +87,12 @@ static int busy(int fd)
 	return 0;
 }
 
+/* What may go wrong, for tests. */
+static int ask(int fd, const char *what, unsigned long argument)
+{
+	return result(what, ioctl(fd, VMM_REFRESH_ASK, argument));
+}
+
 static int cycle(int fd, int n)
 {
 	struct vmm_refresh_virtualize args = { .size = sizeof(args) };
@@ -121,9 +131,13 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[1], "busy"))
 		return busy(fd);
 	if (!strcmp(argv[1], "panic"))
-		return result("panic", ioctl(fd, VMM_REFRESH_PANIC, 0));
+		return ask(fd, "panic", VMM_REFRESH_ASK_PANIC);
 	if (!strcmp(argv[1], "fault"))
-		return result("fault", ioctl(fd, VMM_REFRESH_PANIC, 1));
+		return ask(fd, "fault", VMM_REFRESH_ASK_FAULT);
+	if (!strcmp(argv[1], "mc"))
+		return ask(fd, "mc", VMM_REFRESH_ASK_MC);
+	if (!strcmp(argv[1], "init") && argc == 3)
+		return ask(fd, "init", VMM_REFRESH_ASK_INIT | strtoul(argv[2], NULL, 0) << 8);
 	if (!strcmp(argv[1], "cycle") && argc == 3)
 		return cycle(fd, atoi(argv[2]));
 	return usage();

@@ -52,8 +52,8 @@ static long refresh_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 		return refresh_devirtualize();
 	case VMM_REFRESH_STATUS:
 		return ioctl_status((void __user *)arg);
-	case VMM_REFRESH_PANIC:
-		return refresh_ask_for_panic(arg);
+	case VMM_REFRESH_ASK:
+		return refresh_ask_for_trouble(arg);
 	}
 	return -ENOTTY;
 }
@@ -79,7 +79,8 @@ static void leave_for(const char *what)
 	if (!refresh_is_virtualized())
 		return;
 	pr_info("%s: the shim leaves first\n", what);
-	refresh_devirtualize();
+	if (!refresh_devirtualize())
+		pr_info("%s: the shim has left\n", what);
 }
 
 static int reboot_notify(struct notifier_block *block, unsigned long event, void *data)

@@ -35,7 +35,7 @@ static struct refresh_session {
 	bool on, forbidden;
 	struct refresh_reserve res;
 	struct refresh_caps caps;
-	u32 nr_areas;
+	u32 nr_areas, flags;		/* SHIM_FLAG_*: the shim's own are hidden */
 	struct refresh_cpu *cpus;		/* by number of the CPU */
 	struct refresh_snapshot *before, *after;	/* likewise */
 	struct refresh_barrier prepared, launched;
@@ -120,6 +120,7 @@ static int load_image(u32 flags, u32 uart, u64 phys_size)
 		pr_err("the memory types of this machine take more page tables than the shim has\n");
 		return r;
 	}
+	session.flags = flags;
 	refresh_fill_config(res, &session.caps, flags, uart);
 	for (cpu = 0; cpu < session.nr_areas; cpu++) {
 		refresh_build_descriptors(res, cpu);
@@ -332,24 +333,43 @@ int refresh_devirtualize(void)
 	return r;
 }
 
-/**
- * refresh_ask_for_panic() - Let the shim give up on this CPU, for tests
- * @kind: 0 a panic, 1 an exception in the shim
- *
- * Return: 0, -ENODEV without a shim, -EPERM without VMM_REFRESH_TEST.
- */
-int refresh_ask_for_panic(unsigned long kind)
+static u32 ask(u32 kind, u32 argument)
 {
-	u32 r = SHIM_E_CALL;
+	switch (kind) {
+	case VMM_REFRESH_ASK_PANIC:
+		return refresh_call(SHIM_CALL_PANIC);
+	case VMM_REFRESH_ASK_FAULT:
+		return refresh_call(SHIM_CALL_FAULT);
+	case VMM_REFRESH_ASK_MC:
+		return refresh_call(SHIM_CALL_MC);
+	}
+	if (!(session.flags & SHIM_FLAG_TEST))
+		return SHIM_E_CALL;
+	refresh_send_init(argument);
+	return SHIM_OK;
+}
+
+/**
+ * refresh_ask_for_trouble() - Let something go wrong on this CPU, for tests
+ * @what: VMM_REFRESH_ASK_*, and for an INIT the APIC ID from bit 8 on
+ *
+ * Return: 0, -EINVAL for anything else, -ENODEV without a shim, -EPERM without
+ * VMM_REFRESH_TEST.
+ */
+int refresh_ask_for_trouble(unsigned long what)
+{
+	u32 r = SHIM_E_CALL, kind = what & 0xff;
 	unsigned long flags;
 	bool on;
 
+	if (kind > VMM_REFRESH_ASK_MC)
+		return -EINVAL;
 	mutex_lock(&lock);
 	local_irq_save(flags);
 	on = session.on &&
 	     refresh_shared(&session.res, raw_smp_processor_id())->state == SHIM_STATE_ON;
 	if (on)
-		r = refresh_call(kind ? SHIM_CALL_FAULT : SHIM_CALL_PANIC);
+		r = ask(kind, what >> 8);
 	local_irq_restore(flags);
 	mutex_unlock(&lock);
 	if (!on)

@@ -21,7 +21,7 @@ extern const char shim_image[], shim_image_end[];
 /* session.c */
 int refresh_virtualize(u32 flags, u32 uart);
 int refresh_devirtualize(void);
-int refresh_ask_for_panic(unsigned long kind);
+int refresh_ask_for_trouble(unsigned long what);
 void refresh_status(struct vmm_refresh_status *status);
 bool refresh_is_virtualized(void);
 u64 refresh_exits(bool guest, u32 reason);

@@ -4,6 +4,7 @@
  * the CPU in question with interrupts off; memory has been allocated before.
  */
 #include <linux/smp.h>
+#include <asm/apic.h>
 #include <asm/desc.h>
 #include <asm/msr.h>
 #include <asm/processor.h>
@@ -109,7 +110,7 @@ static_assert(ARRAY_SIZE(host_fields) == SHIM_NR_HOST_FIELDS);
 static u64 shim_cr4(const struct shim_config *config, u64 cr4)
 {
 	return config->cr4_fixed0 | X86_CR4_PAE | X86_CR4_VMXE |
-	       (cr4 & X86_CR4_OSXSAVE);
+	       (cr4 & (X86_CR4_OSXSAVE | X86_CR4_MCE));
 }
 
 /* The values, in the order of vmcs_fields.h. */
@@ -405,6 +406,26 @@ u32 refresh_call(u32 call)
 }
 
 /**
+ * refresh_send_init() - Send an INIT as the kernel does to start a CPU
+ * @apic_id: of a CPU, which may be this one
+ *
+ * For a test: no kernel sends one to a CPU that is in use.
+ *
+ * Context: interrupts off.
+ */
+void refresh_send_init(u32 apic_id)
+{
+	u32 command = APIC_DM_INIT | APIC_INT_ASSERT;
+
+	if (x2apic_enabled()) {
+		wrmsrl(APIC_BASE_MSR + (APIC_ICR >> 4), (u64)apic_id << 32 | command);
+		return;
+	}
+	native_apic_mem_write(APIC_ICR2, apic_id << 24);
+	native_apic_mem_write(APIC_ICR, command);
+}
+
+/**
  * refresh_leave_cpu() - Let the shim give this CPU back
  * @rc: a launched CPU
  *
@@ -418,6 +439,8 @@ int refresh_leave_cpu(struct refresh_cpu *rc)
 		refresh_call(SHIM_CALL_PANIC);
 	else if (refresh_fault(REFRESH_STEP_LEAVING))
 		refresh_call(SHIM_CALL_LEAVE_FAULT);
+	else if (refresh_fault(REFRESH_STEP_LEAVE_MC))
+		refresh_call(SHIM_CALL_LEAVE_MC);
 	if (READ_ONCE(refresh_shared(rc->res, rc->area)->state) == SHIM_STATE_ON)
 		refresh_call(SHIM_CALL_LEAVE);
 	rc->launched = false;

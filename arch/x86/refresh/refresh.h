@@ -78,6 +78,7 @@ enum refresh_step {
 	REFRESH_STEP_LAUNCHED,	/* behind VM entry */
 	REFRESH_STEP_LEAVE,	/* return: the shim gives up instead of leaving */
 	REFRESH_STEP_LEAVING,	/* return: an exception halfway through */
+	REFRESH_STEP_LEAVE_MC,	/* return: a machine check then */
 	REFRESH_NR_STEPS,
 };
 
@@ -97,6 +98,7 @@ void refresh_unprepare_cpu(struct refresh_cpu *rc);
 int refresh_launch_cpu(struct refresh_cpu *rc);
 int refresh_leave_cpu(struct refresh_cpu *rc);
 u32 refresh_call(u32 call);
+void refresh_send_init(u32 apic_id);
 struct shim_shared *refresh_shared(const struct refresh_reserve *res, u32 area);
 
 /* snapshot.c */

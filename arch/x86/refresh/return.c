@@ -110,6 +110,8 @@ void notrace refresh_return_cpu(struct shim_context *ctx)
 	if (ctx->debugctl)
 		write_msr(MSR_IA32_DEBUGCTLMSR, ctx->debugctl);
 	asm volatile("mov %0, %%db7" : : "r" (ctx->dr7));
-	if (ctx->nmi)
+	if (ctx->arrived & SHIM_ARRIVED_MC)
+		asm volatile("int $18" : : : "memory");
+	if (ctx->arrived & SHIM_ARRIVED_NMI)
 		asm volatile("int $2" : : : "memory");
 }

@@ -27,6 +27,21 @@ static void first_exit(struct shim_cpu *cpu)
 	shadow_link(cpu, cpu->current_vmcs != SHIM_NO_VMCS);
 }
 
+/* Without CR4.MCE a machine check is no exception but a shutdown. */
+static u64 handle_mc_call(struct shim_cpu *cpu, u32 call)
+{
+	if (!(read_cr4() & X86_CR4_MCE)) {
+		cpu->regs->r[R_RAX] = SHIM_E_CALL;
+		return SHIM_RESUME;
+	}
+	if (call == SHIM_CALL_MC) {
+		asm volatile("int $18" : : : "memory");
+		return SHIM_RESUME;
+	}
+	cpu->mc_in_leave = true;
+	return shim_leave(cpu);
+}
+
 /* Calls that tests make. */
 static u64 handle_test_call(struct shim_cpu *cpu, u32 call)
 {
@@ -39,6 +54,9 @@ static u64 handle_test_call(struct shim_cpu *cpu, u32 call)
 	case SHIM_CALL_LEAVE_FAULT:
 		cpu->fault_in_leave = true;
 		return shim_leave(cpu);
+	case SHIM_CALL_MC:
+	case SHIM_CALL_LEAVE_MC:
+		return handle_mc_call(cpu, call);
 	default:
 		cpu->regs->r[R_RAX] = SHIM_E_CALL;
 	}
@@ -91,6 +109,8 @@ static u64 handle_host_exit(struct shim_cpu *cpu, u32 reason)
 		break;
 	case EXIT_REASON_NMI_WINDOW:
 		break;
+	case EXIT_REASON_INIT_SIGNAL:
+		return handle_init(cpu);
 	case EXIT_REASON_VMCALL:
 		return handle_vmcall(cpu);
 	case EXIT_REASON_CR_ACCESS:
@@ -150,11 +170,13 @@ u64 shim_handle_exit(struct shim_cpu *cpu, struct shim_regs *regs)
 		cpu->in_guest = false;
 		count(cpu->shared->guest_exits, reason);
 		guest_reflect(cpu, reason);
-		if (unlikely(cpu->panicked))
+		if (unlikely(cpu->panicked || cpu->init_blocked))
 			return shim_leave(cpu);
 	} else {
 		count(cpu->shared->host_exits, reason);
-		if (reason & ~EXIT_REASON_BASIC)
+		if (reason == (EXIT_REASON_FAILED_ENTRY | EXIT_REASON_MCE_DURING_ENTRY))
+			cpu->mc_pending = true;
+		else if (reason & ~EXIT_REASON_BASIC)
 			how = shim_panic(cpu, "the host cannot be entered", reason);
 		else
 			how = handle_host_exit(cpu, reason);
@@ -165,20 +187,20 @@ u64 shim_handle_exit(struct shim_cpu *cpu, struct shim_regs *regs)
 }
 
 /*
- * An NMI came when all else was done.  If a guest is about to run, the host gets
- * the NMI first and enters its guest again afterwards.
+ * An NMI or #MC came when all else was done.  If a guest is about to run, the host
+ * gets it first and enters its guest again afterwards.
  */
-u64 shim_late_nmi(struct shim_cpu *cpu, struct shim_regs *regs, u64 how)
+u64 shim_late_event(struct shim_cpu *cpu, struct shim_regs *regs, u64 how)
 {
-	cpu->boot.nmi_arrived = 0;
 	if (cpu->leaving) {
-		cpu->shared->context.nmi = 1;
+		cpu->shared->context.arrived |=
+			__atomic_exchange_n(&cpu->boot.arrived, 0, __ATOMIC_RELAXED);
 		return how;
 	}
-	cpu->nmi_pending = true;
+	host_collect_arrived(cpu);
 	if (cpu->in_guest) {
 		vmptrld(cpu->boot.vmcs_hpa);
-		if (!host_takes_nmi(cpu)) {
+		if (!host_takes_nmi(cpu) && !cpu->mc_pending) {
 			vmptrld(cpu->current_vmcs);
 			return how;
 		}

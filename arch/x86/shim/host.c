@@ -69,15 +69,40 @@ static void nmi_window(struct shim_cpu *cpu, bool on)
 	cpu->nmi_window = on;
 }
 
+/* What the handlers of NMI and #MC have noted. */
+void host_collect_arrived(struct shim_cpu *cpu)
+{
+	u32 arrived;
+
+	if (likely(!__atomic_load_n(&cpu->boot.arrived, __ATOMIC_RELAXED)))
+		return;
+	arrived = __atomic_exchange_n(&cpu->boot.arrived, 0, __ATOMIC_RELAXED);
+	if (arrived & SHIM_ARRIVED_NMI)
+		cpu->nmi_pending = true;
+	if (arrived & SHIM_ARRIVED_MC)
+		cpu->mc_pending = true;
+}
+
 /* True if an NMI is there that the host would take before its next instruction. */
 bool host_takes_nmi(struct shim_cpu *cpu)
 {
-	if (unlikely(__atomic_load_n(&cpu->boot.nmi_arrived, __ATOMIC_RELAXED))) {
-		__atomic_store_n(&cpu->boot.nmi_arrived, 0, __ATOMIC_RELAXED);
-		cpu->nmi_pending = true;
-	}
+	host_collect_arrived(cpu);
 	return cpu->nmi_pending &&
 	       !(vmread(GUEST_INTERRUPTIBILITY_INFO) & GUEST_INTR_STATE_NMI);
+}
+
+/*
+ * A machine check comes before all else: the host meets a fault that waits for VM
+ * entry again, and an NMI waits a little longer.
+ */
+static void inject_machine_check(struct shim_cpu *cpu)
+{
+	u64 info = vmread(VM_ENTRY_INTR_INFO_FIELD);
+
+	if (info & INTR_VALID && (info & INTR_TYPE_MASK) == INTR_TYPE_NMI)
+		cpu->nmi_pending = true;
+	host_inject(cpu, MC_VECTOR, false, 0);
+	cpu->mc_pending = false;
 }
 
 /*
@@ -88,10 +113,8 @@ void host_deliver_pending(struct shim_cpu *cpu)
 {
 	bool takes = host_takes_nmi(cpu);
 
-	if (unlikely(cpu->mc_pending) && !cpu->injected) {
-		host_inject(cpu, MC_VECTOR, false, 0);
-		cpu->mc_pending = false;
-	}
+	if (unlikely(cpu->mc_pending))
+		inject_machine_check(cpu);
 	if (likely(!cpu->nmi_pending)) {
 		nmi_window(cpu, false);
 		return;

@@ -159,6 +159,8 @@ static u64 handle_vmxoff(struct shim_cpu *cpu)
 	cpu->borrowed = NULL;
 	shadow_link(cpu, false);
 	shadow_enable(cpu, false);
+	if (unlikely(cpu->init_blocked))
+		shim_take_init(cpu);
 	vmx_finish(cpu, VMX_SUCCEED);
 	return SHIM_LAUNCH;
 }

@@ -53,7 +53,9 @@ static void save_context(struct shim_cpu *cpu, struct shim_context *ctx)
 	ctx->tr = segment(7);
 	ctx->current_vmcs = cpu->current_vmcs;
 	ctx->vmxon = cpu->vmxon;
-	ctx->nmi = cpu->nmi_pending;
+	host_collect_arrived(cpu);
+	ctx->arrived = (cpu->nmi_pending ? SHIM_ARRIVED_NMI : 0) |
+		       (cpu->mc_pending ? SHIM_ARRIVED_MC : 0);
 }
 
 /* Selectors that host state can hold; the return path loads the others. */
@@ -92,7 +94,7 @@ static void load_host_state(struct shim_cpu *cpu, const struct shim_context *ctx
  * page tables since; toggling PGE drops all of it.  The shim's own translations
  * are for addresses that the host does not use.
  */
-static void flush_tlb(void)
+void shim_flush_tlb(void)
 {
 	u64 cr4 = read_cr4();
 
@@ -124,10 +126,14 @@ u64 shim_leave(struct shim_cpu *cpu)
 		cpu->fault_in_leave = false;
 		shim_fault_on_purpose();
 	}
+	if (unlikely(cpu->mc_in_leave))
+		asm volatile("int $18" : : : "memory");
 	vmwrite(VM_ENTRY_INTR_INFO_FIELD, 0);
 	/* Bit 1 of RFLAGS is always set: VM entry fails on the guest state. */
 	vmwrite(GUEST_RFLAGS, 0);
-	flush_tlb();
+	shim_flush_tlb();
+	if (unlikely(cpu->init_blocked))
+		shim_send_init();
 	cpu->leaving = true;
 	cpu->shared->state = cpu->panicked ? SHIM_STATE_PANIC : SHIM_STATE_BARE;
 	return SHIM_RESUME;
@@ -163,6 +169,15 @@ u64 handle_leave_step(struct shim_cpu *cpu)
 	return shim_leave(cpu);
 }
 
+/* The host goes on until it is where the return path can be reached. */
+u64 shim_leave_soon(struct shim_cpu *cpu)
+{
+	if (can_leave(cpu))
+		return shim_leave(cpu);
+	step(true);
+	return SHIM_RESUME;
+}
+
 /*
  * Give up: say why and give the CPU back, at once if the host's kernel is
  * mapped.  It is not while user code runs with page-table isolation: make the
@@ -179,6 +194,5 @@ u64 shim_panic(struct shim_cpu *cpu, const char *why, u64 detail)
 		return shim_leave(cpu);
 	if (host_cpl() && !cpu->injected)
 		host_inject(cpu, GP_VECTOR, true, 0);
-	step(true);
-	return SHIM_RESUME;
+	return shim_leave_soon(cpu);
 }

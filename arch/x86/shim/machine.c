@@ -138,7 +138,10 @@ bool handle_cr_access(struct shim_cpu *cpu)
 	return true;
 }
 
-/* The host shut its CPU down: so does the machine, as without the shim. */
+/*
+ * The host shut its CPU down: so does the machine, as without the shim.  What the
+ * chipset answers may be an INIT, which VMX operation would block.
+ */
 void shim_shutdown(void)
 {
 	struct {
@@ -146,6 +149,7 @@ void shim_shutdown(void)
 		u64 base;
 	} __packed none = { };
 
+	vmxoff();
 	for (;;)
 		asm volatile("lidt %0; int3" : : "m" (none));
 }

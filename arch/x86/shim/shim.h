@@ -34,9 +34,11 @@ struct shim_cpu {
 	bool			nmi_pending, mc_pending, nmi_window;
 	bool			leaving;
 	bool			panicked;	/* leave as soon as possible */
+	bool			init_blocked;	/* likewise, with an INIT to pass on */
 	bool			panicking;	/* a fault in the shim is fatal */
 	bool			shadowing;	/* the link pointer is set */
 	bool			fault_in_leave;	/* for tests */
+	bool			mc_in_leave;	/* likewise */
 	u64			shadow[2 * SHIM_MAX_SHADOW];
 	struct borrow_map	map;
 };
@@ -56,12 +58,13 @@ extern const struct fixup fixup_table[], fixup_table_end[];
 
 /* start.S */
 extern char shim_vm_exit[], shim_trap_stubs[];
+extern char shim_enter_begin[], shim_enter_end[];
 void __noreturn shim_reenter(struct shim_regs *regs, u64 how);
 void shim_unblock_nmi(void);
 
 /* exit.c: called by start.S */
 u64 shim_handle_exit(struct shim_cpu *cpu, struct shim_regs *regs);
-u64 shim_late_nmi(struct shim_cpu *cpu, struct shim_regs *regs, u64 how);
+u64 shim_late_event(struct shim_cpu *cpu, struct shim_regs *regs, u64 how);
 u64 shim_entry_failed(struct shim_cpu *cpu, struct shim_regs *regs, u64 rflags);
 
 /* host.c: what exits of the host need */
@@ -71,6 +74,7 @@ u8 host_cpl(void);
 void host_skip_instruction(void);
 void host_inject(struct shim_cpu *cpu, u8 vector, bool has_code, u32 code);
 void host_deliver_pending(struct shim_cpu *cpu);
+void host_collect_arrived(struct shim_cpu *cpu);
 bool host_takes_nmi(struct shim_cpu *cpu);
 void host_flush_tlb(void);
 
@@ -113,9 +117,16 @@ bool mem_write(u64 gva, const void *data, u32 size, struct mem_fault *fault);
 
 /* leave.c */
 u64 shim_leave(struct shim_cpu *cpu);
+u64 shim_leave_soon(struct shim_cpu *cpu);
+void shim_flush_tlb(void);
 u64 shim_panic(struct shim_cpu *cpu, const char *why, u64 detail);
 u64 handle_leave_step(struct shim_cpu *cpu);
 void shim_fault_on_purpose(void);
+
+/* init.c */
+u64 handle_init(struct shim_cpu *cpu);
+void __noreturn shim_take_init(struct shim_cpu *cpu);
+void shim_send_init(void);
 
 /* console.c */
 void console_print(const char *format, ...) __printf(1, 2);

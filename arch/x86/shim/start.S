@@ -38,13 +38,14 @@ shim_vm_exit:
 shim_enter:
 	mov	%rax, SLOT_HOW(%rsp)
 	/*
-	 * From here to the VM entry an NMI must not be missed: its handler sends
-	 * the shim back here, where the registers can still be loaded again.
+	 * From here to the VM entry an NMI or #MC must not be missed: its handler
+	 * sends the shim back here, where the registers can still be loaded again.
 	 */
-enter_begin:
+	.globl	shim_enter_begin
+shim_enter_begin:
 	mov	FRAME(%rsp), %rdi
-	cmpl	$0, SHIM_BOOT_NMI(%rdi)
-	jne	enter_nmi
+	cmpl	$0, SHIM_BOOT_ARRIVED(%rdi)
+	jne	enter_late
 	/* What the host did against leaks of CPU buffers came before the shim. */
 	verw	verw_selector(%rip)
 	cmpq	$SHIM_HOW_LAUNCH, SLOT_HOW(%rsp)
@@ -65,9 +66,10 @@ enter_begin:
 	mov	120(%rsp), %r15
 	je	1f
 	vmresume
-	jmp	enter_end
+	jmp	shim_enter_end
 1:	vmlaunch
-enter_end:
+	.globl	shim_enter_end
+shim_enter_end:
 	/* VM-fail: the frame still holds the registers. */
 	pushf
 	pop	%rdx
@@ -76,10 +78,10 @@ enter_end:
 	call	shim_entry_failed
 	jmp	shim_enter
 
-enter_nmi:
+enter_late:
 	mov	%rsp, %rsi
 	mov	SLOT_HOW(%rsp), %rdx
-	call	shim_late_nmi
+	call	shim_late_event
 	jmp	shim_enter
 
 /* shim_reenter(regs, how): forget the stack below @regs and enter. */
@@ -112,15 +114,15 @@ shim_nmi:
 	push	%rax
 	push	%rcx
 	mov	56(%rsp), %rax		/* behind 2 registers and the frame */
-	movl	$1, SHIM_BOOT_NMI(%rax)
+	lock orl $SHIM_ARRIVED_NMI, SHIM_BOOT_ARRIVED(%rax)
 	mov	16(%rsp), %rax		/* RIP */
-	lea	enter_begin(%rip), %rcx
+	lea	shim_enter_begin(%rip), %rcx
 	cmp	%rcx, %rax
 	jb	1f
-	lea	enter_end(%rip), %rcx
+	lea	shim_enter_end(%rip), %rcx
 	cmp	%rcx, %rax
 	jae	1f
-	lea	enter_begin(%rip), %rcx
+	lea	shim_enter_begin(%rip), %rcx
 	mov	%rcx, 16(%rsp)
 1:	pop	%rcx
 	pop	%rax

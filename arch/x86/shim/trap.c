@@ -44,8 +44,14 @@ void shim_handle_trap(struct trap_frame *frame)
 	struct shim_cpu *cpu = this_cpu(frame);
 
 	if (frame->vector == MC_VECTOR) {
-		/* Its report stays in the banks, where the host reads it. */
-		cpu->mc_pending = true;
+		/*
+		 * Its report stays in the banks, where the host reads it.  Between
+		 * the last look and the VM entry: look again.
+		 */
+		__atomic_or_fetch(&cpu->boot.arrived, SHIM_ARRIVED_MC, __ATOMIC_RELAXED);
+		if (frame->rip >= (u64)shim_enter_begin &&
+		    frame->rip < (u64)shim_enter_end)
+			frame->rip = (u64)shim_enter_begin;
 		return;
 	}
 	if (frame->vector == GP_VECTOR && fix_up(frame))

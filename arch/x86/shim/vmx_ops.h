@@ -161,6 +161,12 @@ static inline u64 rdmsr(u32 msr)
 	return low | (u64)high << 32;
 }
 
+static inline void wrmsr(u32 msr, u64 value)
+{
+	asm volatile("wrmsr" : : "c" (msr), "a" ((u32)value), "d" ((u32)(value >> 32))
+		     : "memory");
+}
+
 static inline u64 read_cr4(void)
 {
 	u64 value;

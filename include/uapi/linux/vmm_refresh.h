@@ -17,7 +17,7 @@
 
 /* Do not use VMCS shadowing even if the CPU has it. */
 #define VMM_REFRESH_NO_SHADOWING	0x1
-/* Let the host ask the shim to panic (tests). */
+/* Let the host ask for trouble (tests): VMM_REFRESH_ASK. */
 #define VMM_REFRESH_TEST		0x2
 
 /**
@@ -80,7 +80,16 @@ struct vmm_refresh_status {
 #define VMM_REFRESH_VIRTUALIZE	_IOW('R', 0xa0, struct vmm_refresh_virtualize)
 #define VMM_REFRESH_DEVIRTUALIZE _IO('R', 0xa1)
 #define VMM_REFRESH_STATUS	_IOWR('R', 0xa2, struct vmm_refresh_status)
-/* Needs VMM_REFRESH_TEST: 0 ask the shim to panic, 1 let it take an exception. */
-#define VMM_REFRESH_PANIC	_IO('R', 0xa3)
+/*
+ * For tests, needs VMM_REFRESH_TEST.  The argument says what is to happen on this CPU:
+ * the shim gives up; it takes an exception; the kernel sends an INIT to the APIC ID in
+ * the bits from 8 on; the shim takes a machine check.  EINVAL: none of them; EPERM: not in a
+ * session for tests, or the host has machine checks off.
+ */
+#define VMM_REFRESH_ASK		_IO('R', 0xa3)
+#define VMM_REFRESH_ASK_PANIC	0
+#define VMM_REFRESH_ASK_FAULT	1
+#define VMM_REFRESH_ASK_INIT	2
+#define VMM_REFRESH_ASK_MC	3
 
 #endif /* _UAPI_LINUX_VMM_REFRESH_H */
