@@ -21,6 +21,7 @@ STOP_SECONDS = 20
 PANIC_QUIET_SECONDS = 1.5
 # A machine that gets no CPU is not late, but for this much wall time.
 WALL_FACTOR = 4
+WAKE_SECONDS = 2
 SHIM_FILES = ("build/modules/@release@/stripped/vmm-refresh.ko",
               "build/selftests/refresh/refresh-ctl")
 
@@ -64,6 +65,8 @@ class Boot:
         self.finished = False
         # The test has announced that the machine goes down and comes back.
         self.restarting = False
+        # The test sleeps, and typing is what wakes its machine: when next.
+        self.wake_at = 0
         self.machine = None
 
     def prepare(self):
@@ -115,6 +118,9 @@ class Boot:
             exited = False
         if exited:
             return self.machine_ended()
+        if self.wake_at and time.monotonic() > self.wake_at:
+            self.machine.send("\n")
+            self.wake_at = time.monotonic() + WAKE_SECONDS
         self.run.progress.status(self.stage(), console.last)
         return self.check_time()
 
@@ -142,6 +148,10 @@ class Boot:
             self.run.progress.line(f"test {words[1]} {words[2]}")
         elif words[0] == "test" and words[2:] and words[2] == "end":
             self.set_verdict("", self.unsaid())
+        elif words[0] == "wake":
+            self.wake_at = time.monotonic() + WAKE_SECONDS
+        elif words[0] == "awake":
+            self.wake_at = 0
         elif words[0] == "done":
             self.finished = True
 
