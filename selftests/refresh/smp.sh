@@ -10,6 +10,7 @@
 
 NMI_ROUNDS=${NMI_ROUNDS:-20}
 CPU1=/sys/devices/system/cpu/cpu1
+cpus=$(grep -c ^processor /proc/cpuinfo)
 
 [ -d $CPU1 ] || { echo "needs two CPUs (lab run --cpus 2)"; exit 4; }
 
@@ -62,7 +63,7 @@ with=$(backtraces)
 passed_on=$(status nmis)
 dmesg -c >/dev/null
 echo "# $NMI_ROUNDS rounds: $with backtraces, $passed_on NMIs passed on by the shim"
-check "NMIs arrive" [ "$with" -ge "$NMI_ROUNDS" ]
+check "NMIs arrive" [ "$with" -ge $((NMI_ROUNDS * (cpus - 1))) ]
 check "no VMX instruction failed" is "$(status vmfails)" 0
 check "devirtualize under two VMs" refresh-ctl off
 wait
@@ -87,9 +88,9 @@ check "virtualize is refused without it" refused 16 refresh-ctl on
 check "CPU 1 comes online" sh -c "echo 1 >$CPU1/online"
 check "virtualize" refresh-ctl on
 check "CPU 1 goes offline above the shim" sh -c "echo 0 >$CPU1/online"
-check "one CPU is left above it" is "$(status cpus)" 1
+check "the others are left above it" is "$(status cpus)" $((cpus - 1))
 check "CPU 1 comes online above the shim" sh -c "echo 1 >$CPU1/online"
-check "two CPUs are above it" is "$(status cpus)" 2
+check "all CPUs are above it" is "$(status cpus)" "$cpus"
 check "the host works" host_works
 check "KVM loads" kvm_load
 check "a VM runs" refresh-vm late 30
