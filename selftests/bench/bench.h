@@ -36,6 +36,7 @@
 #define BACKING_PAGES		64	/* what all pages of the #PF window map to */
 #define WINDOW_PAGES		4096
 #define WINDOW_GVA		0x40000000
+#define WINDOW_RUN		8	/* entries that pf_fork, pf_bulk, pf_mixed write in a row */
 #define MAX_SAMPLES		65536	/* of one batch that keeps samples */
 
 /* Present, writable, accessed, dirty: the page walker never has to write. */
@@ -100,7 +101,14 @@ enum bench_op {
 	OP_PIO_MSR1,
 	OP_PIO_MSR4,
 	OP_UNMAP,
-	OP_CPUID_XCR0,	/* the last one: XCR0 stays */
+	OP_CPUID_XCR0,	/* XCR0 stays */
+	OP_PF_NX,	/* from here on: EFER.NX stays */
+	OP_PF_CR3,
+	OP_PF_UNMAP,
+	OP_PF_PROTECT,
+	OP_PF_FORK,
+	OP_PF_BULK,
+	OP_PF_MIXED,
 	NR_OPS,
 };
 

@@ -98,6 +98,94 @@ static inline uint64_t op_guest_pf(uint64_t i)
 	return *(volatile uint64_t *)(WINDOW_GVA + i * PAGE_SIZE);
 }
 
+static inline volatile uint64_t *window_pte(uint64_t page)
+{
+	return (volatile uint64_t *)gva(GUEST_PT_WINDOW) + page;
+}
+
+/* What the #PF handler writes. */
+static inline uint64_t window_entry(uint64_t page)
+{
+	return (GUEST_BACKING + page % BACKING_PAGES * PAGE_SIZE) | GUEST_PTE_FLAGS;
+}
+
+static inline void invlpg(uint64_t addr)
+{
+	asm volatile("invlpg (%0)" : : "r"(addr) : "memory");
+}
+
+static inline void load_cr3(void)
+{
+	uint64_t cr3;
+
+	asm volatile("mov %%cr3, %0; mov %0, %%cr3" : "=r"(cr3) : : "memory");
+}
+
+static inline uint64_t op_pf_cr3(uint64_t i)
+{
+	load_cr3();
+	return op_guest_pf(i);
+}
+
+static inline uint64_t op_pf_unmap(uint64_t i)
+{
+	*window_pte(i) = 0;
+	invlpg(WINDOW_GVA + i * PAGE_SIZE);
+	return op_guest_pf(i);
+}
+
+#define PTE_WRITABLE	2ull
+
+static inline uint64_t op_pf_protect(uint64_t i)
+{
+	volatile uint64_t *p = gva(WINDOW_GVA + i * PAGE_SIZE);
+	uint64_t value;
+
+	*window_pte(i) = window_entry(i) & ~PTE_WRITABLE;
+	invlpg((uint64_t)p);
+	value = *p;
+	*p = value;
+	return value;
+}
+
+static inline uint64_t op_pf_fork(uint64_t i)
+{
+	uint64_t page = i * WINDOW_RUN, k, value;
+	volatile uint64_t *p = gva(WINDOW_GVA + page * PAGE_SIZE);
+
+	for (k = 0; k < WINDOW_RUN; k++)
+		*window_pte(page + k) = window_entry(page + k) & ~PTE_WRITABLE;
+	load_cr3();
+	value = *p;
+	*p = value;
+	return value;
+}
+
+static inline uint64_t map_and_read(uint64_t first, uint64_t pages)
+{
+	uint64_t k, sum = 0;
+
+	for (k = 0; k < pages; k++)
+		*window_pte(first + k) = window_entry(first + k);
+	for (k = 0; k < pages; k++)
+		sum += op_guest_pf(first + k);
+	return sum;
+}
+
+static inline uint64_t op_pf_bulk(uint64_t i)
+{
+	return map_and_read(i * WINDOW_RUN, WINDOW_RUN);
+}
+
+static inline uint64_t op_pf_mixed(uint64_t i)
+{
+	uint64_t sum = op_guest_pf(i * WINDOW_RUN);
+
+	sum += map_and_read(i * WINDOW_RUN + 1, WINDOW_RUN - 1);
+	load_cr3();
+	return sum;
+}
+
 static inline uint64_t op_int_loop(uint64_t i)
 {
 	uint64_t x = i, k;
@@ -235,6 +323,18 @@ static void touch(uint64_t addr, uint64_t pages)
 	}
 }
 
+/* Empty the window, or map and read all of it. */
+static void init_window(int mapped)
+{
+	uint64_t i;
+
+	for (i = 0; i < WINDOW_PAGES; i++)
+		*window_pte(i) = mapped ? window_entry(i) : 0;
+	load_cr3();
+	for (i = 0; mapped && i < WINDOW_PAGES; i++)
+		op_guest_pf(i);
+}
+
 /* Leave no first touch to the operations but the one that they are about. */
 static void warm(volatile struct bench_ctl *ctl)
 {
@@ -242,10 +342,12 @@ static void warm(volatile struct bench_ctl *ctl)
 	touch(GUEST_STACK_TOP - 2 * PAGE_SIZE, 2);
 	touch(GUEST_PT_IDENTITY, GUEST_SIZE >> 21);
 	touch(GUEST_SAMPLES, MAX_SAMPLES * sizeof(uint32_t) / PAGE_SIZE);
-	if (ctl->op == OP_GUEST_PF) {
+	if (ctl->op == OP_GUEST_PF || ctl->op >= OP_PF_NX) {
 		touch(GUEST_PT_WINDOW, WINDOW_PAGES / 512);
 		touch(GUEST_BACKING, BACKING_PAGES);
 	}
+	if (ctl->op >= OP_PF_NX)
+		init_window(ctl->op >= OP_PF_UNMAP && ctl->op <= OP_PF_FORK);
 	if (ctl->op == OP_WALK)
 		touch(GUEST_WALK, REGION_PAGES);
 	if (ctl->op == OP_PIO_FLUSH || ctl->op == OP_UNMAP)
@@ -254,6 +356,34 @@ static void warm(volatile struct bench_ctl *ctl)
 	if (ctl->op == OP_HLT_TIMER)
 		init_timer(ctl);
 	ctl->sum = 0;
+}
+
+/* Those that are about page tables. */
+static void run_pf_batch(volatile struct bench_ctl *ctl)
+{
+	switch (ctl->op) {
+	case OP_PF_NX:
+		run_loop(ctl, op_guest_pf);
+		break;
+	case OP_PF_CR3:
+		run_loop(ctl, op_pf_cr3);
+		break;
+	case OP_PF_UNMAP:
+		run_loop(ctl, op_pf_unmap);
+		break;
+	case OP_PF_PROTECT:
+		run_loop(ctl, op_pf_protect);
+		break;
+	case OP_PF_FORK:
+		run_loop(ctl, op_pf_fork);
+		break;
+	case OP_PF_BULK:
+		run_loop(ctl, op_pf_bulk);
+		break;
+	case OP_PF_MIXED:
+		run_loop(ctl, op_pf_mixed);
+		break;
+	}
 }
 
 static void run_batch(volatile struct bench_ctl *ctl)
@@ -286,6 +416,9 @@ static void run_batch(volatile struct bench_ctl *ctl)
 		break;
 	case OP_GUEST_PF:
 		run_loop(ctl, op_guest_pf);
+		break;
+	case OP_PF_NX ... OP_PF_MIXED:
+		run_pf_batch(ctl);
 		break;
 	case OP_INT_LOOP:
 		run_loop(ctl, op_int_loop);

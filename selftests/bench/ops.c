@@ -49,6 +49,24 @@ const struct op_info op_infos[NR_OPS] = {
 	[OP_UNMAP] = { "unmap",
 		"the same as pio_flush, all page tables of --fill just written",
 		REGION_PAGES, true },
+	[OP_PF_NX] = { "pf_nx", "guest_pf in a guest that has enabled NX",
+		WINDOW_PAGES, true },
+	[OP_PF_CR3] = { "pf_cr3", "the same, and CR3 is loaded before",
+		WINDOW_PAGES, true },
+	[OP_PF_UNMAP] = { "pf_unmap",
+		"take a page out of the page table, INVLPG, page fault as above",
+		WINDOW_PAGES, true },
+	[OP_PF_PROTECT] = { "pf_protect",
+		"the same, but the page is made read-only and written to",
+		WINDOW_PAGES, true },
+	[OP_PF_FORK] = { "pf_fork",
+		"make 8 pages read-only, load CR3, write to one of them",
+		WINDOW_PAGES / WINDOW_RUN, true },
+	[OP_PF_BULK] = { "pf_bulk", "map 8 pages, then read them: no fault",
+		WINDOW_PAGES / WINDOW_RUN, true },
+	[OP_PF_MIXED] = { "pf_mixed",
+		"page fault, 7 more pages mapped and read, CR3 is loaded",
+		WINDOW_PAGES / WINDOW_RUN, true },
 };
 
 static enum bench_op op_parse(const char *name)
@@ -147,6 +165,11 @@ int op_prepare(struct vmm *vmm, enum bench_op op, uint64_t n)
 	case OP_GUEST_PF:
 		fill_patterns(vmm, GUEST_BACKING, BACKING_PAGES);
 		break;
+	case OP_PF_NX ... OP_PF_MIXED:
+		fill_patterns(vmm, GUEST_BACKING, BACKING_PAGES);
+		if (vmm_enable_nx(vmm))
+			return -1;
+		break;
 	case OP_WALK:
 		fill_patterns(vmm, GUEST_WALK, REGION_PAGES);
 		break;
@@ -228,6 +251,21 @@ static uint64_t expected_loop(uint64_t i)
 	return x;
 }
 
+/* A run of pages of the window. */
+static uint64_t run_patterns(uint64_t i)
+{
+	uint64_t k, sum = 0;
+
+	for (k = 0; k < WINDOW_RUN; k++)
+		sum += page_pattern((i * WINDOW_RUN + k) % BACKING_PAGES);
+	return sum;
+}
+
+static bool op_faults(enum bench_op op)
+{
+	return op == OP_GUEST_PF || (op >= OP_PF_NX && op != OP_PF_BULK);
+}
+
 static int expected_sum(struct vmm *vmm, const struct batch *batch, uint64_t *sum)
 {
 	uint64_t i, msr;
@@ -255,7 +293,15 @@ static int expected_sum(struct vmm *vmm, const struct batch *batch, uint64_t *su
 			*sum += 1;
 			break;
 		case OP_GUEST_PF:
+		case OP_PF_NX ... OP_PF_PROTECT:
 			*sum += page_pattern(i % BACKING_PAGES);
+			break;
+		case OP_PF_FORK:
+			*sum += page_pattern(i * WINDOW_RUN % BACKING_PAGES);
+			break;
+		case OP_PF_BULK:
+		case OP_PF_MIXED:
+			*sum += run_patterns(i);
 			break;
 		case OP_INT_LOOP:
 			*sum += expected_loop(i);
@@ -278,7 +324,7 @@ int op_check(struct vmm *vmm, const struct batch *batch)
 	if (expected_sum(vmm, batch, &sum) ||
 	    check_value(batch, "the guest's checksum", vmm->ctl->sum, sum) ||
 	    check_value(batch, "the number of page faults", vmm->ctl->faults,
-			batch->op == OP_GUEST_PF ? batch->n : 0) ||
+			op_faults(batch->op) ? batch->n : 0) ||
 	    check_value(batch, "the number of port writes", vmm->pios,
 			op_is_pio(batch->op) ? batch->n : 0))
 		return -1;

@@ -393,6 +393,18 @@ int vmm_enable_syscall(struct vmm *vmm)
 	return vmm_set_msr(vmm, 0xc0000084, 0x100);
 }
 
+int vmm_enable_nx(struct vmm *vmm)
+{
+	struct kvm_sregs sregs;
+
+	if (ioctl(vmm->vcpu_fd, KVM_GET_SREGS, &sregs))
+		return fail_ioctl("KVM_GET_SREGS");
+	sregs.efer |= 0x800;
+	if (ioctl(vmm->vcpu_fd, KVM_SET_SREGS, &sregs))
+		return fail_ioctl("KVM_SET_SREGS");
+	return 0;
+}
+
 static const char *exit_name(uint32_t reason)
 {
 	static const char * const names[] = {

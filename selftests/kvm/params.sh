@@ -11,7 +11,7 @@
 PARAMS=/sys/module/kvm_intel/parameters
 COUNTERS=/sys/kernel/debug/kvm/nvx
 FEATURES="nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast nvx_pv nvx_pv_range nvx_pv_xstate nvx_pv_uret nvx_pv_l1 nvx_deleg nvx_no_umip_emul
-	nvx_keep_roots nvx_keep_tables nvx_pfec"
+	nvx_keep_roots nvx_keep_tables nvx_pfec nvx_bypass_pf"
 
 is()
 {
@@ -59,6 +59,7 @@ for feature in nvx nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast nvx_pv nvx
 	check "$feature is on by default" is $feature Y
 done
 check "nvx_no_umip_emul is off by default" is nvx_no_umip_emul N
+check "nvx_bypass_pf is off by default" is nvx_bypass_pf N
 check "nvx_deleg_l1 is off by default" is nvx_deleg_l1 N
 check "nvx_deleg_l1 is writable" mode nvx_deleg_l1 644
 check "nvx_pv_l1 is off: there is no such host below" is nvx_pv_l1 N
@@ -66,7 +67,8 @@ check "counters exist" test -f "$COUNTERS/prefault_mapped"
 check "counters are read-only" test "$(stat -c %a "$COUNTERS/prefault_mapped")" = 444
 for feature in nvx nvx_debugctl nvx_shadow_host nvx_fast nvx_fast_parts \
 	nvx_pv nvx_pv_range nvx_pv_xstate nvx_pv_uret nvx_pv_l1 nvx_deleg \
-	nvx_no_umip_emul nvx_keep_roots nvx_keep_tables nvx_pfec nvx_vept nvx_gpf_bypass; do
+	nvx_no_umip_emul nvx_keep_roots nvx_keep_tables nvx_pfec nvx_vept nvx_gpf_bypass \
+	nvx_bypass_pf; do
 	check "$feature is read-only" mode $feature 444
 done
 check "nvx_prefault is writable" mode nvx_prefault 644
@@ -103,6 +105,14 @@ for words in allow_smaller_maxphyaddr=1 "allow_smaller_maxphyaddr=1 nvx_pfec=0" 
 done
 check "load with nvx_vept=0" kvm_load nvx_vept=0
 check "nvx_vept=0: no EPT for guests" /bin/nvx_vept_test
+
+# Without EPT: KVM's shadow paging, and ours.
+check "load with nvx_bypass_pf=1" kvm_load nvx_bypass_pf=1
+check "nvx_bypass_pf is cleared with EPT" is nvx_bypass_pf N
+check "load with ept=0 nvx_bypass_pf=1" kvm_load ept=0 nvx_bypass_pf=1
+check "nvx_bypass_pf is in effect without EPT" is nvx_bypass_pf Y
+check "ept=0 nvx_bypass_pf=1: nvx_bypass_test" /bin/nvx_bypass_test
+check "ept=0 nvx_bypass_pf=1: another seed" /bin/nvx_bypass_test 3000 12345
 
 check "load with nvx=0 and features" kvm_load pml=0 nvx_fault_around=64 nvx_vept=0 nvx_gpf_bypass=0 nvx_prefault=1 nvx_no_umip_emul=1 nvx=0
 check "nvx=0 has turned all of them off" all_off

@@ -31,6 +31,14 @@
 #define nvx_compat_vmx_allowed(vcpu)		nested_vmx_allowed(vcpu)
 #define nvx_compat_child_sp(spte)	to_shadow_page((spte) & SPTE_BASE_ADDR_MASK)
 #define nvx_compat_tdp_mmu(kvm)		is_tdp_mmu_enabled(kvm)
+#define nvx_compat_prefetch_gpte(vcpu, sp, sptep, gpte)	\
+	paging64_prefetch_gpte(vcpu, sp, sptep, gpte, true)
+#define nvx_compat_mmio_spte(vcpu, spte)	is_mmio_spte(spte)
+#define nvx_compat_phys_bits()			shadow_phys_bits
+#define nvx_compat_count_insn(vcpu)		\
+	kvm_pmu_trigger_event(vcpu, PERF_COUNT_HW_INSTRUCTIONS)
+#define nvx_compat_write_tracked(vcpu, slot, gfn)	\
+	kvm_slot_page_track_is_active((vcpu)->kvm, slot, gfn, KVM_PAGE_TRACK_WRITE)
 
 /*
  * vm_exit_intr_info of an exit to L1 for an interrupt, vmcs01 loaded: this base

@@ -32,6 +32,14 @@
 #define nvx_compat_vmx_allowed(vcpu)		guest_cpu_cap_has(vcpu, X86_FEATURE_VMX)
 #define nvx_compat_child_sp(spte)	spte_to_child_sp(spte)
 #define nvx_compat_tdp_mmu(kvm)		tdp_mmu_enabled
+#define nvx_compat_prefetch_gpte(vcpu, sp, sptep, gpte)	\
+	paging64_prefetch_gpte(vcpu, sp, sptep, gpte)
+#define nvx_compat_mmio_spte(vcpu, spte)	is_mmio_spte((vcpu)->kvm, spte)
+#define nvx_compat_phys_bits()			kvm_host.maxphyaddr
+#define nvx_compat_count_insn(vcpu)		\
+	kvm_pmu_trigger_event(vcpu, kvm_pmu_eventsel.INSTRUCTIONS_RETIRED)
+#define nvx_compat_write_tracked(vcpu, slot, gfn)	\
+	kvm_gfn_is_write_tracked((vcpu)->kvm, slot, gfn)
 
 /*
  * vm_exit_intr_info of an exit to L1 for an interrupt: this base brings it along,

@@ -14,7 +14,9 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
-struct nvx_mmu_settings nvx_mmu __read_mostly;
+struct nvx_mmu_settings nvx_mmu __read_mostly = {
+	.used = ~0ull,
+};
 EXPORT_SYMBOL_GPL(nvx_mmu);
 
 /**

@@ -39,6 +39,10 @@ extern nvx_range_flush_fn nvx_range_flush;
  *	shadow away
  * @vcpu_offset: where in a vCPU its struct nvx_mmu_vcpu is, bytes from struct
  *	kvm_vcpu
+ * @trap: what an unused entry of a shadow page table contains with nvx_bypass_pf,
+ *	0 without
+ * @used: bits of which an entry has one set that differs from stock's unused one, if
+ *	it is used: all of them without nvx_bypass_pf
  *
  * Zeroes, as before kvm-intel.ko is there, count as 1.
  */
@@ -48,6 +52,8 @@ struct nvx_mmu_settings {
 	unsigned int populate;
 	bool keep_tables;
 	unsigned long vcpu_offset;
+	u64 trap;
+	u64 used;
 };
 
 extern struct nvx_mmu_settings nvx_mmu;
@@ -56,9 +62,12 @@ extern struct nvx_mmu_settings nvx_mmu;
  * struct nvx_mmu_vcpu - what kvm.ko's MMU keeps for a vCPU in kvm-intel.ko's part
  * @host_faults: number of page faults of the vCPU's task, ever, when the host was
  *	last asked for a page that the guest misses
+ * @bypass_credit: how many times more nvx_mmu_write_pte() is worth a try, unless there
+ *	is a new sign that the guest fills a page table as it faults
  */
 struct nvx_mmu_vcpu {
 	unsigned long host_faults;
+	unsigned int bypass_credit;
 };
 
 static inline struct nvx_mmu_vcpu *nvx_mmu_vcpu(struct kvm_vcpu *vcpu)
@@ -84,5 +93,9 @@ u64 nvx_present_pages(struct kvm *kvm, struct kvm_memory_slot *slot,
 		      u64 base_gfn, u64 wanted);
 u64 nvx_get_pages(struct kvm_memory_slot *slot, u64 base_gfn, u64 wanted,
 		  struct page **pages);
+
+bool nvx_mmu_bypass_setup(bool on);
+bool nvx_mmu_write_pte(struct kvm_vcpu *vcpu, u64 gva, u64 rip, unsigned int *len);
+u32 nvx_mmu_fault_code(struct kvm_vcpu *vcpu, u64 gva, u32 code);
 
 #endif /* __KVM_X86_MMU_NVX_MMU_H */

@@ -32,9 +32,6 @@ MODULE_PARM_DESC(nvx_fast_parts, "parts of nvx_fast: 1 exits, 2 entries, 4 witho
 /* nvx_fast_parts in effect, 0 if nvx_fast is off. */
 unsigned int __read_mostly nvx_fast_mask;
 
-/* Never off again: a guest must not make the host patch its code at will. */
-DEFINE_STATIC_KEY_FALSE(nvx_fast_records);
-
 /**
  * nvx_fast_setup() - Clear what cannot work here
  * @nested: nested virtualization is offered to guests
@@ -197,8 +194,8 @@ void nvx_fast_entered(struct kvm_vcpu *vcpu)
 
 	if (!f) {
 		f = kzalloc(sizeof(*f), GFP_KERNEL_ACCOUNT);
-		if (f && !static_branch_unlikely(&nvx_fast_records))
-			static_branch_enable(&nvx_fast_records);
+		if (f && !static_branch_unlikely(&nvx_exits_matter))
+			static_branch_enable(&nvx_exits_matter);
 		vmx->nested.nvx.fast = f;
 		/* Without memory every transition takes KVM's own path. */
 		return;

@@ -20,6 +20,9 @@ static bool __read_mostly nvx = true;
 module_param(nvx, bool, 0444);
 MODULE_PARM_DESC(nvx, "master switch: 0 makes this module behave as the stock one (default: 1)");
 
+/* Never off again: a guest must not make the host patch its code at will. */
+DEFINE_STATIC_KEY_FALSE(nvx_exits_matter);
+
 static const struct nvx_feature {
 	const char *name;
 	bool *on;
@@ -56,6 +59,7 @@ void __init nvx_hardware_setup(bool nested)
 	nvx_exits_setup(nested);
 	nvx_vept_setup(nested);
 	nvx_mmu_setup(nested);
+	nvx_bypass_setup();
 	nvx_fast_setup(nested);
 	nvx_pv_setup(nested);
 	nvx_pv_l1_setup(nested);

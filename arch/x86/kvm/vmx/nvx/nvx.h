@@ -37,6 +37,15 @@ static inline void nvx_mmu_setup(bool nested) { }
 static inline void nvx_mmu_unregister(void) { }
 #endif
 
+#ifdef CONFIG_KVM_NVX_BYPASS
+#define NVX_BYPASS_FEATURES(F)	F(bypass_pf)
+extern bool nvx_bypass_pf;
+void nvx_bypass_setup(void);
+#else
+#define NVX_BYPASS_FEATURES(F)
+static inline void nvx_bypass_setup(void) { }
+#endif
+
 #ifdef CONFIG_KVM_NVX_FAST
 #define NVX_FAST_FEATURES(F)	F(fast)
 extern bool nvx_fast;
@@ -78,7 +87,8 @@ static inline void nvx_pv_l1_range_unregister(void) { }
 #endif
 
 #define NVX_FEATURES(F)		NVX_EXITS_FEATURES(F) NVX_VEPT_FEATURES(F) \
-				NVX_FAST_FEATURES(F) NVX_PV_FEATURES(F)
+				NVX_FAST_FEATURES(F) NVX_PV_FEATURES(F) \
+				NVX_BYPASS_FEATURES(F)
 
 /*
  * Each counter is a file in debugfs kvm/nvx/.  struct kvm_vcpu_stat cannot
@@ -118,6 +128,11 @@ static inline void nvx_pv_l1_range_unregister(void) { }
  * populate_refused: allocations that were left out, memory is short
  * tables_kept: writes to tables of EPT12 that did not count as a flood
  * roots_kept: changes of the current VMCS at which the roots of EPT02 stayed
+ * bypass_trapped: page faults on unused entries of shadow tables, or on devices
+ * bypass_emulated: writes to page tables that were emulated to keep them in sync
+ * bypass_direct: those of them that did not need KVM's emulator
+ * bypass_mapped: writes emulated whose page was mapped at once
+ * bypass_unsync: page tables that the guest may write, all of their entries trap
  */
 #define NVX_COUNTERS(C)			\
 	C(debugctl_passthrough)		\
@@ -153,7 +168,12 @@ static inline void nvx_pv_l1_range_unregister(void) { }
 	C(populate_pages)		\
 	C(populate_refused)		\
 	C(tables_kept)			\
-	C(roots_kept)
+	C(roots_kept)			\
+	C(bypass_trapped)		\
+	C(bypass_emulated)		\
+	C(bypass_direct)		\
+	C(bypass_mapped)		\
+	C(bypass_unsync)
 
 enum nvx_counter {
 #define C(name) NVX_##name,

@@ -51,6 +51,7 @@ struct nvx_range {
  * @ranges: what this vCPU, as an L2, must not use any more
  * @range_head: number of ranges ever put there
  * @range_seen: number of those that the host below knows of
+ * @pf_filter: page faults on absent pages do not exit, see bypass.c
  *
  * All of it only moves or spares work.  It is not part of the nested state:
  * losing it by migration costs one EPT violation and one round trip on KVM's own
@@ -73,6 +74,9 @@ struct nvx_vcpu {
 	unsigned int range_head;
 	unsigned int range_seen;
 #endif
+#ifdef CONFIG_KVM_NVX_BYPASS
+	bool	pf_filter;
+#endif
 };
 
 /**
@@ -84,6 +88,28 @@ struct nvx_vm {
 #ifdef CONFIG_KVM_NVX_PV
 	bool	deleg;
 	bool	deleg_shown;
+#endif
+};
+
+/**
+ * struct nvx_sp - nvx state of one shadow page, embedded in struct kvm_mmu_page
+ * @missed: entry that trapped last, plus 1
+ * @pending: entry whose write is being emulated, plus 1
+ * @last: entry that was written last that way, plus 1
+ * @open: chunks in which absent entries do not trap, a bit each
+ * @streak: writes emulated since the guest may not write, each for a page it has used
+ * @distrust: how many times more the guest may write at once
+ *
+ * See mmu/nvx/bypass_tmpl.h.
+ */
+struct nvx_sp {
+#ifdef CONFIG_KVM_NVX_BYPASS
+	u16	missed;
+	u16	pending;
+	u16	last;
+	u8	open;
+	u8	streak;
+	u8	distrust;
 #endif
 };
 
@@ -267,6 +293,8 @@ static inline void nvx_vept_entered(struct kvm_vcpu *vcpu,
 				    const struct nvx_vcpu *nvx) { }
 #endif /* CONFIG_KVM_NVX_VEPT */
 
+#include "bypass_hooks.h"
+
 /* Does VM-entry bring work that may sleep? */
 static __always_inline bool nvx_work_at_entry(const struct nvx_vcpu *nvx)
 {
@@ -287,10 +315,11 @@ static __always_inline bool nvx_work_at_entry(const struct nvx_vcpu *nvx)
 #define NVX_FAST_EVENTS		0x40
 #define NVX_FAST_CPU_TIMER	0x80
 
+/* Exits of some guest are ours to look at: one has been a hypervisor, or bypass_pf. */
+DECLARE_STATIC_KEY_FALSE(nvx_exits_matter);
+
 #ifdef CONFIG_KVM_NVX_FAST
 extern unsigned int nvx_fast_mask;
-/* Some vCPU has, or has had, a record. */
-DECLARE_STATIC_KEY_FALSE(nvx_fast_records);
 
 void nvx_fast_entered(struct kvm_vcpu *vcpu);
 void nvx_fast_exited(struct kvm_vcpu *vcpu);
@@ -590,7 +619,7 @@ static __always_inline bool nvx_unmapped(struct kvm *kvm, u64 first, u64 end,
 static __always_inline bool nvx_fast_record(const struct nvx_vcpu *nvx)
 {
 #ifdef CONFIG_KVM_NVX_FAST
-	return static_branch_unlikely(&nvx_fast_records) &&
+	return static_branch_unlikely(&nvx_exits_matter) &&
 	       unlikely(nvx->fast);
 #else
 	return false;
@@ -675,7 +704,13 @@ static __always_inline bool nvx_handle_exit(struct kvm_vcpu *vcpu,
 					    const struct nvx_vcpu *nvx,
 					    int exit_fastpath)
 {
-	return nvx_fast_record(nvx) && nvx_fast_handled(vcpu, exit_fastpath);
+#if defined(CONFIG_KVM_NVX_FAST) || defined(CONFIG_KVM_NVX_BYPASS)
+	return static_branch_unlikely(&nvx_exits_matter) &&
+	       ((nvx_fast_record(nvx) && nvx_fast_handled(vcpu, exit_fastpath)) ||
+		nvx_bypass_handled(vcpu, nvx));
+#else
+	return false;
+#endif
 }
 
 /* KVM is about to handle an exit from L2 that it does not reflect to L1. */
