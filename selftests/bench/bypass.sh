@@ -130,8 +130,12 @@ populates()
 		at_most "$((2 * $(mean on "$1")))" "$(mean stock "$1")"
 }
 
-# OP ID: another one does not cost more than without, nor than stock, by more than 1 per
-# cent.
+# Instructions that a fault on an absent entry costs more if it exits all the same:
+# KVM has to see whether the entry is one of a device.
+TRAP=300
+
+# OP ID TRAPS: another one does not cost more than without, nor than stock, by more than 1
+# per cent, but for the TRAPS faults in it that exit all the same.
 costs_no_more()
 {
 	accounted "$1" "$2"
@@ -140,7 +144,7 @@ costs_no_more()
 		at_most "$((exits_on * 100))" "$((exits_off * 101))"
 	check "$1: stock has $exits_stock" at_most "$((exits_on * 100))" "$((exits_stock * 101))"
 	check "$1: $(median on "$1") instructions (without: $(median off "$1"))" \
-		at_most "$(($(median on "$1") * 100))" "$(($(median off "$1") * 101))"
+		at_most "$((($(median on "$1") - $3 * TRAP) * 100))" "$(($(median off "$1") * 101))"
 	check "$1: stock has $(median stock "$1")" \
 		at_most "$(($(median on "$1") * 100))" "$(($(median stock "$1") * 101))"
 }
@@ -163,11 +167,11 @@ done
 populates pf_nx 11 2011
 # Four more are those of reading and loading CR3.
 populates pf_cr3 12 6011
-costs_no_more pf_unmap 13
-costs_no_more pf_protect 14
-costs_no_more pf_fork 15
-costs_no_more pf_bulk 16
-costs_no_more pf_mixed 17
+costs_no_more pf_unmap 13 1
+costs_no_more pf_protect 14 0
+costs_no_more pf_fork 15 0
+costs_no_more pf_bulk 16 1
+costs_no_more pf_mixed 17 0
 check "counter bypass_direct" test "$(counter on bypass_direct)" -gt 500
 check "counter bypass_emulated" test "$(counter on bypass_emulated)" -gt 500
 check "counter bypass_mapped" test "$(counter on bypass_mapped)" -gt 500
