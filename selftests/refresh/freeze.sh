@@ -36,15 +36,5 @@ check "the machine slept" sh -c "dmesg | grep -q 'PM: suspend exit'"
 check "the log says that the shim left" \
 	sh -c "dmesg | grep -q 'vmm_refresh: suspend: the shim has left'"
 check "the machine is bare" is "$(cat /sys/class/misc/vmm-refresh/state)" bare
-check "nothing is left" no_trace_left
-check "virtualize again" refresh-ctl on
-sleep 0.01
-check "the VM's VMCS is borrowed again" [ "$(status installs)" -gt 0 ]
-check "the host works" host_works
-check "devirtualize" refresh-ctl off
-check "the VM runs on" kill -0 $vm
-kill $vm
-wait $vm
-check "a VM after" refresh-vm after 50
-check "unload the module" rmmod vmm_refresh
+shim_comes_back $vm
 tap_end

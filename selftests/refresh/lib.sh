@@ -53,3 +53,19 @@ no_trace_left()
 	is "$(status changes)" 0 && is "$(status reserve)" 0 &&
 		is "$(status state)" 0
 }
+
+# shim_comes_back VM: it has left for a sleep of the machine, VM went on beside it.
+shim_comes_back()
+{
+	check "nothing is left" no_trace_left
+	check "virtualize again" refresh-ctl on
+	sleep 0.01
+	check "the VM's VMCS is borrowed again" [ "$(status installs)" -gt 0 ]
+	check "the host works" host_works
+	check "devirtualize" refresh-ctl off
+	check "the VM runs on" kill -0 "$1"
+	kill "$1"
+	wait "$1"
+	check "a VM after" refresh-vm after 50
+	check "unload the module" rmmod vmm_refresh
+}
