@@ -130,6 +130,7 @@ vm_boot()
 	rm -rf "$vm_work"
 	mkdir -p "$vm_dir/$vm_tag" "$vm_work"
 	vm_initrd >"$vm_work/initrd" || return 1
+	vm_pad_initrd
 	truncate -s 64M "$vm_work/results"
 	printf %s $RESULTS_MAGIC | dd of="$vm_work/results" conv=notrunc 2>/dev/null
 	mkfifo "$vm_work/in"
@@ -172,6 +173,15 @@ vm_initrd()
 	echo "LEVEL=${vm#l} TAG=$vm_tag VM_DISK=$vm_disk" >"$vm_work/stage/lab/level.env"
 	cat "/r/lab/$vm.cpio" /lab/next.cpio
 	(cd "$vm_work/stage" && find . | cpio -o -H newc 2>/dev/null)
+}
+
+# QEMU puts the initrd at the end of memory, page-aligned, and for microvm takes
+# no account of the ACPI tables that the firmware keeps there: what is free of
+# the last page is all they have.  An initrd of whole pages leaves one.
+vm_pad_initrd()
+{
+	bytes=$(wc -c <"$vm_work/initrd")
+	truncate -s $(((bytes + 4095) / 4096 * 4096)) "$vm_work/initrd"
 }
 
 vm_qemu()
