@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "nvx_random.h"
 #include "nvx_selftest.h"
 
 /* What the guest plays with: entries of some tables, linked to some entries above. */
@@ -150,21 +151,6 @@ static __attribute__((force_align_arg_pointer)) void handler(struct ex_regs *reg
 }
 
 /* --- the model ----------------------------------------------------------- */
-
-static uint64_t rng_state;
-
-static uint64_t rng(void)
-{
-	rng_state ^= rng_state << 13;
-	rng_state ^= rng_state >> 7;
-	rng_state ^= rng_state << 17;
-	return rng_state;
-}
-
-static bool chance(unsigned int percent)
-{
-	return rng() % 100 < percent;
-}
 
 static uint64_t read_cr(int nr)
 {

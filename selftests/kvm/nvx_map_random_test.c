@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "nvx_random.h"
 #include "nvx_selftest.h"
 
 #define DEFAULT_STEPS	3000
@@ -65,7 +66,6 @@ static struct {
 	uint64_t done, accesses, violations, changes, invepts, spurious;
 	uint64_t bad_line, bad_step, bad_page, bad_got, bad_want;
 	uint64_t values[2 * SLOT_FRAMES];
-	uint64_t rng;
 	bool exec_only;			/* pages may be so */
 	struct root *root;
 } t;
@@ -89,21 +89,6 @@ static void l2_guest_code(void)
 		else
 			asm volatile("call *%0" : : "r"(gpa + CODE_OFFSET) : "memory");
 	}
-}
-
-/* --- L1: random numbers, the same for the same seed ---------------------- */
-
-static uint64_t rng(void)
-{
-	t.rng ^= t.rng << 13;
-	t.rng ^= t.rng >> 7;
-	t.rng ^= t.rng << 17;
-	return t.rng;
-}
-
-static bool chance(unsigned int percent)
-{
-	return rng() % 100 < percent;
 }
 
 static bool bad(int line, uint64_t page, uint64_t got, uint64_t want)
@@ -490,7 +475,7 @@ static void __attribute__((force_align_arg_pointer)) l1_guest_code(struct vmx_pa
 	t.roots[0].ad = true;
 	t.roots[1].ad = true;
 	t.root = &t.roots[0];
-	t.rng = t.seed;
+	rng_state = t.seed;
 	for (frame = 0; frame < 2 * SLOT_FRAMES; frame++) {
 		t.values[frame] = rng();
 		*(volatile uint64_t *)(frame_gpa(frame) + DATA_OFFSET) = t.values[frame];

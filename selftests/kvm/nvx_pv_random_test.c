@@ -18,6 +18,7 @@
 #include <linux/compiler.h>
 
 #include "nvx_pv.h"
+#include "nvx_random.h"
 
 #define DEFAULT_SECONDS	2
 #define MAX_CHANGES	6
@@ -54,22 +55,7 @@ static void l1_guest_code(struct vmx_pages *vmx)
 	}
 }
 
-/* --- random numbers, the same for the same seed ------------------------- */
-
-static uint64_t seed, rng_state;
-
-static uint64_t rng(void)
-{
-	rng_state ^= rng_state << 13;
-	rng_state ^= rng_state >> 7;
-	rng_state ^= rng_state << 17;
-	return rng_state;
-}
-
-static bool chance(unsigned int percent)
-{
-	return rng() % 100 < percent;
-}
+static uint64_t seed;
 
 /* --- what may be changed ------------------------------------------------- */
 
