@@ -37,6 +37,7 @@
 #define NVX_PV_FEAT_RANGE	0x00000020u	/* NVX_PV_RANGE, the flush MSR */
 #define NVX_PV_FEAT_XSTATE	0x00000040u	/* L0 loads XCR0 and XSS */
 #define NVX_PV_FEAT_URET	0x00000080u	/* L0 loads MSRs of user space */
+#define NVX_PV_FEAT_TSC_DEADLINE 0x00000100u	/* L0 takes L2's IA32_TSC_DEADLINE */
 
 /*
  * The assist MSR, per logical processor.  Outside of every range that KVM,
@@ -167,6 +168,7 @@ struct nvx_pv_msr {
 #define NVX_PV_DELEG_CPUID_7	0x00000002u	/* leaf 7 is among what may be answered */
 #define NVX_PV_DELEG_RDMSR	0x00000004u	/* @msrs and @nr_msrs hold */
 #define NVX_PV_DELEG_HLT	0x00000008u	/* L1 has nothing else to run */
+#define NVX_PV_DELEG_TSC_DEADLINE 0x00000010u	/* @tsc_advance and @hlt_cycles hold */
 
 /* An entry of the CPUID table: struct kvm_cpuid_entry2 of <linux/kvm.h>. */
 struct nvx_pv_cpuid {
@@ -205,6 +207,10 @@ struct nvx_pv_pair {
  * @msrs: what RDMSR of L2 returns
  * @xcr0: XCR0 of L2 and of L1
  * @xss: IA32_XSS of L2 and of L1
+ * @tsc_deadline: IA32_TSC_DEADLINE that L2 has written last, written by L0; zeroed by
+ *	L1 when it has taken it over
+ * @tsc_advance: cycles of L2's TSC by which the timer is to end L2 before @tsc_deadline
+ * @hlt_cycles: L0 waits for a halted L2 if @tsc_deadline is due within as many
  */
 struct nvx_pv_vmcs_hdr {
 	__u32	magic;
@@ -219,6 +225,9 @@ struct nvx_pv_vmcs_hdr {
 	struct nvx_pv_msr msrs[NVX_PV_NR_MSRS];
 	struct nvx_pv_pair xcr0;
 	struct nvx_pv_pair xss;
+	__u64	tsc_deadline;
+	__u32	tsc_advance;
+	__u32	hlt_cycles;
 };
 
 /* A group is what is copied at once: bits of @dirty and @valid. */

@@ -7,6 +7,14 @@
 
 . /bench/checksum.sh
 
+# Time in 1/100 s and timer interrupts.
+now()
+{
+	echo "$(sed 's/ .*//; s/\.//; s/^0*//' /proc/uptime) $(sed -n 's/^ *LOC: *\([0-9]*\).*/\1/p' /proc/interrupts)"
+}
+
 cat /proc/cpuinfo >cpuinfo
 cat /proc/uptime >uptime
+now >ticks
 checksum >checksum
+now >>ticks

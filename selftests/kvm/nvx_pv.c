@@ -63,7 +63,8 @@ static_assert(offsetof(struct nvx_pv_vmcs_hdr, cpuid_gpa) == 24, "");
 static_assert(offsetof(struct nvx_pv_vmcs_hdr, load) == 36, "");
 static_assert(offsetof(struct nvx_pv_vmcs_hdr, xcr0) == 168, "");
 static_assert(offsetof(struct nvx_pv_vmcs_hdr, xss) == 184, "");
-static_assert(sizeof(struct nvx_pv_vmcs_hdr) == 200, "");
+static_assert(offsetof(struct nvx_pv_vmcs_hdr, tsc_deadline) == 200, "");
+static_assert(sizeof(struct nvx_pv_vmcs_hdr) == 216, "");
 static_assert(sizeof(struct nvx_pv_cpuid) == 40, "");
 
 void *pv_region;

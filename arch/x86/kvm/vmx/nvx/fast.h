@@ -98,7 +98,7 @@ struct nvx_page {
  * @memslots_gen: generation of the memslots when pages were mapped
  * @mmu_seq: count of MMU-notifier invalidations when pages were mapped
  * @timer_start: host TSC at VM-entry
- * @timer_value: vmx_preemption_timer_value of vmcs12 in force
+ * @timer_value: vmx_preemption_timer_value of vmcs12 in force, or nvx_timer_rearm()'s
  * @timer_deadline: host TSC at which L2's timer is due, with NVX_TIMER_CPU
  * @hrtimer_value: @timer_value that the hrtimer was started for
  * @timer_khz: frequency of L1's TSC that the hrtimer was computed with
@@ -224,5 +224,7 @@ static inline hpa_t nvx_mmu_other_root(const struct nvx_fast *f,
 bool nvx_timer_enter(struct vcpu_vmx *vmx, struct nvx_fast *f);
 bool nvx_timer_leave(struct vcpu_vmx *vmx, struct nvx_fast *f);
 void nvx_timer_fall_back(struct vcpu_vmx *vmx, struct nvx_fast *f);
+bool nvx_timer_rearm(struct kvm_vcpu *vcpu, u64 deadline, u32 advance);
+u64 nvx_timer_left(struct kvm_vcpu *vcpu);
 
 #endif /* __KVM_X86_VMX_NVX_FAST_H */

@@ -187,6 +187,62 @@ void nvx_timer_fall_back(struct vcpu_vmx *vmx, struct nvx_fast *f)
 }
 
 /**
+ * nvx_timer_rearm() - L2 sets its APIC timer, L0 its preemption timer accordingly
+ * @vcpu: vCPU in guest mode, with a record
+ * @deadline: value of L2's TSC
+ * @advance: cycles by which L2 is to end before that
+ *
+ * What L1 would have put into vmcs12 at this moment, which stays as it is: the value
+ * in force is in the record.
+ *
+ * Context: Interrupts off, right after the VM-exit.
+ * Return: false if nothing was changed: the time has come or is too far away, the
+ * timer that is to be replaced is due, or it is not the CPU's.
+ */
+bool nvx_timer_rearm(struct kvm_vcpu *vcpu, u64 deadline, u32 advance)
+{
+	struct nested_vmx *nested = &to_vmx(vcpu)->nested;
+	struct nvx_fast *f = nested->nvx.fast;
+	u64 now = rdtsc(), l2_now, left;
+
+	if (f->timer_state != NVX_TIMER_CPU || now >= f->timer_deadline ||
+	    !cpu_timer_usable(vcpu) ||
+	    vcpu->arch.tsc_scaling_ratio != kvm_caps.default_tsc_scaling_ratio)
+		return false;
+
+	l2_now = now + vcpu->arch.tsc_offset;
+	if (deadline <= l2_now || deadline - l2_now <= advance)
+		return false;
+	left = deadline - l2_now - advance;
+	if (left > (u64)U32_MAX << NVX_TIMER_RATE)
+		return false;
+
+	f->timer_start = now;
+	f->timer_deadline = now + left;
+	f->timer_value = (left + BIT(NVX_TIMER_RATE) - 1) >> NVX_TIMER_RATE;
+	nested->preemption_timer_deadline = f->timer_value +
+		(kvm_read_l1_tsc(vcpu, now) >> NVX_TIMER_RATE);
+	return true;
+}
+
+/**
+ * nvx_timer_left() - How long until the CPU's timer ends L2?
+ * @vcpu: vCPU in guest mode
+ *
+ * Context: Thread of the vCPU.
+ * Return: host TSC cycles, U64_MAX if another timer does it, or none.
+ */
+u64 nvx_timer_left(struct kvm_vcpu *vcpu)
+{
+	const struct nvx_fast *f = to_vmx(vcpu)->nested.nvx.fast;
+	u64 now = rdtsc();
+
+	if (!f || f->timer_state != NVX_TIMER_CPU)
+		return U64_MAX;
+	return f->timer_deadline > now ? f->timer_deadline - now : 0;
+}
+
+/**
  * nvx_timer_arm() - If L2 runs next, set the CPU's timer for it
  * @vcpu: vCPU with a record
  * @immediate: KVM has set it to 0, to have control back at once

@@ -122,6 +122,7 @@ static inline void nvx_pv_l1_range_unregister(void) { }
  * deleg_cpuid: CPUIDs of L2 that L0 answered for L1
  * deleg_rdmsr: RDMSRs of L2 that L0 answered for L1
  * deleg_hlt: HLTs of L2 that L0 kept for L1
+ * deleg_tsc_deadline: WRMSRs of IA32_TSC_DEADLINE of L2 that L0 took for L1
  * around_mapped: EPT02 entries installed beside the one that was missed
  * tdp_around_mapped: the same for entries of an ordinary guest
  * populate_pages: pages allocated beside the one that was touched
@@ -163,6 +164,7 @@ static inline void nvx_pv_l1_range_unregister(void) { }
 	C(deleg_cpuid)			\
 	C(deleg_rdmsr)			\
 	C(deleg_hlt)			\
+	C(deleg_tsc_deadline)		\
 	C(around_mapped)		\
 	C(tdp_around_mapped)		\
 	C(populate_pages)		\

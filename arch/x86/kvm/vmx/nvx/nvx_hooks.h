@@ -683,9 +683,9 @@ static __always_inline void nvx_nested_exited(struct kvm_vcpu *vcpu,
 		nvx_fast_exited(vcpu);
 }
 
-/* Right after a VM-exit.  True: run the vCPU again. */
-static __always_inline bool nvx_exit_fastpath(struct kvm_vcpu *vcpu,
-					      const struct nvx_vcpu *nvx)
+/* Part of nvx_exit_fastpath().  True: run the vCPU again. */
+static __always_inline bool nvx_l0_exit_fastpath(struct kvm_vcpu *vcpu,
+						 const struct nvx_vcpu *nvx)
 {
 	return nvx_fast_record(nvx) && nvx_fast_run(vcpu);
 }

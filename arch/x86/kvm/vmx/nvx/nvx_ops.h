@@ -18,6 +18,7 @@ static inline void nvx_l1_pre_entry(struct kvm_vcpu *vcpu,
 				    struct nvx_vcpu *nvx,
 				    const struct nvx_vm *vm) { }
 static inline void nvx_l1_exited(struct kvm_vcpu *vcpu) { }
+static inline void nvx_l1_left(struct kvm_vcpu *vcpu) { }
 #else
 
 #define __vmcs_readl		stock___vmcs_readl
@@ -79,6 +80,7 @@ void nvx_pv_l1_flush(u32 op, u64 eptp, u32 vpid, u64 gla);
 void nvx_pv_l1_ranges(struct nvx_vcpu *nvx);
 void nvx_pv_l1_delegate(struct kvm_vcpu *vcpu, bool granted);
 void nvx_pv_l1_halted(struct kvm_vcpu *vcpu);
+void nvx_pv_l1_take_deadline(struct kvm_vcpu *vcpu, struct nvx_pv_vmcs_hdr *hdr);
 
 /* Where a field is: an entry of nvx_pv_layout[]. */
 struct nvx_pv_layout {
@@ -333,9 +335,30 @@ static __always_inline void nvx_l1_exited(struct kvm_vcpu *vcpu)
 	if (!static_branch_unlikely(&nvx_pv_l1_key))
 		return;
 	hdr = this_cpu_read(nvx_pv_region) + NVX_PV_OFFSET;
-	if (hdr->deleg & NVX_PV_DELEG_HLT)
+	if (hdr->deleg & (NVX_PV_DELEG_HLT | NVX_PV_DELEG_TSC_DEADLINE))
 		nvx_pv_l1_halted(vcpu);
 }
 
+/* A guest of ours has left: take over what the host below has done for us. */
+static __always_inline void nvx_l1_left(struct kvm_vcpu *vcpu)
+{
+	struct nvx_pv_vmcs_hdr *hdr;
+
+	if (!static_branch_unlikely(&nvx_pv_l1_key))
+		return;
+	hdr = this_cpu_read(nvx_pv_region) + NVX_PV_OFFSET;
+	if (READ_ONCE(hdr->tsc_deadline))
+		nvx_pv_l1_take_deadline(vcpu, hdr);
+}
+
 #endif /* CONFIG_KVM_NVX_PV */
+
+/* Right after a VM-exit.  True: run the vCPU again. */
+static __always_inline bool nvx_exit_fastpath(struct kvm_vcpu *vcpu,
+					      const struct nvx_vcpu *nvx)
+{
+	nvx_l1_left(vcpu);
+	return nvx_l0_exit_fastpath(vcpu, nvx);
+}
+
 #endif /* __KVM_X86_VMX_NVX_OPS_H */

@@ -30,7 +30,7 @@ static_assert(NVX_MSR_IS_OURS(MSR_NVX_PV_ASSIST) &&
 
 bool __read_mostly nvx_deleg = true;
 module_param(nvx_deleg, bool, 0444);
-MODULE_PARM_DESC(nvx_deleg, "offer such guests to answer CPUID, RDMSR and HLT of their guests (default: 1)");
+MODULE_PARM_DESC(nvx_deleg, "offer such guests to answer CPUID, RDMSR, HLT and WRMSR of IA32_TSC_DEADLINE of their guests (default: 1)");
 
 bool __read_mostly nvx_pv_range = true;
 module_param(nvx_pv_range, bool, 0444);
@@ -40,6 +40,14 @@ MODULE_PARM_DESC(nvx_pv_range, "offer such guests to flush ranges of their guest
 				 NVX_PV_FEAT_HLT)
 
 static u32 offered_features __ro_after_init;
+
+/* May the CPU's own timer end L2?  See fast_timer.c. */
+static bool __init timer_of_cpu(void)
+{
+	u32 parts = NVX_FAST_DIRECT | NVX_FAST_TIMER | NVX_FAST_CPU_TIMER;
+
+	return (nvx_fast_mask & parts) == parts;
+}
 
 /**
  * nvx_pv_setup() - Clear what cannot work here
@@ -62,6 +70,8 @@ void __init nvx_pv_setup(bool nested)
 	offered_features = NVX_PV_FEAT_VMCS | NVX_PV_FEAT_FLUSH |
 			   (nvx_pv_range ? NVX_PV_FEAT_RANGE : 0) |
 			   (nvx_deleg ? NVX_PV_DELEGATION : 0) |
+			   (nvx_deleg && timer_of_cpu() ?
+			    NVX_PV_FEAT_TSC_DEADLINE : 0) |
 			   (nvx_pv_xstate ? NVX_PV_FEAT_XSTATE : 0) |
 			   (nvx_pv_uret ? NVX_PV_FEAT_URET : 0);
 }

@@ -74,11 +74,68 @@ static bool answer_rdmsr(struct kvm_vcpu *vcpu, const struct nvx_pv *pv)
 	return false;
 }
 
+/* L2 arms its APIC timer: end it when L1 would have it ended. */
+static bool answer_tsc_deadline(struct kvm_vcpu *vcpu, const struct nvx_pv *pv)
+{
+	struct nvx_pv_vmcs_hdr *hdr = nvx_pv_hdr(pv);
+	u64 value = kvm_read_edx_eax(vcpu);
+
+	if ((u32)kvm_rcx_read(vcpu) != MSR_IA32_TSC_DEADLINE ||
+	    !nvx_timer_rearm(vcpu, value, READ_ONCE(hdr->tsc_advance)))
+		return false;
+
+	WRITE_ONCE(hdr->tsc_deadline, value);
+	return true;
+}
+
 static u32 delegated(struct kvm_vcpu *vcpu, const struct nvx_pv *pv)
 {
 	if (!pv->vmcs.map.hva || !nvx_pv_pages_current(vcpu, pv))
 		return 0;
 	return READ_ONCE(nvx_pv_hdr(pv)->deleg);
+}
+
+/* What L1 has to have asked for, and the bit of @deleg. */
+static u32 feature_of(u32 exit_reason, u32 *bit)
+{
+	switch (exit_reason) {
+	case EXIT_REASON_CPUID:
+		*bit = NVX_PV_DELEG_CPUID;
+		return NVX_PV_FEAT_CPUID;
+	case EXIT_REASON_MSR_READ:
+		*bit = NVX_PV_DELEG_RDMSR;
+		return NVX_PV_FEAT_RDMSR;
+	case EXIT_REASON_MSR_WRITE:
+		*bit = NVX_PV_DELEG_TSC_DEADLINE;
+		return NVX_PV_FEAT_TSC_DEADLINE;
+	default:
+		return 0;
+	}
+}
+
+static bool answer(struct kvm_vcpu *vcpu, const struct nvx_pv *pv,
+		   u32 exit_reason, u32 deleg)
+{
+	bool answered;
+
+	switch (exit_reason) {
+	case EXIT_REASON_CPUID:
+		answered = answer_cpuid(vcpu, pv, deleg);
+		if (answered)
+			nvx_count(deleg_cpuid);
+		break;
+	case EXIT_REASON_MSR_READ:
+		answered = answer_rdmsr(vcpu, pv);
+		if (answered)
+			nvx_count(deleg_rdmsr);
+		break;
+	default:
+		answered = answer_tsc_deadline(vcpu, pv);
+		if (answered)
+			nvx_count(deleg_tsc_deadline);
+		break;
+	}
+	return answered;
 }
 
 /**
@@ -93,17 +150,10 @@ static u32 delegated(struct kvm_vcpu *vcpu, const struct nvx_pv *pv)
 bool nvx_pv_answer(struct kvm_vcpu *vcpu, const struct nvx_pv *pv,
 		   u32 exit_reason)
 {
-	bool answered = false;
-	u32 feature, deleg;
+	u32 bit = 0, deleg;
+	bool answered;
 
-	if (exit_reason == EXIT_REASON_CPUID)
-		feature = NVX_PV_FEAT_CPUID;
-	else if (exit_reason == EXIT_REASON_MSR_READ)
-		feature = NVX_PV_FEAT_RDMSR;
-	else
-		return false;
-
-	if (!(pv->features & feature))
+	if (!(pv->features & feature_of(exit_reason, &bit)))
 		return false;
 	deleg = delegated(vcpu, pv);
 
@@ -112,20 +162,29 @@ bool nvx_pv_answer(struct kvm_vcpu *vcpu, const struct nvx_pv *pv,
 	    vmx_get_rflags(vcpu) & X86_EFLAGS_TF)
 		return false;
 
-	if (exit_reason == EXIT_REASON_CPUID && deleg & NVX_PV_DELEG_CPUID) {
-		answered = answer_cpuid(vcpu, pv, deleg);
-		if (answered)
-			nvx_count(deleg_cpuid);
-	} else if (exit_reason == EXIT_REASON_MSR_READ &&
-		   deleg & NVX_PV_DELEG_RDMSR) {
-		answered = answer_rdmsr(vcpu, pv);
-		if (answered)
-			nvx_count(deleg_rdmsr);
-	}
+	answered = deleg & bit && answer(vcpu, pv, exit_reason, deleg);
 	trace_nvx_pv_deleg(vcpu->vcpu_id, exit_reason, answered);
 	if (answered)
 		kvm_skip_emulated_instruction(vcpu);
 	return answered;
+}
+
+/*
+ * If L2 has armed its timer since VM-entry L1 does not know when it is due: then its
+ * limit decides, whatever it thought at VM-entry.
+ */
+static bool may_halt(struct kvm_vcpu *vcpu, const struct nvx_pv *pv)
+{
+	const struct nvx_pv_vmcs_hdr *hdr;
+	u32 deleg = delegated(vcpu, pv);
+
+	if (!deleg || !lapic_in_kernel(vcpu))
+		return false;
+	hdr = nvx_pv_hdr(pv);
+	if (pv->features & NVX_PV_FEAT_TSC_DEADLINE &&
+	    deleg & NVX_PV_DELEG_TSC_DEADLINE && READ_ONCE(hdr->tsc_deadline))
+		return nvx_timer_left(vcpu) <= READ_ONCE(hdr->hlt_cycles);
+	return deleg & NVX_PV_DELEG_HLT;
 }
 
 /**
@@ -145,8 +204,7 @@ bool nvx_pv_keeps_exit(struct kvm_vcpu *vcpu)
 	if (to_vmx(vcpu)->exit_reason.basic != EXIT_REASON_HLT)
 		return false;
 
-	keeps = pv->features & NVX_PV_FEAT_HLT &&
-		delegated(vcpu, pv) & NVX_PV_DELEG_HLT && lapic_in_kernel(vcpu);
+	keeps = pv->features & NVX_PV_FEAT_HLT && may_halt(vcpu, pv);
 	trace_nvx_pv_deleg(vcpu->vcpu_id, EXIT_REASON_HLT, keeps);
 	if (keeps)
 		nvx_count(deleg_hlt);

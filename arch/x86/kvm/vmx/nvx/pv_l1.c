@@ -243,7 +243,8 @@ static bool __init host_offers(void)
 	nvx_pv_l1_features = feat & (NVX_PV_FEAT_VMCS | NVX_PV_FEAT_FLUSH |
 				     NVX_PV_FEAT_CPUID | NVX_PV_FEAT_RDMSR |
 				     NVX_PV_FEAT_HLT | NVX_PV_FEAT_RANGE |
-				     NVX_PV_FEAT_XSTATE | NVX_PV_FEAT_URET);
+				     NVX_PV_FEAT_XSTATE | NVX_PV_FEAT_URET |
+				     NVX_PV_FEAT_TSC_DEADLINE);
 	if (!(feat & NVX_PV_FEAT_FLUSH))
 		nvx_pv_l1_features &= ~NVX_PV_FEAT_RANGE;
 	return true;

@@ -18,7 +18,7 @@
 
 bool __read_mostly nvx_deleg_l1;
 module_param(nvx_deleg_l1, bool, 0644);
-MODULE_PARM_DESC(nvx_deleg_l1, "as a guest: let the host answer CPUID, RDMSR and HLT of the guests of VMs created from now on; see nvx_deleg in the debugfs directory of a VM (default: 0)");
+MODULE_PARM_DESC(nvx_deleg_l1, "as a guest: let the host answer CPUID, RDMSR, HLT and WRMSR of IA32_TSC_DEADLINE of the guests of VMs created from now on; see nvx_deleg in the debugfs directory of a VM (default: 0)");
 
 /**
  * nvx_vm_init() - A VM is created: what holds for it until the operator says else
@@ -52,12 +52,17 @@ void nvx_show_vm(struct kvm_vcpu *vcpu)
 	debugfs_create_bool("nvx_deleg", 0644, kvm->debugfs_dentry, &nvx->deleg);
 }
 
+/* A tick of ours, in cycles. */
+static u64 tick_cycles(void)
+{
+	return (u64)tsc_khz * (MSEC_PER_SEC / HZ);
+}
+
 /* Will a timer that the CPU knows of wake the vCPU before the next tick? */
 static bool wakes_soon(struct vcpu_vmx *vmx)
 {
 	return vmx->hv_deadline_tsc != -1 &&
-	       vmx->hv_deadline_tsc - rdtsc() <
-	       (u64)tsc_khz * (MSEC_PER_SEC / HZ);
+	       vmx->hv_deadline_tsc - rdtsc() < tick_cycles();
 }
 
 static u32 put_cpuid(struct kvm_vcpu *vcpu, struct nvx_pv_vmcs_hdr *hdr)
@@ -96,6 +101,40 @@ static u32 put_msrs(struct kvm_vcpu *vcpu, struct nvx_pv_vmcs_hdr *hdr)
 	return NVX_PV_DELEG_RDMSR;
 }
 
+/*
+ * The guest's APIC timer is the VMX-preemption timer, as far as KVM can do that, and
+ * nothing that an earlier deadline has set off is on its way.
+ */
+static u32 put_deadline(struct kvm_vcpu *vcpu, struct nvx_pv_vmcs_hdr *hdr,
+			bool alone)
+{
+	struct kvm *kvm = vcpu->kvm;
+	struct kvm_timer *timer;
+
+	if (!lapic_in_kernel(vcpu) ||
+	    !(vcpu->arch.apic_base & MSR_IA32_APICBASE_ENABLE) ||
+	    !(pin_controls_get(to_vmx(vcpu)) & PIN_BASED_VMX_PREEMPTION_TIMER) ||
+	    kvm_mwait_in_guest(kvm) || kvm_hlt_in_guest(kvm) ||
+	    vcpu->arch.l1_tsc_scaling_ratio != kvm_caps.default_tsc_scaling_ratio)
+		return 0;
+
+	timer = &vcpu->arch.apic->lapic_timer;
+	if (timer->timer_mode != APIC_LVT_TIMER_TSCDEADLINE ||
+	    hrtimer_is_queued(&timer->timer) || atomic_read(&timer->pending))
+		return 0;
+
+	/* QEMU has a filter for every VM, for another MSR. */
+	if (rcu_access_pointer(kvm->arch.msr_filter) &&
+	    !kvm_msr_allowed(vcpu, MSR_IA32_TSC_DEADLINE,
+			     KVM_MSR_FILTER_WRITE))
+		return 0;
+
+	hdr->tsc_advance = min_t(u64, U32_MAX,
+				 nsec_to_cycles(vcpu, timer->timer_advance_ns));
+	hdr->hlt_cycles = alone ? min_t(u64, U32_MAX, tick_cycles()) : 0;
+	return NVX_PV_DELEG_TSC_DEADLINE;
+}
+
 /**
  * nvx_pv_l1_delegate() - Say what the host below may do for this guest
  * @vcpu: vCPU about to run
@@ -108,6 +147,7 @@ void nvx_pv_l1_delegate(struct kvm_vcpu *vcpu, bool granted)
 	struct nvx_pv_vmcs_hdr *hdr =
 		this_cpu_read(nvx_pv_region) + NVX_PV_OFFSET;
 	u32 offered = nvx_pv_l1_features, deleg = 0;
+	bool alone;
 
 	/* Exits of a guest of our guest are not ours alone to answer. */
 	if (granted && !is_guest_mode(vcpu) && !vcpu->guest_debug) {
@@ -115,11 +155,35 @@ void nvx_pv_l1_delegate(struct kvm_vcpu *vcpu, bool granted)
 			deleg |= put_cpuid(vcpu, hdr);
 		if (offered & NVX_PV_FEAT_RDMSR)
 			deleg |= put_msrs(vcpu, hdr);
-		if (offered & NVX_PV_FEAT_HLT && wakes_soon(to_vmx(vcpu)) &&
-		    single_task_running())
+		alone = offered & NVX_PV_FEAT_HLT && single_task_running();
+		if (alone && wakes_soon(to_vmx(vcpu)))
 			deleg |= NVX_PV_DELEG_HLT;
+		if (offered & NVX_PV_FEAT_TSC_DEADLINE)
+			deleg |= put_deadline(vcpu, hdr, alone);
 	}
 	WRITE_ONCE(hdr->deleg, deleg);
+}
+
+/**
+ * nvx_pv_l1_take_deadline() - The guest has armed its APIC timer in the host below
+ * @vcpu: vCPU that has just left the guest
+ * @hdr: header of its VMCS
+ *
+ * As if it had exited for that: whatever happens next finds KVM's state right.  If the
+ * time has come the interrupt is on its way now, and KVM finds no timer that could
+ * send another one.
+ *
+ * Context: Interrupts off, right after the VM-exit.
+ */
+void nvx_pv_l1_take_deadline(struct kvm_vcpu *vcpu, struct nvx_pv_vmcs_hdr *hdr)
+{
+	struct msr_data msr = {
+		.index = MSR_IA32_TSC_DEADLINE,
+		.data = READ_ONCE(hdr->tsc_deadline),
+	};
+
+	WRITE_ONCE(hdr->tsc_deadline, 0);
+	kvm_set_msr_common(vcpu, &msr);
 }
 
 /**
