@@ -169,21 +169,27 @@ void nvx_pv_l1_delegate(struct kvm_vcpu *vcpu, bool granted)
  * @vcpu: vCPU that has just left the guest
  * @hdr: header of its VMCS
  *
- * As if it had exited for that: whatever happens next finds KVM's state right.  If the
- * time has come the interrupt is on its way now, and KVM finds no timer that could
- * send another one.
+ * What kvm_set_lapic_tscdeadline_msr() would have left if the guest had exited: there
+ * was no hrtimer to cancel, nor an interrupt, or put_deadline() had not allowed it.
+ * Whatever happens next finds KVM's state right.  If the time has come and this is the
+ * timer's exit KVM's handler sends the interrupt; after any other exit it finds the timer
+ * due when it sets it again, or moves it to the hrtimer.
  *
  * Context: Interrupts off, right after the VM-exit.
  */
 void nvx_pv_l1_take_deadline(struct kvm_vcpu *vcpu, struct nvx_pv_vmcs_hdr *hdr)
 {
-	struct msr_data msr = {
-		.index = MSR_IA32_TSC_DEADLINE,
-		.data = READ_ONCE(hdr->tsc_deadline),
-	};
+	struct kvm_timer *timer = &vcpu->arch.apic->lapic_timer;
+	u64 deadline = READ_ONCE(hdr->tsc_deadline);
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
 
 	WRITE_ONCE(hdr->tsc_deadline, 0);
-	kvm_set_msr_common(vcpu, &msr);
+	timer->tscdeadline = deadline;
+	timer->hv_timer_in_use = true;
+	vmx->hv_deadline_tsc = deadline - hdr->tsc_advance -
+			       vcpu->arch.l1_tsc_offset;
+	/* The timer was on in the host, whatever this VMCS says. */
+	vmx->loaded_vmcs->hv_timer_soft_disabled = false;
 }
 
 /**
