@@ -183,7 +183,7 @@ static bool may_halt(struct kvm_vcpu *vcpu, const struct nvx_pv *pv)
 	hdr = nvx_pv_hdr(pv);
 	if (pv->features & NVX_PV_FEAT_TSC_DEADLINE &&
 	    deleg & NVX_PV_DELEG_TSC_DEADLINE && READ_ONCE(hdr->tsc_deadline))
-		return nvx_timer_left(vcpu) <= READ_ONCE(hdr->hlt_cycles);
+		return nvx_timer_left(vcpu) < READ_ONCE(hdr->hlt_cycles);
 	return deleg & NVX_PV_DELEG_HLT;
 }
 
