@@ -11,7 +11,7 @@
 #define _REFRESH_SHIM_H
 
 #define SHIM_MAGIC		0x4d494853	/* "SHIM" */
-#define SHIM_ABI_VERSION	1
+#define SHIM_ABI_VERSION	2
 
 #define SHIM_PAGE		4096
 
@@ -29,7 +29,7 @@
 #define SHIM_DIRECT_SIZE	0x0000078000000000	/* 7.5 TiB: 15 PML4 entries */
 
 /* Area of one CPU, offsets.  The first two pages are the host's to read. */
-#define SHIM_AREA_SHARED	0x0000	/* struct shim_shared */
+#define SHIM_AREA_SHARED	0x0000	/* struct shim_shared, PV page */
 #define SHIM_AREA_RETURN	0x1000	/* stack of the host's return path */
 #define SHIM_AREA_PRIVATE	0x2000	/* struct shim_boot, then the shim's own */
 #define SHIM_AREA_TABLES	0x5000	/* GDT, TSS at + SHIM_TSS_OFFSET */
@@ -40,6 +40,9 @@
 #define SHIM_AREA_STACK		0xc000
 #define SHIM_AREA_SIZE		0x10000
 #define SHIM_PRIVATE_SIZE	(SHIM_AREA_TABLES - SHIM_AREA_PRIVATE)
+
+/* Of the shared page: struct nvx_shim_page, which the host writes. */
+#define SHIM_SHARED_PV		0x0800
 
 #define SHIM_NR_IST		3
 #define SHIM_TSS_OFFSET		0x100
@@ -82,6 +85,8 @@
 #define SHIM_FLAG_SHADOW	0x1	/* VMCS shadowing is in use */
 #define SHIM_FLAG_TEST		0x2	/* serve the calls for tests */
 #define SHIM_FLAG_L1D_FLUSH	0x4	/* flush the L1D before a guest runs */
+#define SHIM_FLAG_PML		0x8	/* the CPU has GUEST_PML_INDEX */
+#define SHIM_FLAG_TIMER		0x10	/* ... the VMX-preemption timer */
 
 #define SHIM_RING_SIZE		8192
 
@@ -159,6 +164,7 @@ struct shim_shared {
 	__u64	installs;			/* VMCSs borrowed */
 	__u64	vmfails;			/* instructions of the host that failed */
 	__u64	nmis;				/* passed on to the host */
+	__u64	pv_exits;			/* of guests, told by the PV page */
 };
 
 /* The console: a ring that the shim writes; @head counts all bytes ever. */
@@ -232,7 +238,7 @@ static_assert(sizeof(struct shim_context) == 376, "size of the context");
 static_assert(offsetof(struct shim_shared, state) == 376, "state");
 static_assert(offsetof(struct shim_shared, host_exits) == 384, "host_exits");
 static_assert(offsetof(struct shim_shared, guest_exits) == 1024, "guest_exits");
-static_assert(sizeof(struct shim_shared) == 1688, "size of the shared page");
+static_assert(sizeof(struct shim_shared) == 1696, "size of the shared page");
 static_assert(sizeof(struct shim_console) == SHIM_RING_SIZE, "size of the ring");
 static_assert(offsetof(struct shim_boot, arrived) == SHIM_BOOT_ARRIVED, "arrived");
 static_assert(offsetof(struct shim_boot, return_rip) == 56, "return_rip");

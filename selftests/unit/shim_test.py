@@ -29,6 +29,16 @@ class Shim(unittest.TestCase):
         self.assertEqual(result.returncode, 0, result.stdout[-500:] + result.stderr)
         self.assertGreater(result.stdout.count('\nok '), 60)
 
+    def test_pv_page(self):
+        """The PV page against a model, with a shim that leaves at any step."""
+        with tempfile.TemporaryDirectory() as directory:
+            program = os.path.join(directory, 'shim_pv_unit')
+            subprocess.run(['gcc', *FLAGS, '-o', program, 'selftests/unit/shim_pv_unit.c'],
+                           cwd=TOP, check=True)
+            result = subprocess.run([program], capture_output=True, text=True, check=False)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        self.assertEqual(result.stdout.count('ok '), 7, result.stdout)
+
     def test_indirect_branches(self):
         """A guest could have trained them: the image has none."""
         with tempfile.TemporaryDirectory() as out:

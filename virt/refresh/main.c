@@ -22,7 +22,8 @@ static long ioctl_virtualize(void __user *arg)
 	if (copy_from_user(&args, arg, sizeof(args)))
 		return -EFAULT;
 	if (args.size < sizeof(args) || args.reserved ||
-	    args.flags & ~(VMM_REFRESH_NO_SHADOWING | VMM_REFRESH_TEST) ||
+	    args.flags & ~(VMM_REFRESH_NO_SHADOWING | VMM_REFRESH_TEST |
+			   VMM_REFRESH_NO_PV) ||
 	    args.uart > 0xfff8)
 		return -EINVAL;
 	return refresh_virtualize(args.flags, args.uart);
@@ -129,12 +130,17 @@ static int __init refresh_init(void)
 	r = register_pm_notifier(&pm_block);
 	if (r)
 		goto err_reboot;
-	r = misc_register(&refresh_device);
+	r = refresh_pv_init();
 	if (r)
 		goto err_pm;
+	r = misc_register(&refresh_device);
+	if (r)
+		goto err_pv;
 	refresh_debugfs_init();
 	return 0;
 
+err_pv:
+	refresh_pv_exit();
 err_pm:
 	unregister_pm_notifier(&pm_block);
 err_reboot:
@@ -149,6 +155,7 @@ static void __exit refresh_exit(void)
 {
 	refresh_debugfs_exit();
 	misc_deregister(&refresh_device);
+	refresh_pv_exit();
 	unregister_pm_notifier(&pm_block);
 	unregister_reboot_notifier(&reboot_block);
 	cpuhp_remove_state_nocalls(hotplug_state);

@@ -32,7 +32,7 @@ MODULE_PARM_DESC(fault_cpu, "Test: on this CPU");
 static DEFINE_MUTEX(lock);
 
 static struct refresh_session {
-	bool on, forbidden;
+	bool on, forbidden, pv;
 	struct refresh_reserve res;
 	struct refresh_caps caps;
 	u32 nr_areas, flags;		/* SHIM_FLAG_*: the shim's own are hidden */
@@ -124,6 +124,7 @@ static int load_image(u32 flags, u32 uart, u64 phys_size)
 	refresh_fill_config(res, &session.caps, flags, uart);
 	for (cpu = 0; cpu < session.nr_areas; cpu++) {
 		refresh_build_descriptors(res, cpu);
+		refresh_pv_page(cpu)->dirty = NVX_SHIM_OFF;
 		session.cpus[cpu].res = res;
 		session.cpus[cpu].caps = &session.caps;
 		session.cpus[cpu].area = cpu;
@@ -248,6 +249,8 @@ static int virtualize_locked(u32 flags, u32 uart)
 	}
 	session.launches++;
 	__module_get(THIS_MODULE);
+	if (session.pv)
+		refresh_pv_attach();
 	return 0;
 }
 
@@ -269,6 +272,8 @@ int refresh_virtualize(u32 flags, u32 uart)
 	if (flags & VMM_REFRESH_TEST)
 		shim_flags |= SHIM_FLAG_TEST;
 	mutex_lock(&lock);
+	if (!session.on)
+		session.pv = !(flags & VMM_REFRESH_NO_PV);
 	r = virtualize_locked(shim_flags, uart);
 	mutex_unlock(&lock);
 	return r;
@@ -324,6 +329,7 @@ int refresh_devirtualize(void)
 	if (session.on) {
 		r = stop_machine(leave_this_cpu, NULL, cpu_online_mask);
 		compare("return");
+		refresh_pv_detach();
 		trace_vmm_refresh_switch(false, num_online_cpus(), r);
 		log_panics();
 		free_session();
@@ -375,6 +381,32 @@ int refresh_ask_for_trouble(unsigned long what)
 	if (!on)
 		return -ENODEV;
 	return r == SHIM_E_CALL ? -EPERM : 0;
+}
+
+/* ---- the PV page */
+
+/**
+ * refresh_pv_page() - The PV page of one CPU
+ * @cpu: any possible CPU
+ *
+ * Return: the page, valid until the shim has left.
+ */
+struct nvx_shim_page *refresh_pv_page(unsigned int cpu)
+{
+	return (void *)refresh_shared(&session.res, cpu) + SHIM_SHARED_PV;
+}
+
+/**
+ * refresh_pv_offer() - A KVM has come that may use the PV pages
+ *
+ * Context: process, may sleep.
+ */
+void refresh_pv_offer(void)
+{
+	mutex_lock(&lock);
+	if (session.on && session.pv)
+		refresh_pv_attach();
+	mutex_unlock(&lock);
 }
 
 /* ---- CPUs that come and go */
@@ -455,6 +487,7 @@ static void sum(struct vmm_refresh_status *status)
 		status->installs += shared->installs;
 		status->vmfails += shared->vmfails;
 		status->nmis += shared->nmis;
+		status->pv_exits += shared->pv_exits;
 		if (shared->state == SHIM_STATE_ON)
 			status->cpus++;
 		else if (shared->state != SHIM_STATE_BARE)

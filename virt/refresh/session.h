@@ -6,6 +6,7 @@
 #define VIRT_REFRESH_SESSION_H
 
 #include <linux/cpumask.h>
+#include <nvx/pv_shim.h>
 #include <uapi/linux/vmm_refresh.h>
 
 #include "../../arch/x86/refresh/refresh.h"
@@ -27,6 +28,15 @@ bool refresh_is_virtualized(void);
 u64 refresh_exits(bool guest, u32 reason);
 size_t refresh_copy_console(char *buffer, size_t size);
 void refresh_forbid(bool forbid);
+
+void refresh_pv_offer(void);
+struct nvx_shim_page *refresh_pv_page(unsigned int cpu);
+
+/* pv.c */
+int refresh_pv_init(void);
+void refresh_pv_exit(void);
+void refresh_pv_attach(void);
+void refresh_pv_detach(void);
 
 /* reserve.c */
 int refresh_alloc_reserve(struct refresh_reserve *res, u64 size);

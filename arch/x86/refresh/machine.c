@@ -255,6 +255,21 @@ static void fill_shadowing(struct refresh_reserve *res, struct shim_config *conf
 	}
 }
 
+/* Of the fields in the PV page not every CPU has all. */
+static u32 optional_fields(void)
+{
+	u32 flags = 0;
+	u64 cap;
+
+	rdmsrl(MSR_IA32_VMX_PROCBASED_CTLS2, cap);
+	if (cap >> 32 & SECONDARY_EXEC_ENABLE_PML)
+		flags |= SHIM_FLAG_PML;
+	rdmsrl(MSR_IA32_VMX_TRUE_PINBASED_CTLS, cap);
+	if (cap >> 32 & PIN_BASED_VMX_PREEMPTION_TIMER)
+		flags |= SHIM_FLAG_TIMER;
+	return flags;
+}
+
 /**
  * refresh_fill_config() - Tell the shim about the machine
  * @res: the reserve, with the image and the tables in it
@@ -282,5 +297,6 @@ void refresh_fill_config(struct refresh_reserve *res, const struct refresh_caps 
 	config->uart = uart;
 	if (boot_cpu_has_bug(X86_BUG_L1TF) && boot_cpu_has(X86_FEATURE_FLUSH_L1D))
 		config->flags |= SHIM_FLAG_L1D_FLUSH;
+	config->flags |= optional_fields();
 	fill_shadowing(res, config);
 }

@@ -10,9 +10,11 @@
 static void first_exit(struct shim_cpu *cpu)
 {
 	cpu->shared = (struct shim_shared *)cpu->boot.shared_va;
+	cpu->page = (struct nvx_shim_page *)(cpu->boot.shared_va + SHIM_SHARED_PV);
 	cpu->current_vmcs = cpu->boot.current_vmcs;
 	cpu->vmxon = cpu->boot.vmxon;
 	borrow_init(&cpu->map);
+	pv_stop(cpu);
 	cpu->shared->state = SHIM_STATE_ON;
 	cpu->ready = true;
 
@@ -94,6 +96,8 @@ static u64 handle_vmcall(struct shim_cpu *cpu)
 
 static u64 handle_host_exit(struct shim_cpu *cpu, u32 reason)
 {
+	if (likely(reason == EXIT_REASON_VMRESUME))
+		return handle_vmx_instruction(cpu, reason);
 	switch (reason) {
 	case EXIT_REASON_VMCLEAR ... EXIT_REASON_VMON:
 	case EXIT_REASON_INVEPT:
@@ -155,6 +159,13 @@ static void count(u64 *counters, u32 reason)
 		counters[reason]++;
 }
 
+/* Does host_deliver_pending() have anything to do? */
+static bool something_pending(const struct shim_cpu *cpu)
+{
+	return __atomic_load_n(&cpu->boot.arrived, __ATOMIC_RELAXED) |
+	       cpu->nmi_pending | cpu->mc_pending | cpu->nmi_window;
+}
+
 u64 shim_handle_exit(struct shim_cpu *cpu, struct shim_regs *regs)
 {
 	u32 reason = vmread(VM_EXIT_REASON);
@@ -181,7 +192,7 @@ u64 shim_handle_exit(struct shim_cpu *cpu, struct shim_regs *regs)
 		else
 			how = handle_host_exit(cpu, reason);
 	}
-	if (!cpu->in_guest && !cpu->leaving)
+	if (!cpu->in_guest && !cpu->leaving && something_pending(cpu))
 		host_deliver_pending(cpu);
 	return how;
 }

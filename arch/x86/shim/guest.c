@@ -82,10 +82,26 @@ static void load_host_segments(const u64 *host)
 	vmwrite(GUEST_IDTR_LIMIT, 0xffff);
 }
 
-static bool exit_was_nmi(u32 reason, u64 info)
+static bool exit_was_nmi(u32 reason)
 {
-	return (reason & EXIT_REASON_BASIC) == EXIT_REASON_EXCEPTION_NMI &&
-	       info & INTR_VALID && (info & INTR_TYPE_MASK) == INTR_TYPE_NMI;
+	u64 info;
+
+	if ((reason & EXIT_REASON_BASIC) != EXIT_REASON_EXCEPTION_NMI)
+		return false;
+	info = vmread(VM_EXIT_INTR_INFO);
+	return info & INTR_VALID && (info & INTR_TYPE_MASK) == INTR_TYPE_NMI;
+}
+
+/* The host uses the PV page from now on, without having loaded a VMCS since. */
+static bool pv_begin(struct shim_cpu *cpu)
+{
+	if (!cpu->page->want || !pv_start(cpu))
+		return false;
+	cpu->shared->pv_exits++;
+	vmptrld(cpu->boot.vmcs_hpa);
+	shadow_link(cpu, false);
+	shadow_enable(cpu, false);
+	return true;
 }
 
 /*
@@ -98,9 +114,11 @@ void guest_reflect(struct shim_cpu *cpu, u32 reason)
 {
 	const struct borrowed *slot = cpu->borrowed;
 	const u64 *host = slot->host;
-	bool nmi = exit_was_nmi(reason, vmread(VM_EXIT_INTR_INFO));
+	bool nmi = exit_was_nmi(reason);
 
-	if (cpu->shadowing)
+	if (likely(cpu->pv))
+		pv_publish(cpu, reason);
+	else if (!pv_begin(cpu) && cpu->shadowing)
 		shadow_publish(cpu);
 	vmptrld(cpu->boot.vmcs_hpa);
 
@@ -118,9 +136,9 @@ void guest_reflect(struct shim_cpu *cpu, u32 reason)
 	vmwrite(GUEST_SYSENTER_EIP, slot->sysenter[2]);
 	/* Right whether or not the host's VMCS loads EFER at its exits. */
 	vmwrite(GUEST_IA32_EFER, rdmsr(MSR_EFER));
+	/* The activity state is right: the host has executed its VM entry. */
 	vmwrite(GUEST_DR7, 0x400);
 	vmwrite(GUEST_IA32_DEBUGCTL, 0);
-	vmwrite(GUEST_ACTIVITY_STATE, 0);
 	vmwrite(GUEST_PENDING_DBG_EXCEPTIONS, 0);
 	/* The exit blocks NMIs until the host's IRET; for the shim it ends here. */
 	vmwrite(GUEST_INTERRUPTIBILITY_INFO, nmi ? GUEST_INTR_STATE_NMI : 0);

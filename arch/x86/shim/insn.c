@@ -157,6 +157,7 @@ static u64 handle_vmxoff(struct shim_cpu *cpu)
 	cpu->vmxon = false;
 	cpu->current_vmcs = SHIM_NO_VMCS;
 	cpu->borrowed = NULL;
+	pv_stop(cpu);
 	shadow_link(cpu, false);
 	shadow_enable(cpu, false);
 	if (unlikely(cpu->init_blocked))
@@ -191,6 +192,7 @@ static u64 handle_vmclear(struct shim_cpu *cpu)
 	if (outcome == VMX_SUCCEED && was_current) {
 		cpu->current_vmcs = SHIM_NO_VMCS;
 		cpu->borrowed = NULL;
+		pv_stop(cpu);
 		shadow_link(cpu, false);
 	}
 	return vmx_finish(cpu, outcome);
@@ -212,12 +214,14 @@ static u64 handle_vmptrld(struct shim_cpu *cpu)
 	if (outcome == VMX_SUCCEED) {
 		cpu->current_vmcs = hpa;
 		cpu->borrowed = borrow_find(&cpu->map, hpa);
-		if (shim_config.flags & SHIM_FLAG_SHADOW)
+		if (!pv_start(cpu) && shim_config.flags & SHIM_FLAG_SHADOW)
 			shadow_publish(cpu);
 	}
 	load_own(cpu);
-	if (outcome == VMX_SUCCEED)
-		shadow_link(cpu, true);
+	if (outcome == VMX_SUCCEED) {
+		shadow_enable(cpu, !cpu->pv);
+		shadow_link(cpu, !cpu->pv);
+	}
 	return vmx_finish(cpu, outcome);
 }
 
@@ -253,6 +257,7 @@ static u64 handle_vmread(struct shim_cpu *cpu)
 
 	if (!has_current(cpu))
 		return vmx_finish(cpu, VMX_FAIL_INVALID);
+	pv_settle(cpu);
 	outcome = read_current(cpu, host_register(cpu, op.reg2), &value);
 	if (outcome != VMX_SUCCEED)
 		return vmx_finish(cpu, outcome);
@@ -271,6 +276,7 @@ static int write_current(struct shim_cpu *cpu, u64 field, u64 value)
 	if (index >= 0) {
 		cpu->borrowed->host[index] = shim_host_field_trim(index, value);
 		cpu->borrowed->checked = false;
+		pv_store(cpu, field);
 		return VMX_SUCCEED;
 	}
 	vmptrld(cpu->current_vmcs);
@@ -282,6 +288,7 @@ static int write_current(struct shim_cpu *cpu, u64 field, u64 value)
 			cpu->borrowed->sysenter[1] = value;
 		else if (cpu->borrowed && field == HOST_IA32_SYSENTER_EIP)
 			cpu->borrowed->sysenter[2] = value;
+		pv_store(cpu, field);
 		shadow_store(cpu, field, value);
 	}
 	load_own(cpu);
@@ -299,6 +306,7 @@ static u64 handle_vmwrite(struct shim_cpu *cpu)
 		value = host_register(cpu, op.reg);
 	else if (!read_operand(cpu, &value, sizeof(value)))
 		return SHIM_RESUME;
+	pv_settle(cpu);
 	return vmx_finish(cpu, write_current(cpu, host_register(cpu, op.reg2), value));
 }
 
@@ -386,7 +394,6 @@ static struct vmx_mode host_mode(struct shim_cpu *cpu)
 static u64 dispatch(struct shim_cpu *cpu, u32 reason)
 {
 	switch (reason) {
-	case EXIT_REASON_VMRESUME:
 	case EXIT_REASON_VMLAUNCH:
 		return handle_vm_entry(cpu, reason);
 	case EXIT_REASON_VMREAD:
@@ -425,5 +432,7 @@ u64 handle_vmx_instruction(struct shim_cpu *cpu, u32 reason)
 	case VMX_CHECK_OK:
 		break;
 	}
+	if (likely(reason == EXIT_REASON_VMRESUME))
+		return handle_vm_entry(cpu, reason);
 	return dispatch(cpu, reason);
 }

@@ -14,13 +14,15 @@
 
 void shadow_enable(struct shim_cpu *cpu, bool on)
 {
-	u64 controls = vmread(SECONDARY_VM_EXEC_CONTROL);
+	u64 controls;
 
-	if (!(shim_config.flags & SHIM_FLAG_SHADOW))
+	if (!(shim_config.flags & SHIM_FLAG_SHADOW) || cpu->shadow_on == on)
 		return;
+	controls = vmread(SECONDARY_VM_EXEC_CONTROL);
 	vmwrite(SECONDARY_VM_EXEC_CONTROL, on ?
 		controls | SECONDARY_EXEC_SHADOW_VMCS :
 		controls & ~(u64)SECONDARY_EXEC_SHADOW_VMCS);
+	cpu->shadow_on = on;
 }
 
 void shadow_link(struct shim_cpu *cpu, bool on)
@@ -96,14 +98,19 @@ static void write_field(struct shim_cpu *cpu, u32 field, u64 value)
 }
 
 /*
- * Copy what the host wrote into the shadow VMCS to its current VMCS, which is
- * current afterwards.
+ * Copy what the host wrote into the shadow VMCS or the PV page to its current VMCS,
+ * which is current afterwards.
  */
 void shadow_collect(struct shim_cpu *cpu)
 {
 	u32 changed = 0, i;
 	u64 value;
 
+	if (likely(cpu->pv)) {
+		vmptrld(cpu->current_vmcs);
+		pv_collect(cpu);
+		return;
+	}
 	if (cpu->shadowing) {
 		vmptrld(cpu->boot.shadow_hpa);
 		for (i = 0; i < shim_config.nr_rw; i++) {

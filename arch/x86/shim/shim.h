@@ -8,6 +8,7 @@
 #define SHIM_SHIM_H
 
 #include "semantics.h"
+#include "../../../include/nvx/pv_shim.h"
 
 /* General registers by their number in instructions; slot 4 is the shim's. */
 struct shim_regs {
@@ -23,6 +24,7 @@ enum shim_how { SHIM_RESUME, SHIM_LAUNCH };
 struct shim_cpu {
 	struct shim_boot	boot;
 	struct shim_shared	*shared;
+	struct nvx_shim_page	*page;		/* behind it */
 	struct shim_regs	*regs;		/* of the exit being handled */
 	u64			current_vmcs;	/* of the host, or SHIM_NO_VMCS */
 	u64			cr2;		/* the host's, at the exit */
@@ -36,7 +38,9 @@ struct shim_cpu {
 	bool			panicked;	/* leave as soon as possible */
 	bool			init_blocked;	/* likewise, with an INIT to pass on */
 	bool			panicking;	/* a fault in the shim is fatal */
+	bool			shadow_on;	/* VMREAD may read the shadow VMCS */
 	bool			shadowing;	/* the link pointer is set */
+	bool			pv;		/* the PV page is in use */
 	bool			fault_in_leave;	/* for tests */
 	bool			mc_in_leave;	/* likewise */
 	u64			shadow[2 * SHIM_MAX_SHADOW];
@@ -103,6 +107,14 @@ void shadow_collect(struct shim_cpu *cpu);
 void shadow_store(struct shim_cpu *cpu, u64 field, u64 value);
 void shadow_enable(struct shim_cpu *cpu, bool on);
 void shadow_link(struct shim_cpu *cpu, bool on);
+
+/* pv.c */
+void pv_collect(struct shim_cpu *cpu);
+void pv_settle(struct shim_cpu *cpu);
+void pv_publish(struct shim_cpu *cpu, u32 reason);
+bool pv_start(struct shim_cpu *cpu);
+void pv_stop(struct shim_cpu *cpu);
+void pv_store(struct shim_cpu *cpu, u64 field);
 
 /* mem.c */
 struct mem_fault {

@@ -24,6 +24,11 @@ static inline u64 vmread(u64 field)
 	return value;
 }
 
+static inline void vmread_to(u64 *value, u64 field)
+{
+	asm volatile("vmread %1, %0" : "=m" (*value) : "r" (field) : "cc");
+}
+
 static inline int vmread_checked(u64 field, u64 *value)
 {
 	bool cf, zf;
@@ -36,7 +41,7 @@ static inline int vmread_checked(u64 field, u64 *value)
 
 static inline void vmwrite(u64 field, u64 value)
 {
-	asm volatile("vmwrite %1, %0" : : "r" (field), "r" (value) : "cc");
+	asm volatile("vmwrite %1, %0" : : "r" (field), "rm" (value) : "cc");
 }
 
 static inline int vmwrite_checked(u64 field, u64 value)

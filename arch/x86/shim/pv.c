@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The PV page: a host that knows the shim reads and writes the fields of its
+ * current VMCS that it needs at every exit in memory.  What VMCS shadowing does, on
+ * every CPU and for less: nothing has to be loaded to get at the copy.
+ *
+ * The page is the host's to write at any time.  Each word of it is read once, and
+ * written to the VMCS as VMWRITE of the host would; VM entry checks it there.
+ */
+#include "shim.h"
+#include "vmx_ops.h"
+
+#define BIT32(name)	(1u << NVX_SHIM_##name)
+/* Fields that not every CPU has. */
+#define OPTIONAL	(BIT32(GUEST_PML_INDEX) | BIT32(VMX_PREEMPTION_TIMER_VALUE))
+/* What a host writes at nearly every exit. */
+#define COMMON		(BIT32(GUEST_RIP) | BIT32(GUEST_RSP) | BIT32(GUEST_RFLAGS))
+
+static const u32 encodings[] = {
+#define ENCODING(encoding, name) encoding,
+	NVX_SHIM_FIELDS(ENCODING)
+};
+
+static_assert(ARRAY_SIZE(encodings) == NVX_SHIM_NR_FIELDS, "fields of the PV page");
+static_assert(!(((1u << NVX_SHIM_NR_WRITABLE) - 1) & NVX_SHIM_OFF), "bits of dirty");
+static_assert(sizeof(struct shim_shared) <= SHIM_SHARED_PV, "place of the PV page");
+static_assert(sizeof(struct nvx_shim_page) <= SHIM_PAGE - SHIM_SHARED_PV,
+	      "place of the PV page");
+#define NAMES(encoding, name) static_assert((u32)name == encoding, #name);
+NVX_SHIM_FIELDS(NAMES)
+
+static u32 take(const u32 *word)
+{
+	return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+static bool exists(u32 slot)
+{
+	if (slot == NVX_SHIM_GUEST_PML_INDEX)
+		return shim_config.flags & SHIM_FLAG_PML;
+	if (slot == NVX_SHIM_VMX_PREEMPTION_TIMER_VALUE)
+		return shim_config.flags & SHIM_FLAG_TIMER;
+	return true;
+}
+
+static void put(struct nvx_shim_page *page, u32 slot, u64 value)
+{
+	__atomic_store_n(&page->field[slot], value, __ATOMIC_RELAXED);
+}
+
+static void collect_rare(struct shim_cpu *cpu, u32 dirty)
+{
+	struct nvx_shim_page *page = cpu->page;
+	u32 slot;
+	u64 value;
+
+	for (slot = 0; slot < NVX_SHIM_NR_WRITABLE; slot++) {
+		if (!(dirty & 1u << slot) || !exists(slot))
+			continue;
+		value = __atomic_load_n(&page->field[slot], __ATOMIC_RELAXED);
+		if (slot == NVX_SHIM_HOST_RSP && cpu->borrowed)
+			cpu->borrowed->host[H_RSP] = value;
+		else
+			vmwrite(encodings[slot], value);
+	}
+}
+
+/*
+ * Take over what the host has written.  Its VMCS is current.  The bits go when all
+ * is done: if the shim fails halfway it can begin anew.
+ */
+void pv_collect(struct shim_cpu *cpu)
+{
+	struct nvx_shim_page *page = cpu->page;
+	u32 dirty = take(&page->dirty);
+
+	if (!dirty)
+		return;
+	if (dirty & BIT32(GUEST_RIP))
+		vmwrite(GUEST_RIP, page->field[NVX_SHIM_GUEST_RIP]);
+	if (dirty & BIT32(GUEST_RSP))
+		vmwrite(GUEST_RSP, page->field[NVX_SHIM_GUEST_RSP]);
+	if (dirty & BIT32(GUEST_RFLAGS))
+		vmwrite(GUEST_RFLAGS, page->field[NVX_SHIM_GUEST_RFLAGS]);
+	if (unlikely(dirty & ~COMMON))
+		collect_rare(cpu, dirty & ~COMMON);
+	__atomic_store_n(&page->dirty, 0, __ATOMIC_RELAXED);
+}
+
+/* The host uses the instruction in spite of the page: the VMCS that runs it is current. */
+void pv_settle(struct shim_cpu *cpu)
+{
+	if (!cpu->pv || !take(&cpu->page->dirty))
+		return;
+	vmptrld(cpu->current_vmcs);
+	pv_collect(cpu);
+	vmptrld(cpu->boot.vmcs_hpa);
+}
+
+#define SHOW(name) vmread_to(&page->field[NVX_SHIM_##name], name)
+
+/* What a VM exit changes.  The VMCS of the guest that has left is current. */
+void pv_publish(struct shim_cpu *cpu, u32 reason)
+{
+	struct nvx_shim_page *page = cpu->page;
+
+	put(page, NVX_SHIM_VM_EXIT_REASON, reason);
+	SHOW(VM_EXIT_INTR_INFO);
+	SHOW(VM_EXIT_INTR_ERROR_CODE);
+	SHOW(IDT_VECTORING_INFO_FIELD);
+	SHOW(IDT_VECTORING_ERROR_CODE);
+	SHOW(VM_EXIT_INSTRUCTION_LEN);
+	SHOW(VMX_INSTRUCTION_INFO);
+	SHOW(EXIT_QUALIFICATION);
+	SHOW(GUEST_PHYSICAL_ADDRESS);
+	SHOW(GUEST_LINEAR_ADDRESS);
+	SHOW(GUEST_RIP);
+	SHOW(GUEST_RSP);
+	SHOW(GUEST_RFLAGS);
+	SHOW(GUEST_INTERRUPTIBILITY_INFO);
+	SHOW(VM_ENTRY_INTR_INFO_FIELD);
+	SHOW(GUEST_CS_AR_BYTES);
+	SHOW(GUEST_SS_AR_BYTES);
+	if (shim_config.flags & SHIM_FLAG_PML)
+		SHOW(GUEST_PML_INDEX);
+	if (shim_config.flags & SHIM_FLAG_TIMER)
+		SHOW(VMX_PREEMPTION_TIMER_VALUE);
+	cpu->shared->pv_exits++;
+}
+
+static u64 read_slot(struct shim_cpu *cpu, u32 slot)
+{
+	if (slot == NVX_SHIM_HOST_RSP && cpu->borrowed)
+		return cpu->borrowed->host[H_RSP];
+	return vmread(encodings[slot]);
+}
+
+/*
+ * The host's current VMCS, which is current here, is another one than before, or the
+ * host has begun to use the page.  False: the host does not use it.
+ */
+bool pv_start(struct shim_cpu *cpu)
+{
+	struct nvx_shim_page *page = cpu->page;
+	u32 slot;
+
+	if (!take(&page->want)) {
+		pv_stop(cpu);
+		return false;
+	}
+	for (slot = 0; slot < NVX_SHIM_NR_FIELDS; slot++)
+		if (exists(slot))
+			put(page, slot, read_slot(cpu, slot));
+	cpu->pv = true;
+	__atomic_store_n(&page->dirty, 0, __ATOMIC_RELAXED);
+	return true;
+}
+
+/* What the host has written has been taken over, or does not count any more. */
+void pv_stop(struct shim_cpu *cpu)
+{
+	cpu->pv = false;
+	__atomic_store_n(&cpu->page->dirty, NVX_SHIM_OFF, __ATOMIC_RELAXED);
+}
+
+/* VMWRITE of the host has changed @field of the VMCS, which is current here. */
+void pv_store(struct shim_cpu *cpu, u64 field)
+{
+	int slot = nvx_shim_slot(field);
+
+	if (cpu->pv && slot >= 0)
+		put(cpu->page, slot, read_slot(cpu, slot));
+}
