@@ -55,7 +55,7 @@ if [ "$KMOD" = stock ]; then
 fi
 
 for feature in nvx nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast nvx_pv nvx_pv_range nvx_pv_xstate \
-	nvx_pv_uret nvx_deleg nvx_keep_roots nvx_keep_tables nvx_pfec nvx_vept nvx_gpf_bypass; do
+	nvx_pv_uret nvx_pv_shim nvx_deleg nvx_keep_roots nvx_keep_tables nvx_pfec nvx_vept nvx_gpf_bypass; do
 	check "$feature is on by default" is $feature Y
 done
 check "nvx_no_umip_emul is off by default" is nvx_no_umip_emul N
@@ -66,7 +66,7 @@ check "nvx_pv_l1 is off: there is no such host below" is nvx_pv_l1 N
 check "counters exist" test -f "$COUNTERS/prefault_mapped"
 check "counters are read-only" test "$(stat -c %a "$COUNTERS/prefault_mapped")" = 444
 for feature in nvx nvx_debugctl nvx_shadow_host nvx_fast nvx_fast_parts \
-	nvx_pv nvx_pv_range nvx_pv_xstate nvx_pv_uret nvx_pv_l1 nvx_deleg \
+	nvx_pv nvx_pv_range nvx_pv_xstate nvx_pv_uret nvx_pv_l1 nvx_pv_shim nvx_deleg \
 	nvx_no_umip_emul nvx_keep_roots nvx_keep_tables nvx_pfec nvx_vept nvx_gpf_bypass \
 	nvx_bypass_pf; do
 	check "$feature is read-only" mode $feature 444

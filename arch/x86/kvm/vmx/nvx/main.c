@@ -96,6 +96,7 @@ void __init nvx_register(void)
 void nvx_unregister(void)
 {
 	nvx_debugfs_unregister();
+	nvx_shim_detach();
 	nvx_pv_l1_range_unregister();
 	nvx_pv_l1_unregister();
 	nvx_pv_unregister();

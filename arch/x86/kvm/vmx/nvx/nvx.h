@@ -57,7 +57,7 @@ static inline void nvx_fast_setup(bool nested) { }
 
 #ifdef CONFIG_KVM_NVX_PV
 #define NVX_PV_FEATURES(F)	F(pv) F(pv_range) F(pv_xstate) F(pv_uret) F(deleg) \
-				F(pv_l1) F(deleg_l1)
+				F(pv_l1) F(deleg_l1) F(pv_shim)
 extern bool nvx_pv;
 extern bool nvx_pv_xstate;
 extern bool nvx_pv_uret;
@@ -65,6 +65,7 @@ extern bool nvx_deleg;
 extern bool nvx_pv_range;
 extern bool nvx_deleg_l1;
 extern bool nvx_pv_l1;
+extern bool nvx_pv_shim;
 void nvx_pv_setup(bool nested);
 void nvx_pv_register(void);
 void nvx_pv_unregister(void);
@@ -73,6 +74,7 @@ void nvx_pv_l1_register(void);
 void nvx_pv_l1_unregister(void);
 void nvx_pv_l1_range_register(void);
 void nvx_pv_l1_range_unregister(void);
+void nvx_shim_detach(void);
 extern u32 nvx_pv_l1_features;
 #else
 #define NVX_PV_FEATURES(F)
@@ -84,6 +86,7 @@ static inline void nvx_pv_l1_register(void) { }
 static inline void nvx_pv_l1_unregister(void) { }
 static inline void nvx_pv_l1_range_register(void) { }
 static inline void nvx_pv_l1_range_unregister(void) { }
+static inline void nvx_shim_detach(void) { }
 #endif
 
 #define NVX_FEATURES(F)		NVX_EXITS_FEATURES(F) NVX_VEPT_FEATURES(F) \

@@ -63,15 +63,23 @@ static inline void nvx_l1_left(struct kvm_vcpu *vcpu) { }
 
 #include <linux/jump_label.h>
 #include <linux/percpu.h>
+#include <linux/preempt.h>
+#include <nvx/pv_shim.h>
 #include <nvx/pv_vmcs.h>
+#include "nvx_compat.h"
 
-/* VMREAD and VMWRITE are not what to use here: PV VMCS, or enlightened VMCS. */
+/*
+ * VMREAD and VMWRITE are not what to use here: PV VMCS, enlightened VMCS, or the PV
+ * page of the shim.
+ */
 DECLARE_STATIC_KEY_FALSE(nvx_vmcs_in_memory);
 DECLARE_STATIC_KEY_FALSE(nvx_pv_l1_key);
 /* The VMCS region that vmcs_load() has chosen on this CPU. */
 DECLARE_PER_CPU(void *, nvx_pv_region);
 /* Where this CPU tells the host below what to use; NULL outside of VMX operation. */
 DECLARE_PER_CPU(struct nvx_pv_assist *, nvx_pv_assist_page);
+/* What the shim keeps of the current VMCS, see <nvx/pv_shim.h>; never NULL. */
+DECLARE_PER_CPU(struct nvx_shim_page *, nvx_shim_page);
 
 u64 nvx_pv_l1_read(unsigned long field);
 void nvx_pv_l1_write(unsigned long field, u64 value);
@@ -81,6 +89,8 @@ void nvx_pv_l1_ranges(struct nvx_vcpu *nvx);
 void nvx_pv_l1_delegate(struct kvm_vcpu *vcpu, bool granted);
 void nvx_pv_l1_halted(struct kvm_vcpu *vcpu);
 void nvx_pv_l1_take_deadline(struct kvm_vcpu *vcpu, struct nvx_pv_vmcs_hdr *hdr);
+u64 nvx_shim_read_any(unsigned long field);
+void nvx_shim_write_any(unsigned long field, u64 value);
 
 /* Where a field is: an entry of nvx_pv_layout[]. */
 struct nvx_pv_layout {
@@ -195,7 +205,107 @@ static __always_inline void nvx_pv_write(unsigned long field, u64 value)
 	hdr->dirty |= nvx_pv_layout[index].group;
 }
 
-#define NVX_PV_READER(name, check, type)				\
+/*
+ * The page belongs to the CPU, and KVM may be preempted between any two of its
+ * accesses: stay on the CPU for the few instructions of one.  No test for a
+ * reschedule that came meanwhile, as in code that must not be instrumented; the
+ * next interrupt or the VM-entry sees it.
+ *
+ * One statement that tells the compiler nothing of memory, like VMREAD: what it
+ * writes is as before at its end.  What the compiler has to forget behind one of the
+ * ways through an accessor, it has to read again behind all of them.
+ */
+static __always_inline u64 nvx_shim_read_slot(unsigned long field, int slot)
+{
+	u64 value;
+	s32 dirty;
+
+	asm volatile("incl %%gs:%[count]\n\t"
+		     "movq %%gs:%[page], %[value]\n\t"
+		     "movl %c[flags](%[value]), %[dirty]\n\t"
+		     "movq %c[field](%[value]), %[value]\n\t"
+		     "decl %%gs:%[count]"
+		     : [value] "=&r" (value), [dirty] "=&r" (dirty)
+		     : [count] "m" (nvx_compat_preempt_count),
+		       [page] "m" (nvx_shim_page),
+		       [flags] "i" (offsetof(struct nvx_shim_page, dirty)),
+		       [field] "i" (offsetof(struct nvx_shim_page, field[slot]))
+		     : "cc");
+	/* NVX_SHIM_OFF is the sign. */
+	return likely(dirty >= 0) ? value : stock___vmcs_readl(field);
+}
+
+/*
+ * The shim can leave between any two instructions: it takes over the fields whose
+ * bits are set and sets NVX_SHIM_OFF.  So the bit is set behind the field, and by an
+ * instruction that tells whether it came too late; then the field is written again.
+ */
+static __always_inline void nvx_shim_write_slot(unsigned long field, int slot,
+						u64 value)
+{
+	u64 page;
+	bool off;
+
+	/* Bits that VMWRITE drops. */
+	if (slot == NVX_SHIM_GUEST_CS_AR_BYTES || slot == NVX_SHIM_GUEST_SS_AR_BYTES)
+		value &= 0x1f0ff;
+
+	asm volatile("incl %%gs:%[count]\n\t"
+		     "movq %%gs:%[this], %[page]\n\t"
+		     "movq %[value], %c[field](%[page])\n\t"
+		     "orl %[bit], %c[flags](%[page])\n\t"
+		     "sets %[off]\n\t"
+		     "decl %%gs:%[count]"
+		     : [page] "=&r" (page), [off] "=&q" (off)
+		     : [value] "re" (value),
+		       [count] "m" (nvx_compat_preempt_count),
+		       [this] "m" (nvx_shim_page),
+		       [bit] "i" (1u << slot),
+		       [flags] "i" (offsetof(struct nvx_shim_page, dirty)),
+		       [field] "i" (offsetof(struct nvx_shim_page, field[slot]))
+		     : "cc");
+	if (unlikely(off))
+		stock___vmcs_writel(field, value);
+}
+
+static __always_inline u64 nvx_shim_read(unsigned long field)
+{
+	int slot;
+
+	if (!__builtin_constant_p(field))
+		return nvx_shim_read_any(field);
+	slot = nvx_shim_slot(field);
+	return slot < 0 ? stock___vmcs_readl(field) : nvx_shim_read_slot(field, slot);
+}
+
+static __always_inline void nvx_shim_write(unsigned long field, u64 value)
+{
+	int slot;
+
+	if (!__builtin_constant_p(field))
+		return nvx_shim_write_any(field, value);
+	slot = nvx_shim_slot(field);
+	if (slot < 0 || slot >= NVX_SHIM_NR_WRITABLE)
+		stock___vmcs_writel(field, value);
+	else
+		nvx_shim_write_slot(field, slot, value);
+}
+
+/*
+ * An enlightened VMCS knows nothing of page-modification logging.  This field is read at
+ * each exit of a plain guest, between two tests of is_guest_mode(): with a way more
+ * through the accessor the compiler no longer makes one of them.
+ */
+static __always_inline bool nvx_evmcs_has(unsigned long field)
+{
+	return !__builtin_constant_p(field) || field != GUEST_PML_INDEX;
+}
+
+/*
+ * Memory as the place of the VMCS: that of the host below, that of Hyper-V, else the
+ * page of the shim, which says itself whether it holds something.
+ */
+#define NVX_PV_READER(name, check, type, bits)				\
 static __always_inline type name(unsigned long field)			\
 {									\
 	check(field);							\
@@ -203,10 +313,12 @@ static __always_inline type name(unsigned long field)			\
 		return stock___vmcs_readl(field);			\
 	if (static_branch_likely(&nvx_pv_l1_key))			\
 		return nvx_pv_read(field);				\
-	return stock_##name(field);					\
+	if (nvx_evmcs_has(field) && nvx_compat_using_evmcs())		\
+		return evmcs_read##bits(field);				\
+	return nvx_shim_read(field);					\
 }
 
-#define NVX_PV_WRITER(name, check, type)				\
+#define NVX_PV_WRITER(name, check, type, bits)				\
 static __always_inline void name(unsigned long field, type value)	\
 {									\
 	check(field);							\
@@ -214,23 +326,40 @@ static __always_inline void name(unsigned long field, type value)	\
 		stock___vmcs_writel(field, value);			\
 	else if (static_branch_likely(&nvx_pv_l1_key))			\
 		nvx_pv_write(field, value);				\
+	else if (nvx_compat_using_evmcs())				\
+		evmcs_write##bits(field, value);			\
 	else								\
-		stock_##name(field, value);				\
+		nvx_shim_write(field, value);				\
 }
 
-/* Accessors of shadow VMCSs, which are never enlightened, take any width. */
-#define nvx_check_any(field)	do { } while (0)
+NVX_PV_READER(vmcs_read16, vmcs_check16, u16, 16)
+NVX_PV_READER(vmcs_read32, vmcs_check32, u32, 32)
+NVX_PV_READER(vmcs_read64, vmcs_check64, u64, 64)
+NVX_PV_READER(vmcs_readl, vmcs_checkl, unsigned long, 64)
+NVX_PV_WRITER(vmcs_write16, vmcs_check16, u16, 16)
+NVX_PV_WRITER(vmcs_write32, vmcs_check32, u32, 32)
+NVX_PV_WRITER(vmcs_write64, vmcs_check64, u64, 64)
+NVX_PV_WRITER(vmcs_writel, vmcs_checkl, unsigned long, 64)
 
-NVX_PV_READER(__vmcs_readl, nvx_check_any, unsigned long)
-NVX_PV_READER(vmcs_read16, vmcs_check16, u16)
-NVX_PV_READER(vmcs_read32, vmcs_check32, u32)
-NVX_PV_READER(vmcs_read64, vmcs_check64, u64)
-NVX_PV_READER(vmcs_readl, vmcs_checkl, unsigned long)
-NVX_PV_WRITER(__vmcs_writel, nvx_check_any, unsigned long)
-NVX_PV_WRITER(vmcs_write16, vmcs_check16, u16)
-NVX_PV_WRITER(vmcs_write32, vmcs_check32, u32)
-NVX_PV_WRITER(vmcs_write64, vmcs_check64, u64)
-NVX_PV_WRITER(vmcs_writel, vmcs_checkl, unsigned long)
+/* Accessors of shadow VMCSs, which are never enlightened, take any width. */
+static __always_inline unsigned long __vmcs_readl(unsigned long field)
+{
+	if (!static_branch_unlikely(&nvx_vmcs_in_memory))
+		return stock___vmcs_readl(field);
+	if (static_branch_likely(&nvx_pv_l1_key))
+		return nvx_pv_read(field);
+	return nvx_shim_read(field);
+}
+
+static __always_inline void __vmcs_writel(unsigned long field, unsigned long value)
+{
+	if (!static_branch_unlikely(&nvx_vmcs_in_memory))
+		stock___vmcs_writel(field, value);
+	else if (static_branch_likely(&nvx_pv_l1_key))
+		nvx_pv_write(field, value);
+	else
+		nvx_shim_write(field, value);
+}
 
 static __always_inline void vmcs_clear_bits(unsigned long field, u32 mask)
 {
@@ -238,8 +367,10 @@ static __always_inline void vmcs_clear_bits(unsigned long field, u32 mask)
 		stock___vmcs_writel(field, stock___vmcs_readl(field) & ~mask);
 	else if (static_branch_likely(&nvx_pv_l1_key))
 		nvx_pv_write(field, nvx_pv_read(field) & ~mask);
-	else
+	else if (nvx_compat_using_evmcs())
 		stock_vmcs_clear_bits(field, mask);
+	else
+		nvx_shim_write(field, nvx_shim_read(field) & ~mask);
 }
 
 static __always_inline void vmcs_set_bits(unsigned long field, u32 mask)
@@ -248,8 +379,10 @@ static __always_inline void vmcs_set_bits(unsigned long field, u32 mask)
 		stock___vmcs_writel(field, stock___vmcs_readl(field) | mask);
 	else if (static_branch_likely(&nvx_pv_l1_key))
 		nvx_pv_write(field, nvx_pv_read(field) | mask);
-	else
+	else if (nvx_compat_using_evmcs())
 		stock_vmcs_set_bits(field, mask);
+	else
+		nvx_shim_write(field, nvx_shim_read(field) | mask);
 }
 
 static inline void vmcs_load(struct vmcs *vmcs)
