@@ -21,7 +21,7 @@
 static int usage(void)
 {
 	fprintf(stderr,
-		"usage: refresh-ctl on [noshadow] [test] [uart] | off | status | busy | cycle N |\n"
+		"usage: refresh-ctl on [noshadow] [nopv] [test] [uart] | off | status | busy | cycle N |\n"
 		"       panic | fault | mc | init APIC-ID\n");
 	return EXIT_USAGE;
 }
@@ -43,6 +43,8 @@ static int on(int fd, int argc, char **argv)
 	for (i = 2; i < argc; i++) {
 		if (!strcmp(argv[i], "noshadow"))
 			args.flags |= VMM_REFRESH_NO_SHADOWING;
+		else if (!strcmp(argv[i], "nopv"))
+			args.flags |= VMM_REFRESH_NO_PV;
 		else if (!strcmp(argv[i], "test"))
 			args.flags |= VMM_REFRESH_TEST;
 		else if (!strcmp(argv[i], "uart"))
@@ -62,9 +64,10 @@ static int status(int fd)
 	int r = result("status", ioctl(fd, VMM_REFRESH_STATUS, &st));
 
 	if (!r)
-		printf("state=%u cpus=%u launches=%llu changes=%llu reserve=%llu host_exits=%llu guest_exits=%llu installs=%llu vmfails=%llu nmis=%llu\n",
+		printf("state=%u cpus=%u launches=%llu changes=%llu reserve=%llu host_exits=%llu guest_exits=%llu installs=%llu vmfails=%llu nmis=%llu pv_exits=%llu\n",
 		       st.state, st.cpus, st.launches, st.changes, st.reserve,
-		       st.host_exits, st.guest_exits, st.installs, st.vmfails, st.nmis);
+		       st.host_exits, st.guest_exits, st.installs, st.vmfails, st.nmis,
+		       st.pv_exits);
 	return r;
 }
 

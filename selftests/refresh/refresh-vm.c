@@ -7,11 +7,13 @@
  *
  *	refresh-vm NAME REPORTS [cpuid]
  *
+ * SIGTERM ends it before its time, with a verdict about what there was.
  * "cpuid": only CPUID round trips; prints the guest's TSC difference of one.
  * Exit status: 0, 1 a sum was wrong or KVM failed.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +35,7 @@ extern const char guest_begin[], guest_end[];
 static uint8_t *memory;
 static int vcpu;
 static struct kvm_run *run;
+static volatile sig_atomic_t stop;
 
 static int check(int r, const char *what)
 {
@@ -135,6 +138,25 @@ static int wrong(const struct report *report, int cpuid_only)
 			       report->sum != model.sum);
 }
 
+static void on_sigterm(int number)
+{
+	stop = 1;
+	run->immediate_exit = 1;
+}
+
+/* False: it is time to end. */
+static int run_to_exit(void)
+{
+	/* The freezer interrupts without a signal that stays. */
+	while (ioctl(vcpu, KVM_RUN, 0)) {
+		if (errno != EINTR)
+			check(-1, "KVM_RUN");
+		if (stop)
+			return 0;
+	}
+	return 1;
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t reports, i, bad = 0, least = ~0ull;
@@ -147,11 +169,8 @@ int main(int argc, char **argv)
 	create();
 	report = (struct report *)(memory + REPORT);
 	report->cpuid_only = cpuid_only;
-	for (i = 0; i < reports; i++) {
-		/* The freezer interrupts without a signal that stays. */
-		while (ioctl(vcpu, KVM_RUN, 0))
-			if (errno != EINTR)
-				check(-1, "KVM_RUN");
+	signal(SIGTERM, on_sigterm);
+	for (i = 0; i < reports && run_to_exit(); i++) {
 		if (run->exit_reason != KVM_EXIT_IO) {
 			printf("%s: exit %u hardware %llx\n", argv[1], run->exit_reason,
 			       (unsigned long long)run->hw.hardware_exit_reason);
@@ -162,7 +181,7 @@ int main(int argc, char **argv)
 		if (report->ticks < least)
 			least = report->ticks;
 	}
-	printf("%s: reports %lu bad %lu cpuid %lu\n", argv[1], (unsigned long)reports,
+	printf("%s: reports %lu bad %lu cpuid %lu\n", argv[1], (unsigned long)i,
 	       (unsigned long)bad, (unsigned long)least);
 	return bad != 0;
 }
