@@ -13,7 +13,7 @@ from .images import check_name
 CONFIG = os.path.join(TOP, "selftests", "tests.cfg")
 NEEDS = ("vmx", "root")
 KEYS = ("script", "files", "l1files", "l2files", "needs", "group", "timeout", "mem",
-        "known-bad", "kvm", "modules", "append", "console")
+        "known-bad", "kvm", "modules", "append", "console", "args")
 KVM_PREFIX = "kvm:"
 KVM_SCRIPT = os.path.join("selftests", "lab", "guest", "kvm-test.sh")
 
@@ -36,6 +36,7 @@ class Test:
     known_bad: str = ""
     append: str = ""
     console: str = ""
+    args: str = ""
 
 
 def read_config(path):
@@ -88,7 +89,7 @@ def make_test(name, section, script=None, files=()):
                 groups=words("group"), modules=words("modules"),
                 timeout=number("timeout", 120), mem=number("mem", 1536), kvm=kvm,
                 known_bad=section.get("known-bad", ""), append=section.get("append", ""),
-                console=section.get("console", ""))
+                console=section.get("console", ""), args=section.get("args", ""))
 
 
 def kvm_binaries(base):

@@ -18,6 +18,8 @@ BOOT_TIMEOUT = {"bochs": 180, "qemu": 120}
 # How long a live guest may take to answer, and to save what a test left.
 PONG_SECONDS = 12
 STOP_SECONDS = 20
+# From the end of a test to the start of the next one.
+BETWEEN_SECONDS = 10
 PANIC_QUIET_SECONDS = 1.5
 # A machine that gets no CPU is not late, but for this much wall time.
 WALL_FACTOR = 4
@@ -60,6 +62,7 @@ class Boot:
         self.started = self.ended = None
         self.current = None
         self.test_start = self.test_cpu = 0
+        self.test_end = self.test_end_cpu = 0
         self.ready_seconds = None
         self.verdicts = {}
         self.finished = False
@@ -171,6 +174,7 @@ class Boot:
         self.run.progress.line(f"test {self.current.name} {verdict or 'ended'} "
                                f"after {seconds:.1f} s{': ' if reason else ''}{reason}")
         self.current = None
+        self.test_end, self.test_end_cpu = time.monotonic(), self.machine.cpu_seconds() or 0
 
     def fatal(self, verdict, reason):
         """The machine cannot go on."""
@@ -210,6 +214,12 @@ class Boot:
         if self.current:
             limit = self.current.timeout * self.run.time_factor
             return not self.late(self.test_start, self.test_cpu, limit) or self.overdue(limit)
+        if self.test_end and not self.finished and \
+                self.late(self.test_end, self.test_end_cpu,
+                          BETWEEN_SECONDS * self.run.time_factor):
+            self.run.progress.line(f"boot {self.number} is stuck since its last test, which "
+                                   "left something behind")
+            return False
         if self.ready_seconds is None and \
                 self.late(self.started, 0, BOOT_TIMEOUT[self.machine.backend] *
                           self.run.time_factor):
@@ -368,7 +378,7 @@ def add_test(archive, kernel, test):
     where = f"lab/test/{test.name}/"
     archive.file(where + "script", os.path.join(TOP, test.script))
     archive.text(where + "env", f"NEEDS='{' '.join(test.needs)}' KVM='{test.kvm}' "
-                 f"MODULES='{' '.join(test.modules)}'\n", 0o644)
+                 f"MODULES='{' '.join(test.modules)}' TEST_ARGS='{test.args}'\n", 0o644)
     if test.modules:
         images.add_modules(archive, kernel, test.modules, where + "modules")
     for spec in test.files:

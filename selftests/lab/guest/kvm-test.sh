@@ -5,11 +5,13 @@
 # above the shim.
 
 program=/lab/kvm-tests/$TESTNAME
+# shellcheck disable=SC2086 # words
+set -- $TEST_ARGS
 
-[ "$SHIM" ] || exec "$program"
+[ "$SHIM" ] || exec "$program" "$@"
 
 insmod /bin/vmm-refresh.ko && refresh-ctl on || exit 1
-"$program"
+"$program" "$@"
 rc=$?
 state=$(cat /sys/class/misc/vmm-refresh/state)
 refresh-ctl off && rmmod vmm_refresh || exit 1
