@@ -62,6 +62,17 @@ class Trace(unittest.TestCase):
             batch(1, 1, "CPUID", "MSR_WRITE", "MSR_WRITE")
         self.assertEqual(report.exits_of(report.parse_trace(lines), 1)[0], 1.0)
 
+    def test_most_batches_are_spoilt(self):
+        lines = batch(1, 0) * 3 + batch(1, 1, "CPUID") * 3 + \
+            batch(1, 1, "CPUID", "MSR_WRITE") * 5
+        self.assertEqual(report.exits_of(report.parse_trace(lines), 1)[0], 1.0)
+
+    def test_an_operation_that_is_like_a_timer(self):
+        lines = batch(1, 0) * 3 + batch(1, 1, "MSR_WRITE") * 3 + \
+            batch(1, 1, "MSR_WRITE", "MSR_WRITE")
+        self.assertEqual(report.exits_of(report.parse_trace(lines), 1),
+                         (1.0, [["MSR_WRITE", 1.0]]))
+
     def test_exits_outside_of_batches(self):
         lines = exits("HLT") + batch(1, 0) + exits("HLT") + batch(1, 1, "CPUID")
         self.assertEqual(report.exits_of(report.parse_trace(lines), 1)[0], 1.0)
