@@ -176,7 +176,10 @@ class Bochs(Machine):
 
     def cmdline(self):
         """Kernel words that this machine needs."""
-        return f"tsc_early_khz={self.ips // 1000}"
+        words = f"tsc_early_khz={self.ips // 1000}"
+        # A CPU that waits in MWAIT does not see what another one writes there: it sleeps
+        # until its next timer interrupt.
+        return words if self.cpus == 1 else words + " idle=halt"
 
     def fatal(self):
         """Why the machine stopped by itself, or an empty string."""

@@ -36,12 +36,17 @@ cycles_under_nmis()
 	refresh-ctl cycle "$NMI_ROUNDS" && wait $!
 }
 
+# Run $1 on CPU 0, 1, ... twice, then wherever it likes.
 migrate()
 {
-	for mask in 1 2 1 2 3; do
-		taskset -p $mask "$1" >/dev/null 2>&1 || return 1
+	i=0
+	while [ $i -lt $((2 * cpus)) ]; do
+		mask=$(printf %x $((1 << i % cpus)))
+		taskset -p "$mask" "$1" >/dev/null 2>&1 || return 1
 		sleep 0.01
+		i=$((i + 1))
 	done
+	taskset -p "$(printf %x $(((1 << cpus) - 1)))" "$1" >/dev/null 2>&1
 }
 
 insmod /bin/vmm-refresh.ko || exit 1
