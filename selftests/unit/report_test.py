@@ -69,7 +69,7 @@ class Trace(unittest.TestCase):
 
     def test_an_operation_that_is_like_a_timer(self):
         lines = batch(1, 0) * 3 + batch(1, 1, "MSR_WRITE") * 3 + \
-            batch(1, 1, "MSR_WRITE", "MSR_WRITE")
+            batch(1, 1, "MSR_WRITE", "INTERRUPT_WINDOW") * 5
         self.assertEqual(report.exits_of(report.parse_trace(lines), 1),
                          (1.0, [["MSR_WRITE", 1.0]]))
 

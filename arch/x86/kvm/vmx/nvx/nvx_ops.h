@@ -239,6 +239,7 @@ static __always_inline u64 nvx_shim_read_slot(unsigned long field, int slot)
  * The shim can leave between any two instructions: it takes over the fields whose
  * bits are set and sets NVX_SHIM_OFF.  So the bit is set behind the field, and by an
  * instruction that tells whether it came too late; then the field is written again.
+ * The compiler need not know what is written: only these two statements see the page.
  */
 static __always_inline void nvx_shim_write_slot(unsigned long field, int slot,
 						u64 value)
