@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * refresh-ctl: the ioctls of /dev/vmm-refresh for test scripts.
- * Exit status: 0, or the errno of the ioctl, 255 for wrong usage.
+ * Exit status: 0, or the errno of the ioctl, 254 for a wrong answer, 255 for wrong usage.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 
 #define DEVICE "/dev/vmm-refresh"
 #define EXIT_USAGE 255
+#define EXIT_WRONG 254
 #define COM1 0x3f8
 #define BUSY_LOOPS 3000000
 
@@ -22,7 +24,7 @@ static int usage(void)
 {
 	fprintf(stderr,
 		"usage: refresh-ctl on [noshadow] [nopv] [test] [uart] | off | status | busy | cycle N |\n"
-		"       panic | fault | mc | init APIC-ID\n");
+		"       panic | fault | mc | init APIC-ID | sizes | newfield\n");
 	return EXIT_USAGE;
 }
 
@@ -69,6 +71,54 @@ static int status(int fd)
 		       st.host_exits, st.guest_exits, st.installs, st.vmfails, st.nmis,
 		       st.pv_exits);
 	return r;
+}
+
+/* VMM_REFRESH_STATUS of a program that knows @size bytes of the structure. */
+static int status_of_size(int fd, unsigned int size, unsigned int expected)
+{
+	struct {
+		struct vmm_refresh_status st;
+		__u64 more;
+	} buffer;
+	unsigned char *bytes = (unsigned char *)&buffer;
+	unsigned int i;
+
+	memset(&buffer, 0xaa, sizeof(buffer));
+	buffer.st.size = size;
+	if (ioctl(fd, _IOC(_IOC_READ | _IOC_WRITE, 'R', _IOC_NR(VMM_REFRESH_STATUS), size),
+		  &buffer))
+		return result("status", -1);
+	for (i = expected; i < sizeof(buffer) && bytes[i] == 0xaa; i++)
+		;
+	if (buffer.st.size == expected && buffer.st.version == VMM_REFRESH_API_VERSION &&
+	    i == sizeof(buffer))
+		return 0;
+	fprintf(stderr, "refresh-ctl: status of %u bytes: size %u, version %u, byte %u written\n",
+		size, buffer.st.size, buffer.st.version, i);
+	return EXIT_WRONG;
+}
+
+/* Programs older and newer than the kernel. */
+static int sizes(int fd)
+{
+	unsigned int now = sizeof(struct vmm_refresh_status);
+	int r = status_of_size(fd, offsetof(struct vmm_refresh_status, pv_exits),
+			       offsetof(struct vmm_refresh_status, pv_exits));
+
+	return r ? r : status_of_size(fd, now + sizeof(__u64), now);
+}
+
+/* A program that wants something of the kernel that it does not know. */
+static int newfield(int fd)
+{
+	struct {
+		struct vmm_refresh_virtualize args;
+		__u32 more;
+	} buffer = { .args.size = sizeof(buffer), .more = 1 };
+
+	return result("virtualize", ioctl(fd, _IOC(_IOC_WRITE, 'R',
+						   _IOC_NR(VMM_REFRESH_VIRTUALIZE),
+						   sizeof(buffer)), &buffer));
 }
 
 /* Exits of the host during work that has no reason to leave to the shim. */
@@ -131,6 +181,10 @@ int main(int argc, char **argv)
 		return result("devirtualize", ioctl(fd, VMM_REFRESH_DEVIRTUALIZE));
 	if (!strcmp(argv[1], "status"))
 		return status(fd);
+	if (!strcmp(argv[1], "sizes"))
+		return sizes(fd);
+	if (!strcmp(argv[1], "newfield"))
+		return newfield(fd);
 	if (!strcmp(argv[1], "busy"))
 		return busy(fd);
 	if (!strcmp(argv[1], "panic"))

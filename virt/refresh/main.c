@@ -18,10 +18,17 @@ static int hotplug_state;
 static long ioctl_virtualize(void __user *arg)
 {
 	struct vmm_refresh_virtualize args;
+	u32 size;
+	int r;
 
-	if (copy_from_user(&args, arg, sizeof(args)))
+	if (get_user(size, (u32 __user *)arg))
 		return -EFAULT;
-	if (args.size < sizeof(args) || args.reserved ||
+	if (size < sizeof(args) || size > PAGE_SIZE)
+		return -EINVAL;
+	r = copy_struct_from_user(&args, sizeof(args), arg, size);
+	if (r)
+		return r;
+	if (args.size != size || args.reserved ||
 	    args.flags & ~(VMM_REFRESH_NO_SHADOWING | VMM_REFRESH_TEST |
 			   VMM_REFRESH_NO_PV) ||
 	    args.uart > 0xfff8)
@@ -46,14 +53,17 @@ static long refresh_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 {
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
-	switch (cmd) {
-	case VMM_REFRESH_VIRTUALIZE:
+	if (_IOC_TYPE(cmd) != _IOC_TYPE(VMM_REFRESH_STATUS))
+		return -ENOTTY;
+	/* The rest of a number tells the size of a structure, which grows. */
+	switch (_IOC_NR(cmd)) {
+	case _IOC_NR(VMM_REFRESH_VIRTUALIZE):
 		return ioctl_virtualize((void __user *)arg);
-	case VMM_REFRESH_DEVIRTUALIZE:
+	case _IOC_NR(VMM_REFRESH_DEVIRTUALIZE):
 		return refresh_devirtualize();
-	case VMM_REFRESH_STATUS:
+	case _IOC_NR(VMM_REFRESH_STATUS):
 		return ioctl_status((void __user *)arg);
-	case VMM_REFRESH_ASK:
+	case _IOC_NR(VMM_REFRESH_ASK):
 		return refresh_ask_for_trouble(arg);
 	}
 	return -ENOTTY;

@@ -3,9 +3,14 @@
  * Interface of /dev/vmm-refresh: slide the shim under the running host, see what
  * it does, take it away again.
  *
- * Each structure begins with its size, set by the caller; a kernel that knows
- * more fields fills only as many bytes.  Flags and reserved fields that have no
- * meaning yet must be 0, or the call fails with EINVAL.
+ * Each structure begins with its size, set by the caller.  It grows at its end:
+ * a kernel that knows more fields fills only as many bytes as the caller has, one
+ * that knows fewer sets the size to what it filled.  What a caller sets in fields
+ * that the kernel does not know fails with E2BIG.  A call is told by type and number
+ * ('R', 0xa0); the size and direction encoded with them are not looked at.
+ *
+ * Flags and reserved fields that have no meaning yet must be 0, or the call fails
+ * with EINVAL, as a size does that is less than in the first version.
  */
 #ifndef _UAPI_LINUX_VMM_REFRESH_H
 #define _UAPI_LINUX_VMM_REFRESH_H
@@ -43,7 +48,7 @@ struct vmm_refresh_virtualize {
 
 /**
  * struct vmm_refresh_status - Result of VMM_REFRESH_STATUS
- * @size: bytes of this structure
+ * @size: bytes of this structure; on return: bytes that the kernel filled in
  * @version: VMM_REFRESH_API_VERSION of the kernel
  * @state: VMM_REFRESH_BARE, _ON or _PANICKED
  * @cpus: CPUs that run above the shim
