@@ -67,6 +67,13 @@ def tap_counts(text):
     return counts
 
 
+def not_ok(text):
+    """The first TAP line that says so, and how many more do."""
+    lines = [line.strip() for line in text.splitlines() if re.match(r"\s*not ok\b", line)]
+    more = f" (and {len(lines) - 1} more)" if lines[1:] else ""
+    return lines[0] + more if lines else ""
+
+
 def last_line(text):
     """The last line with something in it."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -106,7 +113,7 @@ def verdict_of(rc, subtests, output, dmesg):
     if rc == 4:
         return "skip", last_line(output)
     if rc:
-        return "fail", last_line(output) or f"exit status {rc}"
+        return "fail", not_ok(output) or last_line(output) or f"exit status {rc}"
     if subtests["fail"]:
         return "fail", f"exit status 0, but {subtests['fail']} TAP lines say 'not ok'"
     return "pass", ""
