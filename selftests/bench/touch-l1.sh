@@ -14,9 +14,7 @@ measure()
 	echo "$3" >$PARAMS/nvx_tdp_fault_around || return 1
 	echo "$4" >$PARAMS/nvx_populate || return 1
 	l0_call around "$2"
-	for run in '' .2 .3; do
-		nvx-vmm --ops=$OPS -n 1024 -o "$1$run.json" || return 1
-	done
+	nvx-vmm --ops=$OPS -n 1024 -o "$1.json" || return 1
 	l0_call trace_start
 	nvx-vmm --ops=$OPS -n 64 --batches=16 --marks -o "$1-marks.json" || return 1
 	l0_call trace_stop "$TAG" "$1"

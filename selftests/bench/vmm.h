@@ -52,6 +52,7 @@ struct stats {
 	uint32_t median;
 	uint32_t max;
 	double mean;
+	double block_mean;
 };
 
 extern const struct op_info op_infos[NR_OPS];
