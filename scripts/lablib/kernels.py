@@ -113,15 +113,34 @@ def module_name(path):
     return os.path.basename(path).split(".ko", maxsplit=1)[0].replace("-", "_")
 
 
+def functions_of(module):
+    """Names of the functions in the file of a module, without their paddings'."""
+    text = run_tool(["readelf", "--symbols", "--wide", module], what=f"reading {module}")
+    rows = (line.split() for line in text.splitlines())
+    return sorted({row[7] for row in rows if len(row) > 7 and row[3] == "FUNC"
+                   and row[6] != "UND" and not row[7].startswith("__pfx_")})
+
+
 def strip_module(source, copy):
-    """Drop debug data: loading costs the emulated machine half as much then."""
+    """Drop debug data, and names that are of no function and of no use to the loader.
+
+    Loading kvm.ko costs the emulated machine 564 M instructions with debug data, 230 M
+    without (350 M on 6.12); most of them, because ftrace looks each function up in a
+    list of all names.
+    """
     temp = f"{copy}.tmp.{os.getpid()}"
     if source.endswith(".xz"):
         with lzma.open(source) as packed, open(temp, "wb") as plain:
             shutil.copyfileobj(packed, plain)
     else:
         shutil.copyfile(source, temp)
-    run_tool(["strip", "--strip-debug", temp], what=f"stripping {source}")
+    keep = temp + ".keep"
+    with open(keep, "w", encoding="ascii") as stream:
+        stream.writelines(name + "\n" for name in functions_of(temp))
+    # What is global is needed to objcopy, the paddings of 6.12 too.
+    run_tool(["objcopy", "--strip-unneeded", "--keep-symbols=" + keep, "--wildcard",
+              "--strip-symbol=__pfx_*", temp], what=f"stripping {source}")
+    os.unlink(keep)
     os.rename(temp, copy)
 
 
