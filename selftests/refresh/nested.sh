@@ -23,11 +23,12 @@ l0_call off
 refresh-vm bare 20 >>vm || exit 3
 l0_call on
 refresh-vm again 20 >>vm || exit 4
-refresh-vm over 1500 >>vm 2>&1 &
-l0_call off
-l0_call on
-l0_call off
-l0_call on
+refresh-vm over 100 >>vm 2>&1 &
+for switch in off on off on; do
+	sleep 0.02
+	l0_call $switch
+done
+grep -q '^State:.[RSD]' /proc/$!/status || exit 6
 wait $! || exit 5
 exit 7
 X
