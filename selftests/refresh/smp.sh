@@ -23,9 +23,10 @@ nmis_taken()
 
 # sysrq has messages of level 6 go to the serial line whatever the console's level is,
 # and what the NMIs have logged goes with them: 11 characters in an emulated millisecond.
+# A kernel that crashes without a console just stops: --set KEEP_CONSOLE=1 shows why.
 serial_console()
 {
-	echo "$1" >/sys/class/tty/ttyS0/console
+	[ -n "${KEEP_CONSOLE:-}" ] || echo "$1" >/sys/class/tty/ttyS0/console
 }
 
 nmi_storm()
