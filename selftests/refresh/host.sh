@@ -17,6 +17,7 @@ hostcheck cpuid >bare.cpuid
 check "no shim: devirtualize is refused" refused 19 refresh-ctl off
 check "unknown flags are refused" refused 22 refresh-ctl on badflag
 check "a short structure is refused" refused 22 refresh-ctl on badsize
+check "a structure of more than a page is refused" refused 7 refresh-ctl on hugesize
 check "programs older and newer than the module are answered" refresh-ctl sizes
 check "a field that the module does not know is refused" refused 7 refresh-ctl newfield
 check "refusals leave it bare" is "$(cat /sys/class/misc/vmm-refresh/state)" bare

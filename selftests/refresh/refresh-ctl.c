@@ -55,6 +55,8 @@ static int on(int fd, int argc, char **argv)
 			args.flags |= 0x80000000;
 		else if (!strcmp(argv[i], "badsize"))
 			args.size = 4;
+		else if (!strcmp(argv[i], "hugesize"))
+			args.size = 1 << 20;
 	}
 	return result("virtualize", ioctl(fd, VMM_REFRESH_VIRTUALIZE, &args));
 }

@@ -23,8 +23,10 @@ static long ioctl_virtualize(void __user *arg)
 
 	if (get_user(size, (u32 __user *)arg))
 		return -EFAULT;
-	if (size < sizeof(args) || size > PAGE_SIZE)
+	if (size < sizeof(args))
 		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
 	r = copy_struct_from_user(&args, sizeof(args), arg, size);
 	if (r)
 		return r;

@@ -6,11 +6,13 @@
  * Each structure begins with its size, set by the caller.  It grows at its end:
  * a kernel that knows more fields fills only as many bytes as the caller has, one
  * that knows fewer sets the size to what it filled.  What a caller sets in fields
- * that the kernel does not know fails with E2BIG.  A call is told by type and number
- * ('R', 0xa0); the size and direction encoded with them are not looked at.
+ * that the kernel does not know fails with E2BIG, as a size of more than a page does.
+ * A call is told by type and number ('R', 0xa0); the size and direction encoded with
+ * them are not looked at.
  *
  * Flags and reserved fields that have no meaning yet must be 0, or the call fails
- * with EINVAL, as a size does that is less than in the first version.
+ * with EINVAL, as it does if a structure has no room for its size, or that of
+ * VMM_REFRESH_VIRTUALIZE is shorter than here.
  */
 #ifndef _UAPI_LINUX_VMM_REFRESH_H
 #define _UAPI_LINUX_VMM_REFRESH_H
