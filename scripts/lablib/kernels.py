@@ -1,25 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Stock Debian kernels: find, download, unpack, and hand out their modules."""
+"""Stock Debian kernels: download, unpack, and hand out their modules."""
 
 import functools
-import glob
 import lzma
 import os
-import re
 import shutil
 
+from . import debian
 from .common import (BUILD, CACHE, LabError, TOP, UsageError, cache_lock,
                      new_directory, run_tool)
 
-# Lab name -> (meta package, pattern of the concrete package).
-KERNELS = {
-    "6.1-cloud": ("linux-image-cloud-amd64", r"linux-image-6\.1\.\d+-\d+-cloud-amd64"),
-    "6.1": ("linux-image-amd64", r"linux-image-6\.1\.\d+-\d+-amd64"),
-    "6.12-cloud": ("linux-image-6.12-cloud-amd64", r"linux-image-6\.12\.[^_]*-cloud-amd64"),
-    "6.12": ("linux-image-6.12-amd64", r"linux-image-6\.12\.[^_]*(?<!-cloud)-amd64"),
-}
-
-DEBS = os.path.join(CACHE, "debs")
+# Names of kernels in the lab: series, and flavour if it is not the general one.
+KERNELS = ("6.1-cloud", "6.1", "6.12-cloud", "6.12")
 
 
 class Kernel:
@@ -148,51 +140,7 @@ def find_kernel(name):
     """Resolve a lab name to a kernel package and unpack it."""
     if name not in KERNELS:
         raise UsageError(f"unknown kernel '{name}'; known: {' '.join(KERNELS)}")
-    meta, pattern = KERNELS[name]
-    os.makedirs(DEBS, exist_ok=True)
-    try:
-        deb = download(wanted_package(meta, pattern))
-    except LabError as err:
-        deb = newest_cached(pattern)
-        if not deb:
-            raise LabError(f"no {meta} in {DEBS} and apt cannot get it: {err}") from err
-    kernel = Kernel(name, deb)
+    release, version = debian.lab_release(name)
+    kernel = Kernel(name, debian.download("linux-image-" + release, version))
     kernel.unpack()
     return kernel
-
-
-def wanted_package(meta, pattern):
-    """The concrete package that the meta package depends on today."""
-    text = run_tool(["apt-cache", "depends", meta], what=f"looking up {meta}")
-    match = re.search(rf"Depends: ({pattern})\s", text)
-    if not match:
-        raise LabError(f"{meta} depends on no {pattern}: wrong Debian release, or "
-                       "`apt-get update` has not run")
-    return match[1]
-
-
-def download(package):
-    """The .deb of @package, from the cache or from the archive."""
-    cached = newest_cached(re.escape(package))
-    show = run_tool(["apt-cache", "show", "--no-all-versions", package],
-                    what=f"looking up {package}")
-    version = re.search(r"^Version: (\S+)$", show, re.M)
-    if cached and (not version or f"_{version[1]}_".replace(":", "%3a") in cached):
-        return cached
-    run_tool(["apt-get", "-q", "download", package], cwd=DEBS, what=f"downloading {package}")
-    cached = newest_cached(re.escape(package))
-    if not cached:
-        raise LabError(f"`apt-get download {package}` left no file in {DEBS}")
-    return cached
-
-
-def newest_cached(pattern):
-    """The newest .deb in the cache whose package name matches."""
-    found = [path for path in glob.glob(os.path.join(DEBS, "linux-image-*.deb"))
-             if re.fullmatch(pattern, os.path.basename(path).split("_")[0])]
-
-    def key(path):
-        return [int(part) if part.isdigit() else part
-                for part in re.split(r"(\d+)", os.path.basename(path))]
-
-    return max(found, key=key, default=None)
