@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 
-from . import config, images, profile
+from . import config, emulator, images, profile
 from .common import CACHE, LAB, PACKAGES, LabError, UsageError
 from .console import Progress
 from .kernels import KERNELS, find_kernel
@@ -97,7 +97,14 @@ def machine_options(parser):
     parser.add_argument("--shim", action="store_true",
                         help="run each KVM selftest program (kvm:NAME) above the shim")
     config_option(parser)
+    parser.set_defaults(model=emulator.DEFAULT_CPU)
     parser.add_argument("--name", type=run_name, help="name of the run (default: the time)")
+
+
+def model_option(parser):
+    """Which CPU the emulator has."""
+    parser.add_argument("--cpu", dest="model", default=emulator.DEFAULT_CPU, metavar="NAME",
+                        help="CPU model of Bochs (default: %(default)s)")
 
 
 def profile_options(parser):
@@ -125,8 +132,10 @@ def build_parser():
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run tests", description="Run tests.  Exit status: "
                               "number of failed tests; 125 = the lab is broken, 126 = usage.  "
-                              "LAB_TIME_FACTOR=N in the environment multiplies time limits.")
+                              "LAB_TIME_FACTOR=N in the environment multiplies time limits, "
+                              "LAB_EMULATOR=built or distribution chooses the Bochs.")
     machine_options(run)
+    model_option(run)
     run.add_argument("--timeout", type=int, default=0, metavar="S",
                      help="wall seconds for the whole run (default: no limit)")
     run.add_argument("--keep", action="store_true", help="keep the images of each boot")
@@ -135,6 +144,7 @@ def build_parser():
     run.set_defaults(handler=command_run)
     shell = commands.add_parser("shell", help="boot and give a shell in L0")
     machine_options(shell)
+    model_option(shell)
     shell.set_defaults(handler=command_shell)
     tracing = commands.add_parser(
         "profile", help="count the instructions of one operation per function",
@@ -191,7 +201,12 @@ def make_options(args):
     """Options of a run from the command line."""
     if args.cpus < 1:
         raise UsageError("--cpus: at least 1")
-    return Options(kernel=find_kernel(args.kernel), backend=pick_backend(args.backend),
+    backend = pick_backend(args.backend)
+    if backend != "bochs" and args.model != emulator.DEFAULT_CPU:
+        raise UsageError("--cpu: only with --backend bochs")
+    return Options(kernel=find_kernel(args.kernel), backend=backend,
+                   emulator=emulator.choose(args.model, args.handler is command_profile)
+                   if backend == "bochs" else None,
                    modules=args.modules, l1_modules=args.l1_modules, cpus=args.cpus,
                    mem=args.mem, ips=args.ips, timeout=getattr(args, "timeout", 0), params=args.param,
                    variables=dict(args.variables), append=args.append,

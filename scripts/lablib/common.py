@@ -14,11 +14,11 @@ CACHE = os.path.join(BUILD, "cache")
 LAB = os.path.join(BUILD, "lab")
 GUEST = os.path.join(TOP, "selftests", "lab", "guest")
 
-# Debian packages that the lab runs or takes files from.
+# Debian packages that the lab runs, takes files from, or builds its emulator with.
 PACKAGES = (
-    "binutils", "bochs", "bochsbios", "busybox-static", "e2fsprogs",
-    "genisoimage", "isolinux", "kmod", "qemu-system-x86", "seabios",
-    "syslinux-common", "vgabios", "zstd",
+    "binutils", "bochs", "bochsbios", "busybox-static", "e2fsprogs", "g++",
+    "genisoimage", "isolinux", "kmod", "make", "patch", "qemu-system-x86", "seabios",
+    "syslinux-common", "vgabios", "xz-utils", "zstd",
 )
 
 

@@ -46,6 +46,14 @@ def l0_cmdline(defaults):
     return " ".join(word for word in words if not defaults or word not in L0_OFF)
 
 
+def join_words(*lines):
+    """One kernel command line; of several clearcpuid= the kernel takes only the last."""
+    words = " ".join(lines).split()
+    cleared = [word.partition("=")[2] for word in words if word.startswith("clearcpuid=")]
+    words = [word for word in words if not word.startswith("clearcpuid=")]
+    return " ".join(words + ["clearcpuid=" + ",".join(cleared)] * bool(cleared))
+
+
 def busybox_tree(archive):
     """Add busybox, a link for each of its applets and the first device node."""
     need_file(BUSYBOX, "busybox-static")

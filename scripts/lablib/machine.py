@@ -18,7 +18,7 @@ BOCHS_MAX_MEM = 2048
 LOG_LIMIT = 256 << 10
 
 BOCHSRC = """\
-cpu: model=corei7_skylake_x, count={cpus}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs=1
+cpu: model={model}, count={cpus}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs=1
 memory: guest={mem}, host={mem}
 romimage: file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot
 vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
@@ -27,16 +27,23 @@ ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15
 ata0-master: type=cdrom, path={iso}, status=inserted
 {disks}boot: cdrom
 com1: enabled=1, mode=term, dev={tty}
-display_library: rfb, options="timeout=0"
-sound: driver=dummy
-speaker: enabled=0
 clock: sync=none, time0=1700000000
-magic_break: enabled={magic}
-log: {log}
+{parts}log: {log}
 panic: action=fatal
 error: action=report
 info: action=ignore
 debug: action=ignore
+"""
+
+# What only one of the two builds has, and the other refuses.
+WITH_DEBUGGER = """\
+display_library: rfb, options="timeout=0"
+sound: driver=dummy
+speaker: enabled=0
+magic_break: enabled={magic}
+"""
+WITHOUT_DEBUGGER = """\
+display_library: nogui
 """
 
 DISK_SLOTS = ("ata0-slave", "ata1-master", "ata1-slave")
@@ -156,6 +163,7 @@ class Bochs(Machine):
     # Command file of the debugger; a profile run traces between magic breaks.
     script = "c\n"
     magic = 0
+    emulator = None
 
     def command(self):
         if self.mem > BOCHS_MAX_MEM:
@@ -168,15 +176,22 @@ class Bochs(Machine):
         with open(config, "w", encoding="utf-8") as stream:
             stream.write(BOCHSRC.format(cpus=self.cpus, ips=self.ips, mem=self.mem, iso=self.iso,
                                         disks=disks, tty=self.tty_name, log=self.log,
-                                        magic=self.magic))
+                                        model=self.emulator.cpu, parts=self.parts()))
+        if not self.emulator.debugger:
+            return [self.emulator.program, "-q", "-f", config]
         script = os.path.join(self.work, "bochs.rc")
         with open(script, "w", encoding="ascii") as stream:
             stream.write(self.script)
-        return ["bochs", "-q", "-f", config, "-rc", script]
+        return [self.emulator.program, "-q", "-f", config, "-rc", script]
+
+    def parts(self):
+        """Lines of the configuration that depend on the build."""
+        return WITH_DEBUGGER.format(magic=self.magic) if self.emulator.debugger else \
+            WITHOUT_DEBUGGER
 
     def cmdline(self):
         """Kernel words that this machine needs."""
-        words = f"tsc_early_khz={self.ips // 1000}"
+        words = f"tsc_early_khz={self.ips // 1000} {self.emulator.words()}".strip()
         # A CPU that waits in MWAIT does not see what another one writes there: it sleeps
         # until its next timer interrupt.
         return words if self.cpus == 1 else words + " idle=halt"

@@ -141,7 +141,9 @@ def write_report(directory, options, results, boots, seconds):
               "kernel": {"name": options.kernel.name, "release": options.kernel.release,
                          "version": options.kernel.version},
               "modules": options.modules, "l1_modules": options.l1_modules,
-              "backend": options.backend, "cpus": options.cpus, "params": options.params,
+              "backend": options.backend, "cpus": options.cpus,
+              "emulator": options.emulator and options.emulator.name,
+              "cpu": options.emulator and options.emulator.cpu, "params": options.params,
               "ips": options.ips or IPS if options.backend == "bochs" else None,
               "variables": options.variables, "seconds": round(seconds, 2),
               "tests": results, "boots": boots}

@@ -49,6 +49,8 @@ class Options:
     defaults: bool = False
     shim: bool = False
     shell: bool = False
+    # Which Bochs and which CPU model; None with QEMU.
+    emulator: object = None
     # Commands for Bochs' debugger; empty = just run.
     debugger: str = ""
 
@@ -91,8 +93,9 @@ class Boot:
         self.machine = backend(self.work, iso, disks, mem, options.cpus)
         if options.ips:
             self.machine.ips = options.ips
-        cmdline = " ".join([images.l0_cmdline(options.defaults), self.machine.cmdline(),
-                            self.tests[0].append, options.append]).strip()
+        self.machine.emulator = options.emulator
+        cmdline = images.join_words(images.l0_cmdline(options.defaults), self.machine.cmdline(),
+                                    self.tests[0].append, options.append)
         images.boot_iso(options.kernel, initrd, cmdline, iso)
         if options.debugger:
             self.machine.script, self.machine.magic = options.debugger, 1

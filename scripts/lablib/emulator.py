@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which Bochs the lab runs: the one of scripts/build-emulator, or the distribution's."""
+
+import dataclasses
+import os
+import re
+import shutil
+import subprocess
+
+from .common import LabError, TOP, UsageError, run_tool
+
+BUILDER = os.path.join(TOP, "scripts", "build-emulator")
+# Says which one is wanted; unset: the built one if it can be had.
+CHOICE = "LAB_EMULATOR"
+DEFAULT_CPU = "corei7_skylake_x"
+
+# Kernel words without which a model does not boot.
+CPU_WORDS = {
+    # The kernel's string functions for CPUs with FSRM never end.
+    "corei7_icelake_u": "clearcpuid=fsrm",
+}
+
+
+@dataclasses.dataclass
+class Emulator:
+    """One Bochs program."""
+
+    program: str
+    # With Bochs' debugger, which takes a command file and makes sound.
+    debugger: bool
+    cpu: str = DEFAULT_CPU
+
+    @property
+    def name(self):
+        """For the report."""
+        return "distribution" if self.debugger else "built"
+
+    def words(self):
+        """Kernel words that the CPU model needs."""
+        return CPU_WORDS.get(self.cpu, "")
+
+    def check_cpu(self):
+        """Refuse a model that this program does not have."""
+        listing = run_tool([self.program, "--help", "cpu"], what="asking for the CPU models")
+        models = re.findall(r"^[a-z]\w+$", listing, re.MULTILINE)
+        if self.cpu not in models:
+            raise UsageError(f"--cpu {self.cpu}: the emulator has no such model; it has "
+                             + " ".join(models))
+
+
+def distribution():
+    """Debian's own package."""
+    program = shutil.which("bochs")
+    if not program:
+        raise LabError("bochs is not installed; install the packages that "
+                       "`scripts/lab packages` prints")
+    return Emulator(program, debugger=True)
+
+
+def build():
+    """Path of the emulator that this project builds, None if it said why there is none."""
+    done = subprocess.run([BUILDER], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          text=True, errors="replace", check=False)
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def choose(cpu=DEFAULT_CPU, debugger=False):
+    """The emulator for a run; @debugger: it has to trace instructions."""
+    choice = os.environ.get(CHOICE, "")
+    if choice not in ("", "built", "distribution"):
+        raise UsageError(f"{CHOICE}={choice}: built or distribution is wanted")
+    if debugger or choice == "distribution":
+        emulator = distribution()
+    else:
+        program = build()
+        if program:
+            emulator = Emulator(program, debugger=False)
+        elif choice == "built":
+            raise LabError(f"scripts/build-emulator failed, and {CHOICE}=built forbids the "
+                           "distribution's bochs")
+        else:
+            emulator = distribution()
+    emulator.cpu = cpu
+    if cpu != DEFAULT_CPU:
+        emulator.check_cpu()
+    return emulator
