@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """nvx-bench-report and the counts that lab profile hands it, without a lab."""
 

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """scripts/kernel-packages chooses what belongs together, on made-up archives and machines."""
 import os

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """scripts/nvx-paper-report: from the files of a run to overheads and the judgement."""
 

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """scripts/nvx-report: from trace lines to a price, and the judgement."""
 import importlib.machinery
