@@ -19,25 +19,29 @@ FLAGS = ('-std=gnu11', '-D_GNU_SOURCE', '-O1', '-g', '-Wall', '-Werror',
 class Shim(unittest.TestCase):
     """Every line of the program is a test."""
 
-    def test_all(self):
+    def run_program(self, at_least, *sources):
+        """Compile, run, and look at each line."""
         with tempfile.TemporaryDirectory() as directory:
-            program = os.path.join(directory, 'shim_unit')
-            subprocess.run(['gcc', *FLAGS, '-o', program, *SOURCES], cwd=TOP, check=True)
+            program = os.path.join(directory, 'unit')
+            subprocess.run(['gcc', *FLAGS, '-o', program, *sources], cwd=TOP, check=True)
             result = subprocess.run([program], capture_output=True, text=True, check=False)
-        bad = [line for line in result.stdout.splitlines() if line.startswith('not ok')]
+        lines = result.stdout.splitlines()
+        bad = [line for line in lines if line.startswith('not ok')]
         self.assertEqual(bad, [], result.stderr)
         self.assertEqual(result.returncode, 0, result.stdout[-500:] + result.stderr)
-        self.assertGreater(result.stdout.count('\nok '), 60)
+        self.assertGreaterEqual(sum(line.startswith('ok ') for line in lines), at_least)
+
+    def test_all(self):
+        """Rules of the architecture, tables, descriptors."""
+        self.run_program(79, *SOURCES)
 
     def test_pv_page(self):
         """The PV page against a model, with a shim that leaves at any step."""
-        with tempfile.TemporaryDirectory() as directory:
-            program = os.path.join(directory, 'shim_pv_unit')
-            subprocess.run(['gcc', *FLAGS, '-o', program, 'selftests/unit/shim_pv_unit.c'],
-                           cwd=TOP, check=True)
-            result = subprocess.run([program], capture_output=True, text=True, check=False)
-        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
-        self.assertEqual(result.stdout.count('ok '), 7, result.stdout)
+        self.run_program(7, 'selftests/unit/shim_pv_unit.c')
+
+    def test_flush(self):
+        """What a launch and a return drop, on a model of a TLB."""
+        self.run_program(39, 'selftests/unit/shim_flush_unit.c')
 
     def test_indirect_branches(self):
         """A guest could have trained them: the image has none."""

@@ -14,7 +14,6 @@
 #include "vmx.h"
 
 #define IDT_OFFSET	0x400
-#define HOST_VPID	0xffff
 
 static void *area_va(const struct refresh_cpu *rc)
 {
@@ -271,24 +270,13 @@ static void fill_controls(struct refresh_cpu *rc)
 	write_field(VM_ENTRY_INTR_INFO_FIELD, 0);
 	write_field(MSR_BITMAP, res->hpa + res->layout.msr_bitmap);
 	write_field(EPT_POINTER, res->eptp);
-	write_field(VIRTUAL_PROCESSOR_ID, HOST_VPID);
+	write_field(VIRTUAL_PROCESSOR_ID, REFRESH_HOST_VPID);
 	if (caps->cpu2 & REFRESH_EXEC2_XSAVES)
 		write_field(XSS_EXIT_BITMAP, 0);
 	if (res->header->config.flags & SHIM_FLAG_SHADOW) {
 		write_field(VMREAD_BITMAP, res->hpa + res->layout.vmread_bitmap);
 		write_field(VMWRITE_BITMAP, res->hpa + res->layout.vmwrite_bitmap);
 	}
-}
-
-/* A launch before this one may have left translations with the same tags. */
-static void flush_tags(struct refresh_cpu *rc)
-{
-	struct {
-		u64 low, high;
-	} vpid = { HOST_VPID, 0 }, ept = { rc->res->eptp, 0 };
-
-	asm volatile("invvpid %0, %1" : : "m" (vpid), "r" (1ul) : "cc", "memory");
-	asm volatile("invept %0, %1" : : "m" (ept), "r" (1ul) : "cc", "memory");
 }
 
 static void fill_boot_data(struct refresh_cpu *rc, struct shim_boot *boot)
@@ -346,7 +334,8 @@ int refresh_prepare_cpu(struct refresh_cpu *rc)
 	r = refresh_fault(REFRESH_STEP_FILL) ? -EIO : 0;
 	if (r)
 		goto err_vmx;
-	flush_tags(rc);
+	/* An earlier launch may have left translations with the same tags. */
+	refresh_flush_tags(rc->res->eptp, rc->cr4 | X86_CR4_VMXE);
 	rc->prepared = true;
 	return 0;
 

@@ -54,6 +54,11 @@ int refresh_build_tables(struct refresh_reserve *res, u64 phys_size,
 void refresh_build_descriptors(struct refresh_reserve *res, u32 area);
 u64 refresh_area(const struct refresh_reserve *res, u32 area);
 
+/* flush.c */
+#define REFRESH_HOST_VPID	0xffff	/* tag of what the host has cached */
+
+void refresh_flush_tags(u64 eptp, u64 cr4);
+
 /* machine.c */
 struct refresh_caps {
 	u64 basic;

@@ -51,6 +51,27 @@ static __always_inline int refresh_vmclear(u64 hpa)
 	return fail ? -EIO : 0;
 }
 
+/* Of INVVPID and INVEPT: one VPID, one EPT. */
+#define REFRESH_INV_SINGLE	1ul
+
+struct refresh_descriptor {
+	u64 low, high;
+};
+
+static __always_inline void refresh_invvpid(unsigned long type, u16 vpid)
+{
+	struct refresh_descriptor desc = { .low = vpid };
+
+	asm volatile("invvpid %0, %1" : : "m" (desc), "r" (type) : "cc", "memory");
+}
+
+static __always_inline void refresh_invept(unsigned long type, u64 eptp)
+{
+	struct refresh_descriptor desc = { .low = eptp };
+
+	asm volatile("invept %0, %1" : : "m" (desc), "r" (type) : "cc", "memory");
+}
+
 static __always_inline void refresh_vmxoff(void)
 {
 	asm volatile("vmxoff" : : : "cc", "memory");

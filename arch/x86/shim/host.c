@@ -6,9 +6,6 @@
 #include "shim.h"
 #include "vmx_ops.h"
 
-#define HOST_VPID	0xffff
-#define INVVPID_SINGLE	1
-
 u64 host_register(struct shim_cpu *cpu, int number)
 {
 	return number == R_HOW ? vmread(GUEST_RSP) : cpu->regs->r[number];
@@ -130,11 +127,4 @@ void host_deliver_pending(struct shim_cpu *cpu)
 	cpu->nmi_pending = false;
 	cpu->shared->nmis++;
 	nmi_window(cpu, false);
-}
-
-void host_flush_tlb(void)
-{
-	struct vmx_descriptor desc = { .low = HOST_VPID };
-
-	invvpid(INVVPID_SINGLE, &desc);
 }

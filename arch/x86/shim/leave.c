@@ -89,19 +89,6 @@ static void load_host_state(struct shim_cpu *cpu, const struct shim_context *ctx
 	vmwrite(HOST_RIP, cpu->boot.return_rip);
 }
 
-/*
- * What VPID 0 has cached is from before the launch, and the host has changed its
- * page tables since; toggling PGE drops all of it.  The shim's own translations
- * are for addresses that the host does not use.
- */
-void shim_flush_tlb(void)
-{
-	u64 cr4 = read_cr4();
-
-	load_cr4(cr4 ^ X86_CR4_PGE);
-	load_cr4(cr4);
-}
-
 /* For tests: an exception in the shim, which has to end in a panic. */
 void shim_fault_on_purpose(void)
 {

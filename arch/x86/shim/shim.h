@@ -15,6 +15,8 @@ struct shim_regs {
 	u64 r[16];
 };
 
+#define HOST_VPID	0xffff	/* tag of what the host has cached */
+
 enum { R_RAX, R_RCX, R_RDX, R_RBX, R_HOW };
 
 /* How start.S goes on: which instruction enters the current VMCS. */
@@ -80,7 +82,6 @@ void host_inject(struct shim_cpu *cpu, u8 vector, bool has_code, u32 code);
 void host_deliver_pending(struct shim_cpu *cpu);
 void host_collect_arrived(struct shim_cpu *cpu);
 bool host_takes_nmi(struct shim_cpu *cpu);
-void host_flush_tlb(void);
 
 /* insn.c */
 u64 handle_vmx_instruction(struct shim_cpu *cpu, u32 reason);
@@ -130,10 +131,13 @@ bool mem_write(u64 gva, const void *data, u32 size, struct mem_fault *fault);
 /* leave.c */
 u64 shim_leave(struct shim_cpu *cpu);
 u64 shim_leave_soon(struct shim_cpu *cpu);
-void shim_flush_tlb(void);
 u64 shim_panic(struct shim_cpu *cpu, const char *why, u64 detail);
 u64 handle_leave_step(struct shim_cpu *cpu);
 void shim_fault_on_purpose(void);
+
+/* flush.c */
+void host_flush_tlb(void);
+void shim_flush_tlb(void);
 
 /* init.c */
 u64 handle_init(struct shim_cpu *cpu);

@@ -86,6 +86,9 @@ static inline void vmxoff(void)
 	asm volatile("vmxoff" : : : "cc", "memory");
 }
 
+/* Of INVEPT and INVVPID: one EPT, one VPID. */
+#define INV_SINGLE	1
+
 struct vmx_descriptor {
 	u64 low, high;
 };
