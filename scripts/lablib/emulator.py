@@ -67,10 +67,13 @@ def build():
 def choose(cpu=DEFAULT_CPU, debugger=False):
     """The emulator for a run; @debugger: it has to trace instructions."""
     choice = os.environ.get(CHOICE, "")
-    if choice not in ("", "built", "distribution"):
-        raise UsageError(f"{CHOICE}={choice}: built or distribution is wanted")
+    if choice not in ("", "built", "distribution") and not os.path.isabs(choice):
+        raise UsageError(f"{CHOICE}={choice}: built, distribution, or the path of a bochs "
+                         "without debugger is wanted")
     if debugger or choice == "distribution":
         emulator = distribution()
+    elif os.path.isabs(choice):
+        emulator = Emulator(choice, debugger=False)
     else:
         program = build()
         if program:

@@ -73,6 +73,7 @@ class Boot:
         # The test sleeps, and typing is what wakes its machine: when next.
         self.wake_at = 0
         self.machine = None
+        self.ticks = None
 
     def prepare(self):
         """Make CD and disks."""
@@ -264,6 +265,7 @@ class Boot:
     def collect(self):
         """Unpack results, keep the emulator's log, drop the big images."""
         names = unpack_results(self.results, self.run.directory)
+        self.ticks = self.machine.ticks()
         with open(os.path.join(self.run.directory, self.machine.backend + ".log"), "a",
                   encoding="utf-8") as stream:
             stream.write(f"== boot {self.number}\n{self.machine.log_text()}")
@@ -326,6 +328,7 @@ class Run:
                            "ready_seconds": rounded(boot.ready_seconds),
                            "seconds": rounded(boot.ended - boot.started),
                            "exit_status": boot.machine.exit_status(),
+                           "ticks": boot.ticks,
                            "clean": boot.finished})
         for test in boot.tests:
             if test.name in boot.verdicts:
@@ -354,6 +357,8 @@ def l0_archive(run, tests, work):
     archive.file("lab/lib.sh", os.path.join(GUEST, "lib.sh"))
     archive.file("lab/restart.sh", os.path.join(GUEST, "restart.sh"))
     values = {**options.variables, "KMOD": options.modules, "KPARAMS": " ".join(options.params)}
+    if options.emulator:
+        values["EMULATOR"] = options.emulator.name
     if options.shim:
         values["SHIM"] = "1"
         for spec in SHIM_FILES:

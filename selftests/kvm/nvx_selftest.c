@@ -46,6 +46,14 @@ bool nvx_param(const char *name)
 	return read_file(path, text, sizeof(text)) && text[0] == 'Y';
 }
 
+/* Does the lab run on the emulator that it takes where it cannot build its own? */
+bool nvx_old_emulator(void)
+{
+	const char *emulator = getenv("EMULATOR");
+
+	return emulator && !strcmp(emulator, "distribution");
+}
+
 /* Value of a counter in debugfs kvm/nvx/, 0 where it does not exist. */
 uint64_t nvx_counter(const char *name)
 {
