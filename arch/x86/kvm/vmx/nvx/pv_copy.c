@@ -143,9 +143,9 @@ void nvx_pv_push(struct nvx_pv *pv, struct vmcs12 *vmcs12, u32 groups)
 	nvx_count_add(pv_bytes, bytes);
 }
 
-/* What nvx_fast_exit() changes in vmcs12. */
+/* What nvx_fast_exit() changes in vmcs12, and what KVM may have while L2 ran. */
 #define EXIT_BYTES	(GROUP_SIZE(BASIC) + GROUP_SIZE(AR) + GROUP_SIZE(EXIT) + \
-			 5 * sizeof(u64) + 2 * sizeof(u32) + sizeof(u16))
+			 5 * sizeof(u64) + 2 * sizeof(u32) + 2 * sizeof(u16))
 
 /**
  * nvx_pv_push_exit() - Show L1 the outcome of an exit in the short form
@@ -171,6 +171,8 @@ void nvx_pv_push_exit(struct nvx_pv *pv, struct vmcs12 *vmcs12)
 		   vmcs12->vm_entry_intr_info_field);
 	WRITE_ONCE(page->guest_activity_state, vmcs12->guest_activity_state);
 	WRITE_ONCE(page->guest_intr_status, vmcs12->guest_intr_status);
+	/* EPT violations, which leave the record as it is, count it down. */
+	WRITE_ONCE(page->guest_pml_index, vmcs12->guest_pml_index);
 	WRITE_ONCE(hdr->valid, NVX_PV_ALL & ~NVX_PV_LAZY);
 	nvx_count_add(pv_bytes, EXIT_BYTES);
 }
