@@ -652,6 +652,16 @@ static void timer_ends_l2(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 	kvm_make_request(KVM_REQ_EVENT, vcpu);
 }
 
+/*
+ * Pages that the CPU has logged for L1 are still in its buffer.  KVM empties it when
+ * it handles an exit of L1, and takes it for empty as soon as L2 runs.
+ */
+static bool log_waits(struct vcpu_vmx *vmx)
+{
+	return secondary_exec_controls_get(vmx) & SECONDARY_EXEC_ENABLE_PML &&
+	       vmcs_read16(GUEST_PML_INDEX) != PML_ENTITY_NUM - 1;
+}
+
 /**
  * nvx_fast_run() - Can the vCPU go on at the other level at once?
  * @vcpu: vCPU that has just left L1 or L2
@@ -697,7 +707,7 @@ bool nvx_fast_run(struct kvm_vcpu *vcpu)
 		f->refused = !f->switched;
 	} else if (exit_reason == EXIT_REASON_VMRESUME &&
 		   (nvx_fast_mask & NVX_FAST_ENTRY) &&
-		   !nvx_work_at_entry(&vmx->nested.nvx)) {
+		   !nvx_work_at_entry(&vmx->nested.nvx) && !log_waits(vmx)) {
 		f->switched = try_enter(vcpu, f, true);
 		f->refused = !f->switched;
 	}
