@@ -197,7 +197,8 @@ struct nvx_pv_pair {
  * struct nvx_pv_vmcs_hdr - At NVX_PV_OFFSET of a VMCS region
  * @magic: NVX_PV_VMCS_MAGIC
  * @version: NVX_PV_VERSION
- * @dirty: groups that L1 has written since the last VM-entry; L0 zeroes it
+ * @dirty: groups that L1 has written since the last VM-entry, or is about to write;
+ *	L0 zeroes it.  Set before the field: <nvx/pv_store.h>
  * @valid: groups that are what L2 has left, written by L0
  * @deleg: NVX_PV_DELEG_*
  * @cpuid_nent: number of entries at @cpuid_gpa

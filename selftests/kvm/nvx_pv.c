@@ -5,6 +5,7 @@
 #include <linux/compiler.h>
 
 #include "nvx_pv.h"
+#include <nvx/pv_store.h>
 
 #define u16 uint16_t
 #define u32 uint32_t
@@ -105,8 +106,7 @@ int nvx_vmwrite(uint64_t encoding, uint64_t value)
 	/* A group is taken over as a whole: have L0 complete it. */
 	if (!(pv_hdr(pv_region)->valid & f->group))
 		vmread(encoding, &ignored);
-	pv_set(pv_region, f, value);
-	pv_hdr(pv_region)->dirty |= f->group;
+	nvx_pv_store(pv_region, f->group, f->offset, f->size, value);
 	return 0;
 }
 

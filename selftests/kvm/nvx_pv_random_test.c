@@ -5,8 +5,9 @@
  * Before each VM-entry the host, in the role of L1, changes fields and header of
  * the region at random, mostly honest about it.  The model is the merge of
  * Documentation/pv-vmcs-abi.rst in ten lines; KVM_GET_NESTED_STATE shows L0's
- * snapshot.  A second part lets a thread scribble all the time and only wants L0
- * and L1 to survive.
+ * snapshot.  Now and then L1 is moved in the middle of a write of its own: behind the
+ * dirty bit, before the field.  A second part lets a thread scribble all the time and only
+ * wants L0 and L1 to survive.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -22,17 +23,31 @@
 
 #define DEFAULT_SECONDS	2
 #define MAX_CHANGES	6
+#define MOVES_PERCENT	8
 #define EVENT_VALID	BIT(31)
 
-enum { STEP = 1, DONE };
+enum { STEP = 1, MOVE, DONE };
 
 /* In guest memory. */
 static uint64_t complete_first, entry_failed;
+
+/* A write of L1 itself, written by the host: index into pv_fields[] plus one. */
+static uint64_t late_field, late_value;
 
 static void l2_loop(void)
 {
 	for (;;)
 		nvx_l2_vmcall();
+}
+
+/* nvx_pv_store(), and a move between its two halves. */
+static void write_and_move(void)
+{
+	const struct pv_field *f = &pv_fields[late_field - 1];
+
+	pv_hdr(pv_region)->dirty |= f->group;
+	GUEST_SYNC(MOVE);
+	pv_set(pv_region, f, late_value);
 }
 
 /* One VM-entry per step; what L2 does afterwards does not matter. */
@@ -50,6 +65,8 @@ static void l1_guest_code(struct vmx_pages *vmx)
 		if (complete_first)
 			vmread(VM_EXIT_REASON, &value);
 		GUEST_SYNC(STEP);
+		if (late_field)
+			write_and_move();
 		entry_failed = nvx_l1_try_enter();
 		GUEST_SYNC(DONE);
 	}
@@ -122,7 +139,7 @@ struct model {
 	uint8_t good[NVX_PV_FIELDS_END];	/* with which VM-entry succeeds */
 	uint8_t before[NVX_PV_FIELDS_END];	/* L0's snapshot, before and ... */
 	uint8_t wanted[NVX_PV_FIELDS_END];	/* ... after VM-entry */
-	uint64_t steps, changes, failed, entered;
+	uint64_t steps, changes, failed, entered, moves;
 };
 
 static void read_snapshot(struct model *m, uint8_t *snapshot)
@@ -138,35 +155,50 @@ static void read_snapshot(struct model *m, uint8_t *snapshot)
 	memcpy(snapshot, u.state.data.vmx[0].vmcs12, NVX_PV_FIELDS_END);
 }
 
+static uint64_t *guest_variable(struct model *m, uint64_t *variable)
+{
+	return addr_gva2hva(m->v.vm, (vm_vaddr_t)variable);
+}
+
 static void merge(struct model *m)
 {
 	uint32_t dirty = pv_hdr(m->region)->dirty, valid = pv_hdr(m->region)->valid;
+	uint64_t late = *guest_variable(m, &late_field);
 	unsigned int i;
 
+	if (late)
+		dirty |= pv_fields[late - 1].group;
 	memcpy(m->wanted, m->before, sizeof(m->wanted));
 	for (i = 0; i < nr_pv_fields; i++) {
 		const struct pv_field *f = &pv_fields[i];
 
 		if (dirty & f->group & ~NVX_PV_READ_ONLY &&
 		    (valid & f->group || !(f->group & NVX_PV_LAZY)))
-			pv_set(m->wanted, f, pv_get(m->region, f));
+			pv_set(m->wanted, f, i + 1 == late ?
+			       *guest_variable(m, &late_value) : pv_get(m->region, f));
 	}
 }
 
-static void change_field(struct model *m, uint32_t *groups)
+static uint64_t new_value(struct model *m, const struct pv_field *f)
 {
-	const struct pv_field *f = &pv_fields[rng() % nr_pv_fields];
 	uint64_t value;
 
-	if (excluded(f))
-		return;
 	value = chance(70) ? pv_get(m->region, f) ^ BIT(rng() % (f->size * 8)) :
 			     rng() & width_mask(f);
 	/* Injected events only of a kind that does not exist. */
 	if (f->encoding == VM_ENTRY_INTR_INFO_FIELD)
 		value = chance(50) ? value & ~EVENT_VALID :
 				     EVENT_VALID | (1 << 8) | (value & 0xff);
-	pv_set(m->region, f, value);
+	return value;
+}
+
+static void change_field(struct model *m, uint32_t *groups)
+{
+	const struct pv_field *f = &pv_fields[rng() % nr_pv_fields];
+
+	if (excluded(f))
+		return;
+	pv_set(m->region, f, new_value(m, f));
 	*groups |= f->group;
 	m->changes++;
 }
@@ -235,9 +267,21 @@ static void change(struct model *m)
 		pv_hdr(m->region)->dirty ^= rng();
 }
 
-static uint64_t guest_value(struct model *m, uint64_t *variable)
+/* Have L1 write one more field; the next host looks at the assist page again. */
+static void write_late(struct model *m)
 {
-	return *(uint64_t *)addr_gva2hva(m->v.vm, (vm_vaddr_t)variable);
+	struct nvx_pv_assist *assist = m->v.vmx->vmxon_hva + NVX_PV_OFFSET;
+	unsigned int i = rng() % nr_pv_fields;
+
+	if (excluded(&pv_fields[i]) || pv_fields[i].group & NVX_PV_READ_ONLY)
+		return;
+	assist->magic = NVX_PV_ASSIST_MAGIC;
+	assist->version = NVX_PV_VERSION;
+	assist->features = pv_features;
+	*guest_variable(m, &late_field) = i + 1;
+	*guest_variable(m, &late_value) = new_value(m, &pv_fields[i]);
+	m->moves++;
+	m->changes++;
 }
 
 static bool compare(struct model *m, bool entered)
@@ -269,12 +313,20 @@ static bool step(struct model *m)
 
 	read_snapshot(m, m->before);
 	change(m);
+	*guest_variable(m, &late_field) = 0;
+	if (chance(MOVES_PERCENT))
+		write_late(m);
 	merge(m);
-	TEST_ASSERT(nvx_run(&m->v, &stage) && stage == DONE, "L1 went astray");
+	TEST_ASSERT(nvx_run(&m->v, &stage), "L1 went astray");
+	if (stage == MOVE) {
+		nvx_save_restore(&m->v);
+		TEST_ASSERT(nvx_run(&m->v, &stage), "L1 went astray after a move");
+	}
+	TEST_ASSERT(stage == DONE, "L1 went astray, to %lu", stage);
 	m->steps++;
 
 	reason = pv_get(m->region, pv_find(VM_EXIT_REASON));
-	entered = !guest_value(m, &entry_failed) && !(reason & BIT(31));
+	entered = !*guest_variable(m, &entry_failed) && !(reason & BIT(31));
 	if (entered)
 		m->entered++;
 	else
@@ -321,9 +373,9 @@ static void random_against_model(unsigned int seconds, uint64_t steps)
 	while (good && (steps ? m.steps < steps : now_ns() < end))
 		good = step(&m);
 	nvx_vm_destroy(&m.v);
-	nvx_result(good && m.entered && m.failed,
-		   "seed %#lx: %lu VM-entries (%lu succeeded, %lu refused) after %lu changes",
-		   seed, m.steps, m.entered, m.failed, m.changes);
+	nvx_result(good && m.entered && m.failed && m.moves,
+		   "seed %#lx: %lu VM-entries (%lu succeeded, %lu refused) after %lu changes, %lu moves",
+		   seed, m.steps, m.entered, m.failed, m.changes, m.moves);
 }
 
 /* --- somebody else writes, too ------------------------------------------- */

@@ -65,6 +65,7 @@ static inline void nvx_l1_left(struct kvm_vcpu *vcpu) { }
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <nvx/pv_shim.h>
+#include <nvx/pv_store.h>
 #include <nvx/pv_vmcs.h>
 #include "nvx_compat.h"
 
@@ -181,28 +182,13 @@ static __always_inline u64 nvx_pv_read(unsigned long field)
 static __always_inline void nvx_pv_write(unsigned long field, u64 value)
 {
 	unsigned int index = nvx_pv_index(field);
-	struct nvx_pv_vmcs_hdr *hdr;
-	void *region, *p;
 
 	if (!__builtin_constant_p(field) || index >= ARRAY_SIZE(nvx_pv_layout) ||
 	    !(nvx_pv_layout[index].group & NVX_PV_IN_PLACE))
 		return nvx_pv_l1_write(field, value);
 
-	region = this_cpu_read(nvx_pv_region);
-	hdr = region + NVX_PV_OFFSET;
-	p = region + nvx_pv_layout[index].offset;
-	switch (nvx_pv_layout[index].size) {
-	case sizeof(u16):
-		WRITE_ONCE(*(u16 *)p, value & U16_MAX);
-		break;
-	case sizeof(u32):
-		WRITE_ONCE(*(u32 *)p, value & U32_MAX);
-		break;
-	default:
-		WRITE_ONCE(*(u64 *)p, value);
-		break;
-	}
-	hdr->dirty |= nvx_pv_layout[index].group;
+	nvx_pv_store(this_cpu_read(nvx_pv_region), nvx_pv_layout[index].group,
+		     nvx_pv_layout[index].offset, nvx_pv_layout[index].size, value);
 }
 
 /*

@@ -89,8 +89,6 @@ void nvx_pv_l1_write(unsigned long field, u64 value)
 {
 	const struct nvx_pv_layout *layout = find_field(field);
 	void *region = this_cpu_read(nvx_pv_region);
-	struct nvx_pv_vmcs_hdr *hdr = region + NVX_PV_OFFSET;
-	void *p;
 
 	if (!layout) {
 		stock___vmcs_writel(field, value);
@@ -103,21 +101,9 @@ void nvx_pv_l1_write(unsigned long field, u64 value)
 
 	/* A group is copied as a whole: what is not written now must be right. */
 	if (layout->group & NVX_PV_LAZY)
-		make_valid(hdr, layout->group);
+		make_valid(region + NVX_PV_OFFSET, layout->group);
 
-	p = region + layout->offset;
-	switch (layout->size) {
-	case sizeof(u16):
-		WRITE_ONCE(*(u16 *)p, value);
-		break;
-	case sizeof(u32):
-		WRITE_ONCE(*(u32 *)p, value);
-		break;
-	default:
-		WRITE_ONCE(*(u64 *)p, value);
-		break;
-	}
-	hdr->dirty |= layout->group;
+	nvx_pv_store(region, layout->group, layout->offset, layout->size, value);
 }
 
 /**
