@@ -48,7 +48,8 @@ check "the next launch works" refresh-ctl on
 check "tests are refused without their flag" refused 1 refresh-ctl panic
 check "and the return" refresh-ctl off
 
-for way in panic fault; do
+# Also under a process with selectors of its LDT, the descriptor of which may be gone.
+for way in panic fault ldt ldt-gone; do
 	check "$way: launch" refresh-ctl on test
 	check "$way: the shim gives up" refresh-ctl $way
 	check "$way: state says so" is "$(cat /sys/class/misc/vmm-refresh/state)" panicked

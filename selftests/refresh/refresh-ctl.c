@@ -3,13 +3,17 @@
  * refresh-ctl: the ioctls of /dev/vmm-refresh for test scripts.
  * Exit status: 0, or the errno of the ioctl, 254 for a wrong answer, 255 for wrong usage.
  */
+#include <asm/ldt.h>
+#include <asm/prctl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../../include/uapi/linux/vmm_refresh.h"
@@ -24,7 +28,7 @@ static int usage(void)
 {
 	fprintf(stderr,
 		"usage: refresh-ctl on [noshadow] [nopv] [test] [uart] | off | status | busy | cycle N |\n"
-		"       panic | fault | mc | init APIC-ID | sizes | newfield\n");
+		"       panic | fault | mc | init APIC-ID | ldt | ldt-gone | sizes | newfield\n");
 	return EXIT_USAGE;
 }
 
@@ -148,6 +152,105 @@ static int ask(int fd, const char *what, unsigned long argument)
 	return result(what, ioctl(fd, VMM_REFRESH_ASK, argument));
 }
 
+#define LDT_WRITE	1
+#define LDT_SELECTOR	0x7	/* entry 0, RPL 3 */
+#define LDT_MAGIC	0x1d71d71d7ull
+
+static uint64_t in_ldt = LDT_MAGIC;
+
+/* A segment that begins with @in_ldt, or none. */
+static int set_ldt_entry(int present)
+{
+	struct user_desc desc = { .base_addr = (uintptr_t)&in_ldt, .limit = 0xfffff };
+
+	desc.seg_32bit = present;
+	desc.limit_in_pages = present;
+	desc.read_exec_only = !present;
+	desc.seg_not_present = !present;
+	if (!present) {
+		desc.base_addr = 0;
+		desc.limit = 0;
+	}
+	return syscall(SYS_modify_ldt, LDT_WRITE, &desc, sizeof(desc));
+}
+
+static void load_ldt_selectors(void)
+{
+	asm volatile("mov %0, %%ds\n\tmov %0, %%es\n\tmov %0, %%gs"
+		     : : "r" (LDT_SELECTOR) : "memory");
+}
+
+static unsigned int selectors_left(void)
+{
+	unsigned short ds, es, gs;
+
+	asm volatile("mov %%ds, %0\n\tmov %%es, %1\n\tmov %%gs, %2"
+		     : "=r" (ds), "=r" (es), "=r" (gs));
+	return (ds == LDT_SELECTOR) + (es == LDT_SELECTOR) + (gs == LDT_SELECTOR);
+}
+
+/*
+ * The shim gives up while FS has a selector of the LDT.  That is where the C library has its
+ * data: nothing but instructions until FS has its base back.
+ */
+static long panic_with_fs(int fd, unsigned long fs_base, unsigned short *fs)
+{
+	long rax = SYS_ioctl, rdi = fd, rsi = VMM_REFRESH_ASK, r;
+	int selector = *fs;
+
+	asm volatile("mov %[selector], %%fs\n\t"
+		     "syscall\n\t"
+		     "mov %%rax, %[result]\n\t"
+		     "mov %%fs, %[after]\n\t"
+		     "mov %[prctl], %%eax\n\t"
+		     "mov %[set_fs], %%edi\n\t"
+		     "mov %[base], %%rsi\n\t"
+		     "syscall"
+		     : [result] "=&r" (r), [after] "=&r" (*fs), "+a" (rax), "+D" (rdi),
+		       "+S" (rsi)
+		     : [selector] "r" (selector), [prctl] "i" (SYS_arch_prctl),
+		       [set_fs] "i" (ARCH_SET_FS), [base] "r" (fs_base),
+		       "d" ((long)VMM_REFRESH_ASK_PANIC)
+		     : "rcx", "r11", "memory");
+	return r;
+}
+
+/*
+ * The shim gives up under a process with selectors of an LDT, or with one in GS the
+ * descriptor of which is @gone.  (When the LDT changes, Linux looks at DS and ES alone.)
+ */
+static int panic_with_ldt(int fd, int gone)
+{
+	unsigned short fs = gone ? 0 : LDT_SELECTOR;
+	unsigned long fs_base;
+	uint64_t seen = 0;
+	long r;
+
+	if (syscall(SYS_arch_prctl, ARCH_GET_FS, &fs_base))
+		return result("FS", -1);
+	do {
+		if (set_ldt_entry(1))
+			return result("LDT", -1);
+		load_ldt_selectors();
+		if (gone && set_ldt_entry(0))
+			return result("LDT", -1);
+		/* Another process in between would have cost GS its selector. */
+	} while (selectors_left() != (gone ? 1 : 3));
+	r = panic_with_fs(fd, fs_base, &fs);
+	if (r < 0) {
+		errno = -r;
+		return result("panic", -1);
+	}
+	if (gone)
+		return 0;
+	asm volatile("mov %%gs:0, %0" : "=r" (seen));
+	if (selectors_left() == 3 && fs == LDT_SELECTOR && seen == LDT_MAGIC)
+		return 0;
+	fprintf(stderr, "refresh-ctl: %u of DS, ES, GS are as before, FS is %#x, GS:0 is %#llx\n",
+		selectors_left(), fs, (unsigned long long)seen);
+	return EXIT_WRONG;
+}
+
 static int cycle(int fd, int n)
 {
 	struct vmm_refresh_virtualize args = { .size = sizeof(args) };
@@ -191,6 +294,8 @@ int main(int argc, char **argv)
 		return busy(fd);
 	if (!strcmp(argv[1], "panic"))
 		return ask(fd, "panic", VMM_REFRESH_ASK_PANIC);
+	if (!strcmp(argv[1], "ldt") || !strcmp(argv[1], "ldt-gone"))
+		return panic_with_ldt(fd, !strcmp(argv[1], "ldt-gone"));
 	if (!strcmp(argv[1], "fault"))
 		return ask(fd, "fault", VMM_REFRESH_ASK_FAULT);
 	if (!strcmp(argv[1], "mc"))

@@ -14,6 +14,8 @@
 #include "refresh.h"
 #include "vmx.h"
 
+#define SEGMENT_PRESENT	BIT(15)		/* of what LAR says */
+
 static __always_inline void write_msr(u32 msr, u64 value)
 {
 	asm volatile("wrmsr" : : "c" (msr), "a" ((u32)value), "d" ((u32)(value >> 32))
@@ -58,27 +60,48 @@ static __always_inline void load_task_register(const struct shim_context *ctx,
 	asm volatile("ltr %w0" : : "r" ((u32)ctx->tr.selector));
 }
 
-/* Selectors that the VM exit could not load; most are the right ones already. */
+/*
+ * Can a data segment register be loaded with it?  A process may have a selector whose
+ * descriptor is gone since, and a fault here could not be handled: its handler would
+ * use per-CPU data.
+ */
+static __always_inline bool can_load(u16 selector)
+{
+	u32 access = 0;
+	bool ok;
+
+	if (!(selector & ~3))
+		return true;
+	asm volatile("lar %2, %1"
+		     : "=@ccz" (ok), "+r" (access) : "r" ((u32)selector));
+	if (!ok || !(access & SEGMENT_PRESENT))
+		return false;
+	asm volatile("verr %w1" : "=@ccz" (ok) : "r" ((u32)selector));
+	return ok;
+}
+
+/* Most are the right ones already; what cannot be loaded is null, as Linux has it. */
+#define load_selector(segment, wanted)						\
+do {										\
+	u16 want = (wanted), now;						\
+										\
+	savesegment(segment, now);						\
+	if (now != want)							\
+		asm volatile("mov %w0, %%" #segment				\
+			     : : "r" (can_load(want) ? (u32)want : 0));		\
+} while (0)
+
+/* Selectors that the VM exit could not load.  They may be in the LDT. */
 static __always_inline void load_segments(const struct shim_context *ctx)
 {
-	u16 now;
-
-	savesegment(ds, now);
-	if (now != ctx->ds.selector)
-		asm volatile("mov %w0, %%ds" : : "r" ((u32)ctx->ds.selector));
-	savesegment(es, now);
-	if (now != ctx->es.selector)
-		asm volatile("mov %w0, %%es" : : "r" ((u32)ctx->es.selector));
-	savesegment(fs, now);
-	if (now != ctx->fs.selector)
-		asm volatile("mov %w0, %%fs" : : "r" ((u32)ctx->fs.selector));
-	savesegment(gs, now);
-	if (now != ctx->gs.selector)
-		asm volatile("mov %w0, %%gs" : : "r" ((u32)ctx->gs.selector));
-	write_msr(MSR_FS_BASE, ctx->fs.base);
-	write_msr(MSR_GS_BASE, ctx->gs.base);
 	if (ctx->ldtr.selector)
 		asm volatile("lldt %w0" : : "r" ((u32)ctx->ldtr.selector));
+	load_selector(ds, ctx->ds.selector);
+	load_selector(es, ctx->es.selector);
+	load_selector(fs, ctx->fs.selector);
+	load_selector(gs, ctx->gs.selector);
+	write_msr(MSR_FS_BASE, ctx->fs.base);
+	write_msr(MSR_GS_BASE, ctx->gs.base);
 }
 
 /**
@@ -86,7 +109,8 @@ static __always_inline void load_segments(const struct shim_context *ctx)
  * @ctx: what the shim saved on this CPU
  *
  * VMX operation and the host's current VMCS first, CR4 when VMX operation does
- * not need it any more, then segments, then what could trap.
+ * not need it any more, then descriptor tables, the segments that are described
+ * there, then what could trap.
  *
  * Context: called by refresh_return_entry only.
  */
