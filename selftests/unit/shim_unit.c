@@ -287,6 +287,50 @@ static void test_memory_types(void)
 	ok(refresh_memory_type(&off, 0, BIT(30)) == 0, "types: MTRRs off");
 }
 
+/* ---- how large a machine */
+
+#define GIB		BIT(30)
+#define TIB		BIT(40)
+
+struct size_row {
+	const char *name;
+	u32 bits;
+	u64 ram_end, used_end;
+	int result;
+	u64 size;
+};
+
+static const struct size_row size_rows[] = {
+	{ "39 bits, 8 GiB", 39, 8 * GIB, 8 * GIB, 0, BIT(39) },
+	{ "46 bits, 2 TiB", 46, 2 * TIB, 2 * TIB, 0, 64 * TIB },
+	{ "52 bits, 2 TiB", 52, 2 * TIB, 2 * TIB, 0, 64 * TIB },
+	{ "52 bits, devices at 32 TiB", 52, 2 * TIB, 33 * TIB, 0, 64 * TIB },
+	{ "52 bits, devices at 100 TiB", 52, 2 * TIB, 100 * TIB + 4096, 0,
+	  100 * TIB + 512 * GIB },
+	{ "52 bits, devices up to 256 TiB", 52, 2 * TIB, 256 * TIB, 0, 256 * TIB },
+	{ "a page above 256 TiB", 52, 2 * TIB, 256 * TIB + 4096, -ERANGE },
+	{ "7.5 TiB", 46, SHIM_DIRECT_SIZE, SHIM_DIRECT_SIZE, 0, 64 * TIB },
+	{ "7.5 TiB and a page", 46, SHIM_DIRECT_SIZE + 4096, 8 * TIB, -E2BIG },
+	{ "52 bits, 64 TiB", 52, 64 * TIB, 64 * TIB, -E2BIG },
+};
+
+static void test_map_size(void)
+{
+	const struct size_row *row;
+	char name[80];
+	size_t i;
+	u64 size;
+	int r;
+
+	for (i = 0; i < ARRAY_SIZE(size_rows); i++) {
+		row = &size_rows[i];
+		size = 0;
+		r = refresh_map_size(row->bits, row->ram_end, row->used_end, &size);
+		snprintf(name, sizeof(name), "size: %s", row->name);
+		ok(r == row->result && size == row->size, name);
+	}
+}
+
 static u64 *table_at(struct refresh_reserve *res, u64 entry)
 {
 	return res->va + ((entry & 0xffffffffff000ull) - res->hpa);
@@ -358,6 +402,25 @@ static void test_many_cpus(void)
 	free(res.va);
 }
 
+/* As far as a walk of four levels goes, and the shim's own map of memory. */
+static void test_large_machine(void)
+{
+	struct refresh_reserve res = { .hpa = 0x10000000 };
+	struct shim_header header = { };
+	u64 *pdpt, last = SHIM_DIRECT_SIZE - GIB;
+
+	ok(!refresh_layout(&res, 20000, 4, 256 * TIB), "layout: 256 TiB");
+	res.va = calloc(1, res.layout.areas);
+	res.header = &header;
+	ok(!refresh_build_tables(&res, 256 * TIB, &mtrr, 4), "tables: for 256 TiB");
+	ok(ept_lookup(&res, 256 * TIB - 4096) == ((256 * TIB - 4096) | 7),
+	   "EPT: the last page");
+	pdpt = table_at(&res, table_at(&res, res.shim_cr3)
+			[(SHIM_VA_DIRECT + last) >> 39 & 511]);
+	ok((pdpt[last >> 30 & 511] & ~0xfffull) == last, "direct map: the last GiB");
+	free(res.va);
+}
+
 static void test_descriptors(void)
 {
 	static struct shim_header header = { .trap_stubs_va = 0xffff87ff12345670ull };
@@ -393,8 +456,10 @@ int main(void)
 	test_control_registers();
 	test_borrow();
 	test_memory_types();
+	test_map_size();
 	test_tables();
 	test_many_cpus();
+	test_large_machine();
 	test_descriptors();
 	printf("1..%d\n", count);
 	return failed != 0;

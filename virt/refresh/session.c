@@ -236,7 +236,7 @@ static int virtualize_locked(u32 flags, u32 uart)
 		r = refresh_check_machine(&session.caps);
 	if (r)
 		return r;
-	phys_size = session.caps.phys_mask + 1;
+	phys_size = session.caps.map_size;
 	r = alloc_session(phys_size);
 	if (r)
 		return r;

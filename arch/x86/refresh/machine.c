@@ -4,6 +4,8 @@
  * come before anything is allocated.
  */
 #include <linux/cpumask.h>
+#include <linux/ioport.h>
+#include <linux/minmax.h>
 #include <linux/printk.h>
 #include <linux/string.h>
 #include <asm/cpufeature.h>
@@ -24,7 +26,6 @@
 #define EPT_WB_WALK4		(BIT_ULL(14) | BIT_ULL(6))
 #define BASIC_TRUE_CONTROLS	BIT_ULL(55)
 #define FEATURE_CONTROL_ON	(FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX)
-#define SHIM_MAX_PHYS_BITS	46
 
 /* Bits of @want that the capability MSR does not allow go to @missing. */
 static u32 controls(u32 msr, u32 need, u32 wish, u32 *missing)
@@ -137,6 +138,39 @@ static int check_state(void)
 	return 0;
 }
 
+static int note_end(struct resource *res, void *end)
+{
+	*(u64 *)end = max_t(u64, *(u64 *)end, res->end + 1);
+	return 0;
+}
+
+static u64 end_of(unsigned long flags)
+{
+	u64 end = 0;
+
+	walk_iomem_res_desc(IORES_DESC_NONE, flags, 0, -1, &end, note_end);
+	return end;
+}
+
+static int check_memory(struct refresh_caps *caps)
+{
+	u32 bits = boot_cpu_data.x86_phys_bits;
+	u64 ram = end_of(IORESOURCE_SYSTEM_RAM), used = end_of(IORESOURCE_MEM);
+
+	caps->phys_mask = BIT_ULL(bits) - 1;
+	switch (refresh_map_size(bits, ram, used, &caps->map_size)) {
+	case -E2BIG:
+		pr_err("memory up to %llu GiB; the shim can read %llu GiB\n", ram >> 30,
+		       (u64)SHIM_DIRECT_SIZE >> 30);
+		return -EOPNOTSUPP;
+	case -ERANGE:
+		pr_err("something of the machine lies at %llu GiB (/proc/iomem), and EPT ends before\n",
+		       used >> 30);
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
 /**
  * refresh_check_machine() - Refuse what the shim cannot run under
  * @caps: filled in
@@ -152,12 +186,9 @@ int refresh_check_machine(struct refresh_caps *caps)
 	r = check_vmx(caps);
 	if (r)
 		return r;
-	if (boot_cpu_data.x86_phys_bits > SHIM_MAX_PHYS_BITS) {
-		pr_err("%u physical address bits; the shim maps %u\n",
-		       boot_cpu_data.x86_phys_bits, SHIM_MAX_PHYS_BITS);
-		return -EOPNOTSUPP;
-	}
-	caps->phys_mask = BIT_ULL(boot_cpu_data.x86_phys_bits) - 1;
+	r = check_memory(caps);
+	if (r)
+		return r;
 	return check_state();
 }
 

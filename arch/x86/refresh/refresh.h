@@ -46,6 +46,7 @@ struct refresh_mtrr {
 };
 
 /* tables.c: pure, but for the memory of the reserve */
+int refresh_map_size(u32 bits, u64 ram_end, u64 used_end, u64 *size);
 int refresh_layout(struct refresh_reserve *res, u64 image_size, u32 nr_cpus,
 		   u64 phys_size);
 int refresh_memory_type(const struct refresh_mtrr *mtrr, u64 hpa, u64 size);
@@ -64,7 +65,7 @@ struct refresh_caps {
 	u64 basic;
 	u32 pin, cpu, cpu2, exit, entry;
 	u64 phys_mask;
-	bool shadowing;
+	u64 map_size;		/* of the tables */
 };
 
 int refresh_check_machine(struct refresh_caps *caps);

@@ -42,9 +42,37 @@
  */
 #define SPARE_TABLES	64
 
+#define MAP_BITS	46	/* what Linux puts memory into without LA57 */
+
 static u64 pages(u64 bytes)
 {
 	return (bytes + SHIM_PAGE - 1) & ~(u64)(SHIM_PAGE - 1);
+}
+
+/*
+ * refresh_map_size() - How much of the address space the tables have to map
+ * @bits: physical address bits of the CPU
+ * @ram_end: end of the memory
+ * @used_end: end of all that has an address, devices included
+ * @size: result, bytes
+ *
+ * What is used, and as a rule all that the CPU has bits for, for what is added later.  Not
+ * with 52 bits: nobody has that much, and a walk of four levels reaches 48.
+ *
+ * Return: 0; -E2BIG if the shim could not read all of the memory; -ERANGE if the host uses
+ * addresses that its EPT does not reach.
+ */
+int refresh_map_size(u32 bits, u64 ram_end, u64 used_end, u64 *size)
+{
+	u64 whole = bits < MAP_BITS ? 1ull << bits : 1ull << MAP_BITS;
+
+	if (ram_end > SHIM_DIRECT_SIZE)
+		return -E2BIG;
+	if (used_end > ENTRIES * PML4_SIZE)
+		return -ERANGE;
+	used_end = (used_end + PML4_SIZE - 1) / PML4_SIZE * PML4_SIZE;
+	*size = used_end > whole ? used_end : whole;
+	return 0;
 }
 
 /*
@@ -52,10 +80,10 @@ static u64 pages(u64 bytes)
  * @res: only @res->layout is written
  * @image_size: bytes of the image in memory
  * @nr_cpus: areas
- * @phys_size: end of the physical address space, bytes
+ * @phys_size: from refresh_map_size()
  *
- * Return: 0, or -E2BIG if the shim's map of memory would not reach @phys_size, or
- * the areas of all CPUs take more than its map of the reserve can hold.
+ * Return: 0, or -E2BIG if the EPT would not reach @phys_size, or the areas of all CPUs take
+ * more than the shim's map of the reserve can hold.
  */
 int refresh_layout(struct refresh_reserve *res, u64 image_size, u32 nr_cpus,
 		   u64 phys_size)
