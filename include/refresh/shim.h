@@ -11,7 +11,7 @@
 #define _REFRESH_SHIM_H
 
 #define SHIM_MAGIC		0x4d494853	/* "SHIM" */
-#define SHIM_ABI_VERSION	2
+#define SHIM_ABI_VERSION	3
 
 #define SHIM_PAGE		4096
 
@@ -27,6 +27,7 @@
 #define SHIM_VA_DIRECT		0xffff800000000000	/* all memory, VA - this = hpa */
 #define SHIM_VA_IMAGE		0xffff87ff00000000	/* the reserve */
 #define SHIM_DIRECT_SIZE	0x0000078000000000	/* 7.5 TiB: 15 PML4 entries */
+#define SHIM_VA_END		0xffff880000000000	/* of that part */
 
 /* Area of one CPU, offsets.  The first two pages are the host's to read. */
 #define SHIM_AREA_SHARED	0x0000	/* struct shim_shared, PV page */
@@ -78,7 +79,7 @@
 /* No VMCS is current, no entry of the table is used. */
 #define SHIM_NO_VMCS		(~0ull)
 
-#define SHIM_NR_HOST_FIELDS	17
+#define SHIM_NR_HOST_FIELDS	18
 #define SHIM_MAX_SHADOW		16
 #define SHIM_NR_REASONS		80
 
@@ -87,6 +88,7 @@
 #define SHIM_FLAG_L1D_FLUSH	0x4	/* flush the L1D before a guest runs */
 #define SHIM_FLAG_PML		0x8	/* the CPU has GUEST_PML_INDEX */
 #define SHIM_FLAG_TIMER		0x10	/* ... the VMX-preemption timer */
+#define SHIM_FLAG_PERF		0x20	/* the shim runs with all counters stopped */
 
 #define SHIM_RING_SIZE		8192
 
@@ -94,6 +96,9 @@
 #define SHIM_CTX_REGS		0
 #define SHIM_CTX_IRET		128
 #define SHIM_BOOT_ARRIVED	0
+
+/* Alignment of a list of MSRs. */
+#define SHIM_MSR_ALIGN		16
 
 /* What came while the shim was at work. */
 #define SHIM_ARRIVED_NMI	1
@@ -174,11 +179,20 @@ struct shim_console {
 	char	data[SHIM_RING_SIZE - 8];
 };
 
+/* An entry of the lists of MSRs that VM exit and VM entry store and load. */
+struct shim_msr {
+	__u32	index;
+	__u32	reserved;
+	__u64	value;
+};
+
 /*
  * struct shim_boot - What the loader tells the shim about one CPU
  *
  * Begins the private part of the area.  @host are the values of the shim's own
- * 17 host-state fields, in the order of include/refresh/vmcs_fields.h.
+ * host-state fields, in the order of include/refresh/vmcs_fields.h.  @perf is the host's
+ * PERF_GLOBAL_CTRL while the shim runs: an exit of the host stores it there, VM entry loads
+ * it from there.  @perf_mask are the bits of it that this CPU has.
  */
 struct shim_boot {
 	__u32	arrived;			/* SHIM_ARRIVED_*, set by handlers */
@@ -193,6 +207,8 @@ struct shim_boot {
 	__u16	return_cs, return_ss;
 	__u32	reserved2;
 	__u64	host[SHIM_NR_HOST_FIELDS];
+	__u64	perf_mask;
+	struct shim_msr perf;
 };
 
 /*
@@ -243,7 +259,8 @@ static_assert(sizeof(struct shim_console) == SHIM_RING_SIZE, "size of the ring")
 static_assert(offsetof(struct shim_boot, arrived) == SHIM_BOOT_ARRIVED, "arrived");
 static_assert(offsetof(struct shim_boot, return_rip) == 56, "return_rip");
 static_assert(offsetof(struct shim_boot, host) == 88, "host");
-static_assert(sizeof(struct shim_boot) == 224, "size of the boot data");
+static_assert(offsetof(struct shim_boot, perf) % SHIM_MSR_ALIGN == 0, "list of MSRs");
+static_assert(sizeof(struct shim_boot) == 256, "size of the boot data");
 static_assert(offsetof(struct shim_header, exit_va) == 24, "exit_va");
 static_assert(offsetof(struct shim_header, config) == 40, "config");
 static_assert(sizeof(struct shim_config) == 224, "size of the configuration");

@@ -10,7 +10,8 @@ import unittest
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SOURCES = ('selftests/unit/shim_unit.c', 'arch/x86/shim/semantics.c',
-           'arch/x86/shim/borrow.c', 'arch/x86/refresh/tables.c')
+           'arch/x86/shim/borrow.c', 'arch/x86/refresh/tables.c',
+           'arch/x86/refresh/controls.c')
 FLAGS = ('-std=gnu11', '-D_GNU_SOURCE', '-O1', '-g', '-Wall', '-Werror',
          '-fsanitize=address,undefined', '-fno-sanitize-recover',
          '-I' + os.path.join(TOP, 'include'))
@@ -33,7 +34,7 @@ class Shim(unittest.TestCase):
 
     def test_all(self):
         """Rules of the architecture, tables, descriptors."""
-        self.run_program(93, *SOURCES)
+        self.run_program(122, *SOURCES)
 
     def test_pv_page(self):
         """The PV page against a model, with a shim that leaves at any step."""

@@ -133,25 +133,36 @@ static const struct shim_config config = {
 	.phys_mask = BIT(40) - 1,
 };
 
+static const struct shim_config with_perf = { .flags = SHIM_FLAG_PERF };
+
+static int index_of(u64 field)
+{
+	return shim_host_field_index(field, &config);
+}
+
 static void test_fields(void)
 {
 	u64 field;
 	int n = 0;
 
 	for (field = 0; field < 0x8000; field++)
-		n += shim_host_field_index(field) >= 0;
+		n += index_of(field) >= 0;
 	ok(n == 17, "fields: 17 are kept aside");
-	ok(shim_host_field_index(HOST_ES_SELECTOR) == H_ES &&
-	   shim_host_field_index(HOST_TR_SELECTOR) == H_TR &&
-	   shim_host_field_index(HOST_CR3) == H_CR3 &&
-	   shim_host_field_index(HOST_RSP) == H_RSP &&
-	   shim_host_field_index(HOST_RIP) == H_RIP, "fields: their order");
-	ok(shim_host_field_index(HOST_IA32_SYSENTER_CS) < 0 &&
-	   shim_host_field_index(HOST_IA32_SYSENTER_ESP) < 0 &&
-	   shim_host_field_index(HOST_IA32_EFER) < 0 &&
-	   shim_host_field_index(GUEST_RIP) < 0, "fields: the others stay the host's");
-	ok(shim_host_field_index(HOST_RIP | 1) < 0 &&
-	   shim_host_field_index(HOST_RIP | BIT(32)) < 0,
+	ok(index_of(HOST_IA32_PERF_GLOBAL_CTRL) < 0 &&
+	   shim_host_field_index(HOST_IA32_PERF_GLOBAL_CTRL, &with_perf) == H_PERF &&
+	   shim_host_field_index(HOST_RIP, &with_perf) == H_RIP,
+	   "fields: one more if the CPU has PEBS");
+	ok(index_of(HOST_ES_SELECTOR) == H_ES &&
+	   index_of(HOST_TR_SELECTOR) == H_TR &&
+	   index_of(HOST_CR3) == H_CR3 &&
+	   index_of(HOST_RSP) == H_RSP &&
+	   index_of(HOST_RIP) == H_RIP, "fields: their order");
+	ok(index_of(HOST_IA32_SYSENTER_CS) < 0 &&
+	   index_of(HOST_IA32_SYSENTER_ESP) < 0 &&
+	   index_of(HOST_IA32_EFER) < 0 &&
+	   index_of(GUEST_RIP) < 0, "fields: the others stay the host's");
+	ok(index_of(HOST_RIP | 1) < 0 &&
+	   index_of(HOST_RIP | BIT(32)) < 0,
 	   "fields: high halves and wide encodings are none");
 	ok(shim_host_field_trim(H_CS, 0x12340010) == 0x10 &&
 	   shim_host_field_trim(H_RIP, 0x12340010) == 0x12340010,
@@ -285,6 +296,62 @@ static void test_memory_types(void)
 	   "types: and each half has its own");
 	ok(refresh_memory_type(&mtrr, BIT(33), BIT(30)) == 0, "types: default");
 	ok(refresh_memory_type(&off, 0, BIT(30)) == 0, "types: MTRRs off");
+}
+
+/* ---- control words, and the counters, which stand while the shim runs */
+
+#define ALL		0xffffffff00000000ull
+#define LOAD_PERF	VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL
+#define ENTRY_PERF	VM_ENTRY_LOAD_IA32_PERF_GLOBAL_CTRL
+
+static void test_controls(void)
+{
+	struct refresh_vmx_caps cap = { ALL | 0x16, ALL, ALL, ALL, ALL };
+	struct refresh_caps caps;
+
+	ok(!refresh_pick_controls(&cap, true, &caps) && caps.exit & LOAD_PERF,
+	   "controls: with PEBS an exit stops the counters");
+	ok(!(caps.entry & ENTRY_PERF), "controls: VM entry has a list for them");
+	ok((caps.pin & 0x16) == 0x16, "controls: what must be on is");
+	ok(!refresh_pick_controls(&cap, false, &caps) && !(caps.exit & LOAD_PERF),
+	   "controls: without PEBS they run on");
+	cap.exit &= ~((u64)LOAD_PERF << 32);
+	ok(refresh_pick_controls(&cap, true, &caps) == LOAD_PERF,
+	   "controls: PEBS on a CPU that cannot stop them is refused");
+	ok(!refresh_pick_controls(&cap, false, &caps), "controls: no PEBS there is fine");
+	cap.cpu2 &= ~(2ull << 32);
+	ok(refresh_pick_controls(&cap, false, &caps) == 2, "controls: no EPT is refused");
+}
+
+static void test_perf(void)
+{
+	const u64 host = 0x700000003, before = 0x70000000f, guest = 0x1;
+
+	ok(refresh_perf_mask(0x07300404, 0, 0x603, false) == 0x70000000f,
+	   "counters: four and three");
+	ok(refresh_perf_mask(0x07300805, 0xf, 0x604, true) == 0x1000f000000ff,
+	   "counters: eight and four, and metrics");
+	ok(refresh_perf_mask(0x07300805, 0x10f, 0x604, false) == 0x10f000000ff,
+	   "counters: fixed ones with a gap");
+	ok(shim_perf_valid(LOAD_PERF, 0x70000000f, 0x70000000f) &&
+	   !shim_perf_valid(LOAD_PERF, 0x10, 0x70000000f) &&
+	   shim_perf_valid(0, 0x10, 0x70000000f), "counters: what a host may load");
+	ok(shim_perf_after_exit(host, before, guest, LOAD_PERF, 0, 0) == host &&
+	   shim_perf_after_exit(host, before, guest, LOAD_PERF, ENTRY_PERF, 0) == host,
+	   "counters: the host loads its own at its guest's exit");
+	ok(shim_perf_after_exit(host, before, guest, 0, 0, 0) == before,
+	   "counters: or goes on with those it had");
+	ok(shim_perf_after_exit(host, before, guest, 0, ENTRY_PERF, 0) == guest &&
+	   shim_perf_after_exit(host, before, guest, 0, ENTRY_PERF,
+				EXIT_REASON_FAILED_ENTRY | 33) == before,
+	   "counters: or with those of its guest, if that was entered");
+	ok(shim_is_own_address(SHIM_VA_DIRECT) && shim_is_own_address(SHIM_VA_IMAGE) &&
+	   shim_is_own_address(SHIM_VA_IMAGE - SHIM_PAGE) &&
+	   !shim_is_own_address(0xffff880000000000ull) &&
+	   !shim_is_own_address(0xfffffe0000003000ull) && !shim_is_own_address(0),
+	   "counters: a record goes to an address that is not the shim's");
+	ok(offsetof(struct shim_boot, perf) % 16 == 0 && sizeof(struct shim_msr) == 16 &&
+	   offsetof(struct shim_msr, value) == 8, "counters: the list of one MSR");
 }
 
 /* ---- how large a machine */
@@ -455,6 +522,8 @@ int main(void)
 	test_host_state();
 	test_control_registers();
 	test_borrow();
+	test_controls();
+	test_perf();
 	test_memory_types();
 	test_map_size();
 	test_tables();

@@ -124,17 +124,20 @@ static void shim_state(struct refresh_cpu *rc, struct shim_boot *boot)
 		0, va, va + SHIM_AREA_TABLES + SHIM_TSS_OFFSET,
 		va + SHIM_AREA_TABLES, va + SHIM_AREA_TABLES + IDT_OFFSET,
 		va + SHIM_AREA_SIZE - 16, rc->res->header->exit_va,
+		0,	/* no counter runs in the shim */
 	};
 
 	memcpy(boot->host, values, sizeof(values));
 }
 
-static void fill_shim_state(const struct shim_boot *boot)
+static void fill_shim_state(struct refresh_cpu *rc, const struct shim_boot *boot)
 {
+	int nr = SHIM_NR_HOST_FIELDS, i;
 	u64 efer;
-	int i;
 
-	for (i = 0; i < SHIM_NR_HOST_FIELDS; i++)
+	if (!(rc->res->header->config.flags & SHIM_FLAG_PERF))
+		nr--;
+	for (i = 0; i < nr; i++)
 		write_field(host_fields[i], boot->host[i]);
 	rdmsrl(MSR_EFER, efer);
 	write_field(HOST_IA32_EFER, efer);
@@ -250,6 +253,37 @@ static void fill_host_registers(struct refresh_cpu *rc)
 	write_field(VMCS_LINK_POINTER, SHIM_NO_VMCS);
 }
 
+static u64 perf_mask(void)
+{
+	u32 eax, ebx, ecx, edx;
+	u64 value = 0;
+
+	cpuid_count(REFRESH_CPUID_PERF, 0, &eax, &ebx, &ecx, &edx);
+	if (boot_cpu_has(X86_FEATURE_PDCM))
+		rdmsrl(MSR_IA32_PERF_CAPABILITIES, value);
+	return refresh_perf_mask(eax, ecx, edx, value & BIT(PERF_CAP_METRICS_IDX));
+}
+
+/*
+ * PERF_GLOBAL_CTRL of the host: an exit stores it and VM entry loads it again, from the same
+ * place; in between the CPU loads the shim's, which is 0.
+ */
+static void fill_perf(struct refresh_cpu *rc, struct shim_boot *boot)
+{
+	u64 list = area_hpa(rc) + SHIM_AREA_PRIVATE + offsetof(struct shim_boot, perf);
+	bool on = rc->res->header->config.flags & SHIM_FLAG_PERF;
+
+	write_field(VM_EXIT_MSR_STORE_COUNT, on);
+	write_field(VM_ENTRY_MSR_LOAD_COUNT, on);
+	write_field(VM_EXIT_MSR_LOAD_COUNT, 0);
+	if (!on)
+		return;
+	write_field(VM_EXIT_MSR_STORE_ADDR, list);
+	write_field(VM_ENTRY_MSR_LOAD_ADDR, list);
+	boot->perf.index = MSR_CORE_PERF_GLOBAL_CTRL;
+	boot->perf_mask = perf_mask();
+}
+
 static void fill_controls(struct refresh_cpu *rc)
 {
 	const struct refresh_reserve *res = rc->res;
@@ -264,9 +298,6 @@ static void fill_controls(struct refresh_cpu *rc)
 	write_field(PAGE_FAULT_ERROR_CODE_MASK, 0);
 	write_field(PAGE_FAULT_ERROR_CODE_MATCH, 0);
 	write_field(CR3_TARGET_COUNT, 0);
-	write_field(VM_EXIT_MSR_STORE_COUNT, 0);
-	write_field(VM_EXIT_MSR_LOAD_COUNT, 0);
-	write_field(VM_ENTRY_MSR_LOAD_COUNT, 0);
 	write_field(VM_ENTRY_INTR_INFO_FIELD, 0);
 	write_field(MSR_BITMAP, res->hpa + res->layout.msr_bitmap);
 	write_field(EPT_POINTER, res->eptp);
@@ -327,10 +358,11 @@ int refresh_prepare_cpu(struct refresh_cpu *rc)
 		goto err_vmx;
 
 	shim_state(rc, boot);
-	fill_shim_state(boot);
+	fill_shim_state(rc, boot);
 	fill_host_segments();
 	fill_host_registers(rc);
 	fill_controls(rc);
+	fill_perf(rc, boot);
 	r = refresh_fault(REFRESH_STEP_FILL) ? -EIO : 0;
 	if (r)
 		goto err_vmx;
@@ -369,6 +401,8 @@ int refresh_launch_cpu(struct refresh_cpu *rc)
 {
 	if (refresh_fault(REFRESH_STEP_LAUNCH))
 		refresh_vmwrite(VM_ENTRY_CONTROLS, 0);
+	if (rc->res->header->config.flags & SHIM_FLAG_PERF)
+		rdmsrl(MSR_CORE_PERF_GLOBAL_CTRL, boot_data(rc)->perf.value);
 	/* Point of no return: from here the shim has to give the CPU back. */
 	if (refresh_vmlaunch())
 		return -EIO;

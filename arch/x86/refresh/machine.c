@@ -27,38 +27,25 @@
 #define BASIC_TRUE_CONTROLS	BIT_ULL(55)
 #define FEATURE_CONTROL_ON	(FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX)
 
-/* Bits of @want that the capability MSR does not allow go to @missing. */
-static u32 controls(u32 msr, u32 need, u32 wish, u32 *missing)
+/* Records without PERF_GLOBAL_CTRL are older than EPT. */
+static bool has_pebs(void)
 {
-	u64 cap;
-
-	rdmsrl(msr, cap);
-	*missing |= need & ~(u32)(cap >> 32);
-	return ((need | wish) & (u32)(cap >> 32)) | (u32)cap;
+	return boot_cpu_has(X86_FEATURE_PEBS) &&
+	       boot_cpu_data.cpuid_level >= REFRESH_CPUID_PERF &&
+	       (cpuid_eax(REFRESH_CPUID_PERF) & 0xff) >= 2;
 }
 
 static int read_controls(struct refresh_caps *caps)
 {
-	u32 missing = 0;
+	struct refresh_vmx_caps cap;
+	u32 missing;
 
-	caps->pin = controls(MSR_IA32_VMX_TRUE_PINBASED_CTLS,
-			     PIN_BASED_NMI_EXITING | PIN_BASED_VIRTUAL_NMIS, 0, &missing);
-	caps->cpu = controls(MSR_IA32_VMX_TRUE_PROCBASED_CTLS,
-			     CPU_BASED_USE_MSR_BITMAPS |
-			     CPU_BASED_ACTIVATE_SECONDARY_CONTROLS, 0, &missing);
-	caps->exit = controls(MSR_IA32_VMX_TRUE_EXIT_CTLS,
-			      VM_EXIT_HOST_ADDR_SPACE_SIZE | VM_EXIT_SAVE_DEBUG_CONTROLS |
-			      VM_EXIT_SAVE_IA32_EFER | VM_EXIT_LOAD_IA32_EFER, 0, &missing);
-	caps->entry = controls(MSR_IA32_VMX_TRUE_ENTRY_CTLS,
-			       VM_ENTRY_IA32E_MODE | VM_ENTRY_LOAD_DEBUG_CONTROLS |
-			       VM_ENTRY_LOAD_IA32_EFER, 0, &missing);
-	/* What the host may execute must not become #UD: take all there is. */
-	caps->cpu2 = controls(MSR_IA32_VMX_PROCBASED_CTLS2,
-			      SECONDARY_EXEC_ENABLE_EPT | SECONDARY_EXEC_ENABLE_VPID |
-			      SECONDARY_EXEC_UNRESTRICTED_GUEST,
-			      SECONDARY_EXEC_ENABLE_RDTSCP | SECONDARY_EXEC_ENABLE_INVPCID |
-			      REFRESH_EXEC2_XSAVES | REFRESH_EXEC2_USER_WAIT |
-			      REFRESH_EXEC2_PCONFIG, &missing);
+	rdmsrl(MSR_IA32_VMX_TRUE_PINBASED_CTLS, cap.pin);
+	rdmsrl(MSR_IA32_VMX_TRUE_PROCBASED_CTLS, cap.cpu);
+	rdmsrl(MSR_IA32_VMX_PROCBASED_CTLS2, cap.cpu2);
+	rdmsrl(MSR_IA32_VMX_TRUE_EXIT_CTLS, cap.exit);
+	rdmsrl(MSR_IA32_VMX_TRUE_ENTRY_CTLS, cap.entry);
+	missing = refresh_pick_controls(&cap, has_pebs(), caps);
 	if (missing) {
 		pr_err("the CPU's VMX lacks controls that the shim needs (%#x): no virtualize on this machine\n",
 		       missing);
@@ -329,5 +316,7 @@ void refresh_fill_config(struct refresh_reserve *res, const struct refresh_caps 
 	if (boot_cpu_has_bug(X86_BUG_L1TF) && boot_cpu_has(X86_FEATURE_FLUSH_L1D))
 		config->flags |= SHIM_FLAG_L1D_FLUSH;
 	config->flags |= optional_fields();
+	if (caps->exit & VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL)
+		config->flags |= SHIM_FLAG_PERF;
 	fill_shadowing(res, config);
 }

@@ -68,6 +68,16 @@ struct refresh_caps {
 	u64 map_size;		/* of the tables */
 };
 
+/* The MSRs that say what the CPU allows. */
+struct refresh_vmx_caps {
+	u64 pin, cpu, cpu2, exit, entry;
+};
+
+/* controls.c: pure */
+u32 refresh_pick_controls(const struct refresh_vmx_caps *cap, bool pebs,
+			  struct refresh_caps *caps);
+u64 refresh_perf_mask(u32 eax, u32 ecx, u32 edx, bool metrics);
+
 int refresh_check_machine(struct refresh_caps *caps);
 void refresh_read_mtrr(struct refresh_mtrr *mtrr);
 void refresh_fill_config(struct refresh_reserve *res, const struct refresh_caps *caps,

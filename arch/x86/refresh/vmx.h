@@ -14,6 +14,9 @@
 #define REFRESH_EXEC2_USER_WAIT	BIT(26)
 #define REFRESH_EXEC2_PCONFIG	BIT(27)
 
+/* Leaf of CPUID that tells of the counters. */
+#define REFRESH_CPUID_PERF	10
+
 /* MSRs of the memory types. */
 #define MTRR_CAP		0xfe
 #define MTRR_DEF_TYPE		0x2ff

@@ -14,9 +14,9 @@ static const u32 host_fields[] = {
 /* @slot's VMCS is current and holds the host's own host state. */
 void guest_install(struct shim_cpu *cpu, struct borrowed *slot)
 {
-	u32 i;
+	u32 nr = shim_nr_host_fields(&shim_config), i;
 
-	for (i = 0; i < SHIM_NR_HOST_FIELDS; i++) {
+	for (i = 0; i < nr; i++) {
 		slot->host[i] = vmread(host_fields[i]);
 		vmwrite(host_fields[i], cpu->boot.host[i]);
 	}
@@ -29,10 +29,10 @@ void guest_install(struct shim_cpu *cpu, struct borrowed *slot)
 /* Leaves @slot's VMCS current. */
 void guest_give_back(struct shim_cpu *cpu, struct borrowed *slot)
 {
-	u32 i;
+	u32 nr = shim_nr_host_fields(&shim_config), i;
 
 	vmptrld(slot->hpa);
-	for (i = 0; i < SHIM_NR_HOST_FIELDS; i++)
+	for (i = 0; i < nr; i++)
 		vmwrite(host_fields[i], slot->host[i]);
 	if (cpu->borrowed == slot)
 		cpu->borrowed = NULL;
@@ -92,6 +92,29 @@ static bool exit_was_nmi(u32 reason)
 	return info & INTR_VALID && (info & INTR_TYPE_MASK) == INTR_TYPE_NMI;
 }
 
+/*
+ * The counters stand while the shim runs: a PEBS record would be written through its page
+ * tables.  VM entry with the VMCS that runs the host loads what is noted here.
+ */
+static void reflect_perf(struct shim_cpu *cpu, const u64 *host, u32 reason)
+{
+	u32 exit = vmread(VM_EXIT_CONTROLS), entry = vmread(VM_ENTRY_CONTROLS);
+
+	cpu->boot.perf.value =
+		shim_perf_after_exit(host[H_PERF], cpu->boot.perf.value,
+				     vmread(GUEST_IA32_PERF_GLOBAL_CTRL), exit, entry,
+				     reason);
+}
+
+/* The host's VMCS is current and about to be entered: counters that it does not load. */
+void guest_enter_perf(struct shim_cpu *cpu)
+{
+	u64 value = cpu->boot.perf.value;
+
+	if (value && !(vmread(VM_ENTRY_CONTROLS) & VM_ENTRY_LOAD_IA32_PERF_GLOBAL_CTRL))
+		wrmsr_safe(MSR_CORE_PERF_GLOBAL_CTRL, value, value >> 32);
+}
+
 /* The host uses the PV page from now on, without having loaded a VMCS since. */
 static bool pv_begin(struct shim_cpu *cpu)
 {
@@ -108,7 +131,7 @@ static bool pv_begin(struct shim_cpu *cpu)
  * A guest of the host has left: put the host where its own host state says, as
  * the CPU does at a VM exit.  The host's VMCS is current on entry, the one that
  * runs the host afterwards.  MSRs of the host state have been loaded by the CPU:
- * they were never replaced.
+ * they were never replaced, but for PERF_GLOBAL_CTRL.
  */
 void guest_reflect(struct shim_cpu *cpu, u32 reason)
 {
@@ -116,6 +139,8 @@ void guest_reflect(struct shim_cpu *cpu, u32 reason)
 	const u64 *host = slot->host;
 	bool nmi = exit_was_nmi(reason);
 
+	if (shim_config.flags & SHIM_FLAG_PERF)
+		reflect_perf(cpu, host, reason);
 	if (likely(cpu->pv))
 		pv_publish(cpu, reason);
 	else if (!pv_begin(cpu) && cpu->shadowing)

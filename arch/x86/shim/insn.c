@@ -62,8 +62,10 @@ static u64 operand_address(struct shim_cpu *cpu)
 
 static void inject_fault(struct shim_cpu *cpu, const struct mem_fault *fault)
 {
-	if (fault->vector == PF_VECTOR)
+	if (fault->vector == PF_VECTOR) {
+		cpu->cr2 = fault->address;
 		write_cr2(fault->address);
+	}
 	host_inject(cpu, fault->vector, true, fault->code);
 }
 
@@ -236,7 +238,7 @@ static u64 handle_vmptrst(struct shim_cpu *cpu)
 
 static int read_current(struct shim_cpu *cpu, u64 field, u64 *value)
 {
-	int index = cpu->borrowed ? shim_host_field_index(field) : -1;
+	int index = cpu->borrowed ? shim_host_field_index(field, &shim_config) : -1;
 	int outcome;
 
 	if (index >= 0) {
@@ -270,7 +272,7 @@ static u64 handle_vmread(struct shim_cpu *cpu)
 
 static int write_current(struct shim_cpu *cpu, u64 field, u64 value)
 {
-	int index = cpu->borrowed ? shim_host_field_index(field) : -1;
+	int index = cpu->borrowed ? shim_host_field_index(field, &shim_config) : -1;
 	int outcome;
 
 	if (index >= 0) {
@@ -288,6 +290,8 @@ static int write_current(struct shim_cpu *cpu, u64 field, u64 value)
 			cpu->borrowed->sysenter[1] = value;
 		else if (cpu->borrowed && field == HOST_IA32_SYSENTER_EIP)
 			cpu->borrowed->sysenter[2] = value;
+		if (cpu->borrowed && field == VM_EXIT_CONTROLS)
+			cpu->borrowed->checked = false;
 		pv_store(cpu, field);
 		shadow_store(cpu, field, value);
 	}
@@ -321,14 +325,19 @@ static struct borrowed *borrow(struct shim_cpu *cpu)
 	return borrow_add(&cpu->map, cpu->current_vmcs);
 }
 
-static bool host_state_ok(struct borrowed *slot)
+static bool host_state_ok(struct shim_cpu *cpu, struct borrowed *slot)
 {
 	u64 host_efer = EFER_LMA;
+	u32 controls;
 
 	if (slot->checked)
 		return true;
-	if (vmread(VM_EXIT_CONTROLS) & VM_EXIT_LOAD_IA32_EFER)
+	controls = vmread(VM_EXIT_CONTROLS);
+	if (controls & VM_EXIT_LOAD_IA32_EFER)
 		host_efer = vmread(HOST_IA32_EFER);
+	if (shim_config.flags & SHIM_FLAG_PERF &&
+	    !shim_perf_valid(controls, slot->host[H_PERF], cpu->boot.perf_mask))
+		return false;
 	slot->checked = shim_host_state_valid(slot->host, host_efer,
 					      slot->host[H_CR4] & X86_CR4_LA57,
 					      &shim_config);
@@ -350,12 +359,14 @@ static u64 handle_vm_entry(struct shim_cpu *cpu, u32 reason)
 		cpu->borrowed = borrow(cpu);
 		guest_install(cpu, cpu->borrowed);
 	}
-	if (unlikely(!host_state_ok(cpu->borrowed))) {
+	if (unlikely(!host_state_ok(cpu, cpu->borrowed))) {
 		load_own(cpu);
 		return vmx_finish(cpu, VMXERR_ENTRY_HOST_STATE);
 	}
 	if (shim_config.flags & SHIM_FLAG_L1D_FLUSH)
 		wrmsr_safe(MSR_IA32_FLUSH_CMD, 1, 0);
+	if (shim_config.flags & SHIM_FLAG_PERF)
+		guest_enter_perf(cpu);
 	cpu->in_guest = true;
 	return reason == EXIT_REASON_VMLAUNCH ? SHIM_LAUNCH : SHIM_RESUME;
 }

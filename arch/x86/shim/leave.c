@@ -85,6 +85,8 @@ static void load_host_state(struct shim_cpu *cpu, const struct shim_context *ctx
 	vmwrite(HOST_IA32_SYSENTER_ESP, ctx->sysenter_esp);
 	vmwrite(HOST_IA32_SYSENTER_EIP, ctx->sysenter_eip);
 	vmwrite(HOST_IA32_EFER, ctx->efer);
+	if (shim_config.flags & SHIM_FLAG_PERF)
+		vmwrite(HOST_IA32_PERF_GLOBAL_CTRL, cpu->boot.perf.value);
 	vmwrite(HOST_RSP, cpu->boot.return_rsp);
 	vmwrite(HOST_RIP, cpu->boot.return_rip);
 }

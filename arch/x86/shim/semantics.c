@@ -84,7 +84,7 @@ u64 vmx_linear_address(const struct vmx_operands *op, u64 displacement,
 	return long_mode ? offset : (u32)offset;
 }
 
-/* ---- the 17 host-state fields */
+/* ---- the host-state fields that are kept aside */
 
 static const u32 host_fields[] = {
 #define SHIM_HOST_FIELD(field) field,
@@ -94,14 +94,20 @@ static const u32 host_fields[] = {
 static_assert(ARRAY_SIZE(host_fields) == SHIM_NR_HOST_FIELDS, "host fields");
 static_assert(H_NR == SHIM_NR_HOST_FIELDS, "indices of host fields");
 
-int shim_host_field_index(u64 field)
+int shim_nr_host_fields(const struct shim_config *config)
 {
-	int i;
+	return config->flags & SHIM_FLAG_PERF ? SHIM_NR_HOST_FIELDS :
+						SHIM_NR_HOST_FIELDS - 1;
+}
+
+int shim_host_field_index(u64 field, const struct shim_config *config)
+{
+	int nr = shim_nr_host_fields(config), i;
 
 	/* Most fields are not of the host state: width and type say so. */
 	if ((field & ~0x601eull) != 0x0c00)
 		return -1;
-	for (i = 0; i < SHIM_NR_HOST_FIELDS; i++)
+	for (i = 0; i < nr; i++)
 		if (host_fields[i] == field)
 			return i;
 	return -1;
@@ -162,6 +168,36 @@ bool shim_host_state_valid(const u64 *host, u64 entry_efer, bool la57,
 	if (host[H_CR3] & ~config->phys_mask)
 		return false;
 	return host_selectors_valid(host) && host_addresses_valid(host, la57);
+}
+
+/* ---- counters */
+
+/* Would the CPU load this value of PERF_GLOBAL_CTRL at the guest's exit? */
+bool shim_perf_valid(u32 exit_controls, u64 value, u64 mask)
+{
+	return !(exit_controls & VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL) || !(value & ~mask);
+}
+
+/*
+ * PERF_GLOBAL_CTRL for the host after an exit of its guest: what its own VMCS loads then
+ * (@host; the CPU has loaded 0), else what the guest had (@guest, if VM entry loaded that),
+ * else what the host had @before.
+ */
+u64 shim_perf_after_exit(u64 host, u64 before, u64 guest, u32 exit_controls,
+			 u32 entry_controls, u32 reason)
+{
+	if (exit_controls & VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL)
+		return host;
+	if (entry_controls & VM_ENTRY_LOAD_IA32_PERF_GLOBAL_CTRL &&
+	    !(reason & EXIT_REASON_FAILED_ENTRY))
+		return guest;
+	return before;
+}
+
+/* The hole that Linux leaves to hypervisors: the shim touches nothing else. */
+bool shim_is_own_address(u64 va)
+{
+	return va >= SHIM_VA_DIRECT && va < SHIM_VA_END;
 }
 
 /* ---- control registers */

@@ -61,15 +61,17 @@ struct vmx_operands vmx_decode(u32 info);
 u64 vmx_linear_address(const struct vmx_operands *op, u64 displacement,
 		       const u64 *regs, u64 segment_base, bool long_mode);
 
-int shim_host_field_index(u64 field);
+int shim_nr_host_fields(const struct shim_config *config);
+int shim_host_field_index(u64 field, const struct shim_config *config);
 u64 shim_host_field_trim(int index, u64 value);
 bool shim_host_state_valid(const u64 *host, u64 entry_efer, bool la57,
 			   const struct shim_config *config);
 
-/* Index of each field in the saved 17. */
+/* Index of each field in those kept aside. */
 enum {
 	H_ES, H_CS, H_SS, H_DS, H_FS, H_GS, H_TR, H_CR0, H_CR3, H_CR4,
 	H_FS_BASE, H_GS_BASE, H_TR_BASE, H_GDTR_BASE, H_IDTR_BASE, H_RSP, H_RIP,
+	H_PERF,
 	H_NR,
 };
 
@@ -78,6 +80,10 @@ bool shim_cr4_valid(u64 old, u64 value, bool lma, u64 cr3, bool vmxon,
 bool shim_cr0_valid(u64 value, u64 cr4, bool lma_cs_l, bool vmxon,
 		    const struct shim_config *config);
 bool shim_is_canonical(u64 gva, bool la57);
+bool shim_perf_valid(u32 exit_controls, u64 value, u64 mask);
+u64 shim_perf_after_exit(u64 host, u64 before, u64 guest, u32 exit_controls,
+			 u32 entry_controls, u32 reason);
+bool shim_is_own_address(u64 va);
 
 /*
  * One VMCS of the host that carries the shim's host state.  It is active on

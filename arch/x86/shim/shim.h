@@ -29,7 +29,7 @@ struct shim_cpu {
 	struct nvx_shim_page	*page;		/* behind it */
 	struct shim_regs	*regs;		/* of the exit being handled */
 	u64			current_vmcs;	/* of the host, or SHIM_NO_VMCS */
-	u64			cr2;		/* the host's, at the exit */
+	u64			cr2;		/* the host's; of a fault, if it gets one */
 	struct borrowed		*borrowed;	/* its entry, if it is borrowed */
 	bool			ready;
 	bool			vmxon;		/* the host is in VMX operation */
@@ -100,6 +100,7 @@ void guest_install(struct shim_cpu *cpu, struct borrowed *slot);
 void guest_give_back(struct shim_cpu *cpu, struct borrowed *slot);
 void guest_give_back_all(struct shim_cpu *cpu);
 void guest_reflect(struct shim_cpu *cpu, u32 reason);
+void guest_enter_perf(struct shim_cpu *cpu);
 
 /* shadow.c */
 void shadow_init(struct shim_cpu *cpu);

@@ -33,6 +33,23 @@ static bool fix_up(struct trap_frame *frame)
 	return false;
 }
 
+/*
+ * A PEBS record that was due when the counters stopped: it goes to the host's address of it,
+ * which is not mapped here.  It is lost, and PEBS stands until the host's kernel
+ * switches it on again, which it does whenever it programs the counters.
+ */
+static bool drop_record(struct shim_cpu *cpu)
+{
+	u32 low, high;
+
+	if (shim_is_own_address(read_cr2()) ||
+	    !rdmsr_safe(MSR_IA32_PEBS_ENABLE, &low, &high) || !(low | high))
+		return false;
+	wrmsr_safe(MSR_IA32_PEBS_ENABLE, 0, 0);
+	write_cr2(cpu->cr2);
+	return true;
+}
+
 void shim_handle_trap(struct trap_frame *frame);
 
 /*
@@ -55,6 +72,8 @@ void shim_handle_trap(struct trap_frame *frame)
 		return;
 	}
 	if (frame->vector == GP_VECTOR && fix_up(frame))
+		return;
+	if (frame->vector == PF_VECTOR && drop_record(cpu))
 		return;
 
 	console_print("shim: cpu %d: exception %d (%llx) at %llx rsp %llx cr2 %llx\n",
