@@ -3,7 +3,6 @@
  * What this machine is, and whether the shim can keep its state: all refusals
  * come before anything is allocated.
  */
-#include <linux/cpumask.h>
 #include <linux/ioport.h>
 #include <linux/minmax.h>
 #include <linux/printk.h>
@@ -97,16 +96,8 @@ static int check_vmx(struct refresh_caps *caps)
 static int check_state(void)
 {
 	unsigned long cr4 = refresh_read_cr4();
-	unsigned int cpu;
 	u64 value;
 
-	for_each_present_cpu(cpu) {
-		if (cpu_online(cpu))
-			continue;
-		pr_err("CPU %u is offline, so nobody could watch it: bring it online or remove it\n",
-		       cpu);
-		return -EBUSY;
-	}
 	if (cr4 & X86_CR4_CET_BIT_MASK) {
 		pr_err("CET is on, which the shim does not keep: boot with ibt=off and nousershstk\n");
 		return -EOPNOTSUPP;

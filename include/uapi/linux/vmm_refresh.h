@@ -45,7 +45,7 @@ struct vmm_refresh_virtualize {
 
 /* States, in &vmm_refresh_status.state. */
 #define VMM_REFRESH_BARE		0	/* no shim */
-#define VMM_REFRESH_ON			1	/* every CPU runs above the shim */
+#define VMM_REFRESH_ON			1	/* every online CPU runs above the shim */
 #define VMM_REFRESH_PANICKED		2	/* the shim gave up on a CPU */
 
 /**
@@ -82,7 +82,7 @@ struct vmm_refresh_status {
 };
 
 /*
- * VIRTUALIZE: EBUSY already virtualized, or a CPU is offline; ENODEV no VMX that
+ * VIRTUALIZE: EBUSY already virtualized, or a reboot or suspend is under way; ENODEV no VMX that
  * the shim could use; EOPNOTSUPP a state that it cannot keep; EPERM the kernel is
  * locked down; ENOMEM no memory; EIO VM entry failed; ETIMEDOUT a CPU did not
  * answer.  The kernel log has one line that says why, and nothing has changed.
