@@ -92,6 +92,18 @@
 
 #define SHIM_RING_SIZE		8192
 
+/*
+ * MSRs that do not do above the shim what they do on the bare CPU: no microcode is
+ * loaded in VMX non-root operation, and the EPT has the memory types of the launch.
+ */
+#define SHIM_MSR_UCODE		0x79
+#define SHIM_MSR_MTRR_FIRST	0x200		/* base and mask of variable ranges */
+#define SHIM_MSR_MTRR_LAST	0x23f
+#define SHIM_MSR_FIX_64K	0x250
+#define SHIM_MSR_FIX_16K	0x258		/* two of them */
+#define SHIM_MSR_FIX_4K		0x268		/* eight */
+#define SHIM_MSR_MTRR_DEF	0x2ff
+
 /* Offsets that assembly uses. */
 #define SHIM_CTX_REGS		0
 #define SHIM_CTX_IRET		128

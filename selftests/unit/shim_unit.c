@@ -354,6 +354,29 @@ static void test_perf(void)
 	   offsetof(struct shim_msr, value) == 8, "counters: the list of one MSR");
 }
 
+/* The bitmap and the handler agree, MSR by MSR, and no read leaves. */
+static void test_msrs(void)
+{
+	static u8 bitmap[4096];
+	int wrong = 0, set = 0, i;
+	u32 msr;
+
+	refresh_fill_msr_bitmap(bitmap);
+	for (msr = 0; msr < 0x2000; msr++)
+		wrong += (bitmap[2048 + msr / 8] >> msr % 8 & 1) !=
+			 (shim_classify_write(msr) != SHIM_WRITE_PLAIN);
+	for (i = 0; i < 4096; i++)
+		set += __builtin_popcount(bitmap[i]);
+	ok(!wrong, "MSRs: what leaves is what is handled");
+	ok(set == 1 + 64 + 11 + 1, "MSRs: writes of microcode and MTRRs alone");
+	ok(shim_classify_write(0x79) == SHIM_WRITE_UCODE, "MSRs: microcode");
+	ok(shim_classify_write(0x200) == SHIM_WRITE_MTRR &&
+	   shim_classify_write(0x250) == SHIM_WRITE_MTRR &&
+	   shim_classify_write(0x26f) == SHIM_WRITE_MTRR &&
+	   shim_classify_write(0x2ff) == SHIM_WRITE_MTRR, "MSRs: MTRRs");
+	ok(shim_classify_write(0x277) == SHIM_WRITE_PLAIN, "MSRs: PAT is the host's");
+}
+
 /* ---- how large a machine */
 
 #define GIB		BIT(30)
@@ -524,6 +547,7 @@ int main(void)
 	test_borrow();
 	test_controls();
 	test_perf();
+	test_msrs();
 	test_memory_types();
 	test_map_size();
 	test_tables();

@@ -120,6 +120,7 @@ static int load_image(u32 flags, u32 uart, u64 phys_size)
 		pr_err("the memory types of this machine take more page tables than the shim has\n");
 		return r;
 	}
+	refresh_fill_msr_bitmap(res->va + res->layout.msr_bitmap);
 	session.flags = flags;
 	refresh_fill_config(res, &session.caps, flags, uart);
 	for (cpu = 0; cpu < session.nr_areas; cpu++) {

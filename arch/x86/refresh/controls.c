@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Control words of the VMCS that runs the host, from what the CPU allows.  Pure, so that
- * the unit tests run it on the build machine.
+ * Control words and MSR bitmap of the VMCS that runs the host, from what the CPU allows.
+ * Pure, so that the unit tests run it on the build machine.
  */
 #ifdef __KERNEL__
 #include <asm/vmx.h>
@@ -55,8 +55,35 @@ u32 refresh_pick_controls(const struct refresh_vmx_caps *cap, bool pebs,
 	return missing;
 }
 
+/* Bitmap of writes of MSRs 0 to 1fffh: the third kilobyte of the page. */
+#define BITMAP_WRITE_LOW	2048
+
+static void trap_writes(u8 *bitmap, u32 first, u32 last)
+{
+	u32 msr;
+
+	for (msr = first; msr <= last; msr++)
+		bitmap[BITMAP_WRITE_LOW + msr / 8] |= 1u << msr % 8;
+}
+
+/*
+ * refresh_fill_msr_bitmap() - Say which of the host's accesses leave to the shim
+ * @bitmap: a page of zeros
+ *
+ * Those that would do nothing, or something else than on the bare CPU.
+ */
+void refresh_fill_msr_bitmap(u8 *bitmap)
+{
+	trap_writes(bitmap, SHIM_MSR_UCODE, SHIM_MSR_UCODE);
+	trap_writes(bitmap, SHIM_MSR_MTRR_FIRST, SHIM_MSR_MTRR_LAST);
+	trap_writes(bitmap, SHIM_MSR_FIX_64K, SHIM_MSR_FIX_64K);
+	trap_writes(bitmap, SHIM_MSR_FIX_16K, SHIM_MSR_FIX_16K + 1);
+	trap_writes(bitmap, SHIM_MSR_FIX_4K, SHIM_MSR_FIX_4K + 7);
+	trap_writes(bitmap, SHIM_MSR_MTRR_DEF, SHIM_MSR_MTRR_DEF);
+}
+
 #define PERF_FIXED_SHIFT	32
-#define PERF_METRICS		(1ull << 48)
+#define PERF_METRICS		BIT_ULL(48)
 
 /*
  * refresh_perf_mask() - Bits of PERF_GLOBAL_CTRL that the CPU has

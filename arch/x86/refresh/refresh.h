@@ -76,6 +76,7 @@ struct refresh_vmx_caps {
 /* controls.c: pure */
 u32 refresh_pick_controls(const struct refresh_vmx_caps *cap, bool pebs,
 			  struct refresh_caps *caps);
+void refresh_fill_msr_bitmap(u8 *bitmap);
 u64 refresh_perf_mask(u32 eax, u32 ecx, u32 edx, bool metrics);
 
 int refresh_check_machine(struct refresh_caps *caps);

@@ -50,7 +50,7 @@ void handle_cpuid(struct shim_cpu *cpu)
 	host_skip_instruction();
 }
 
-/* MSRs outside the two ranges of the bitmap; the CPU knows which ones exist. */
+/* Outside the two ranges of the bitmap; the CPU knows which ones exist. */
 void handle_rdmsr(struct shim_cpu *cpu)
 {
 	u64 *r = cpu->regs->r;
@@ -65,10 +65,38 @@ void handle_rdmsr(struct shim_cpu *cpu)
 	host_skip_instruction();
 }
 
+/* The CPU has it, the EPT has not: true for the bare CPU, later. */
+static void tell_of_mtrr(struct shim_cpu *cpu, u32 msr, u64 value)
+{
+	u32 low, high;
+
+	if (cpu->mtrr_told || !rdmsr_safe(msr, &low, &high) ||
+	    (low | (u64)high << 32) == value)
+		return;
+	cpu->mtrr_told = true;
+	console_print("shim: cpu %d: MTRR %x of the host changes, memory types do not yet\n",
+		      cpu->boot.cpu, msr);
+}
+
+/* In the bitmap's ranges only those exit that shim_classify_write() knows. */
 void handle_wrmsr(struct shim_cpu *cpu)
 {
 	u64 *r = cpu->regs->r;
+	u64 value = (u32)r[R_RAX] | r[R_RDX] << 32;
 
+	switch (shim_classify_write(r[R_RCX])) {
+	case SHIM_WRITE_UCODE:
+		/* As in VMX non-root operation: no fault, and no other revision. */
+		console_print("shim: cpu %d: no microcode update: the shim has to leave first\n",
+			      cpu->boot.cpu);
+		host_skip_instruction();
+		return;
+	case SHIM_WRITE_MTRR:
+		tell_of_mtrr(cpu, r[R_RCX], value);
+		break;
+	case SHIM_WRITE_PLAIN:
+		break;
+	}
 	if (!wrmsr_safe(r[R_RCX], r[R_RAX], r[R_RDX])) {
 		host_inject(cpu, GP_VECTOR, true, 0);
 		return;

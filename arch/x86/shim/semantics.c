@@ -200,6 +200,23 @@ bool shim_is_own_address(u64 va)
 	return va >= SHIM_VA_DIRECT && va < SHIM_VA_END;
 }
 
+/* ---- MSRs that are written */
+
+enum shim_write shim_classify_write(u32 msr)
+{
+	switch (msr) {
+	case SHIM_MSR_UCODE:
+		return SHIM_WRITE_UCODE;
+	case SHIM_MSR_MTRR_FIRST ... SHIM_MSR_MTRR_LAST:
+	case SHIM_MSR_FIX_64K:
+	case SHIM_MSR_FIX_16K ... SHIM_MSR_FIX_16K + 1:
+	case SHIM_MSR_FIX_4K ... SHIM_MSR_FIX_4K + 7:
+	case SHIM_MSR_MTRR_DEF:
+		return SHIM_WRITE_MTRR;
+	}
+	return SHIM_WRITE_PLAIN;
+}
+
 /* ---- control registers */
 
 /* MOV to CR4: true if the CPU would take @value, false for #GP. */

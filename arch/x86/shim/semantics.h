@@ -85,6 +85,10 @@ u64 shim_perf_after_exit(u64 host, u64 before, u64 guest, u32 exit_controls,
 			 u32 entry_controls, u32 reason);
 bool shim_is_own_address(u64 va);
 
+enum shim_write { SHIM_WRITE_PLAIN, SHIM_WRITE_UCODE, SHIM_WRITE_MTRR };
+
+enum shim_write shim_classify_write(u32 msr);
+
 /*
  * One VMCS of the host that carries the shim's host state.  It is active on
  * this CPU; @host is what the host believes to be in it.

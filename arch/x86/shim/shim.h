@@ -43,6 +43,7 @@ struct shim_cpu {
 	bool			shadow_on;	/* VMREAD may read the shadow VMCS */
 	bool			shadowing;	/* the link pointer is set */
 	bool			pv;		/* the PV page is in use */
+	bool			mtrr_told;	/* once is enough */
 	bool			fault_in_leave;	/* for tests */
 	bool			mc_in_leave;	/* likewise */
 	u64			shadow[2 * SHIM_MAX_SHADOW];
