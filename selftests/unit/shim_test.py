@@ -40,6 +40,10 @@ class Shim(unittest.TestCase):
         """The PV page against a model, with a shim that leaves at any step."""
         self.run_program(7, 'selftests/unit/shim_pv_unit.c')
 
+    def test_operands(self):
+        """Page walks while another CPU changes the page tables."""
+        self.run_program(22, 'selftests/unit/shim_mem_unit.c', 'arch/x86/shim/semantics.c')
+
     def test_flush(self):
         """What a launch and a return drop, on a model of a TLB."""
         self.run_program(39, 'selftests/unit/shim_flush_unit.c')

@@ -45,8 +45,19 @@ struct walk {
 	bool	writable, user;
 };
 
-/* Down to the leaf; false if an entry is not present. */
-static bool walk_down(u64 gva, struct walk *walk, bool write)
+enum walk_result { WALK_DONE, WALK_ABSENT, WALK_AGAIN };
+
+/* Another CPU may have changed the entry since; then its bits are not ours to set. */
+static bool set_bits(u64 *slot, u64 entry, u64 bits)
+{
+	if ((entry & bits) == bits)
+		return true;
+	return __atomic_compare_exchange_n(slot, &entry, entry | bits, false,
+					   __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+/* Down to the leaf, as the page tables are now. */
+static enum walk_result walk_once(u64 gva, struct walk *walk, bool write)
 {
 	u64 table = vmread(GUEST_CR3) & PTE_ADDRESS, *slot;
 	u64 bits = PTE_A;
@@ -56,27 +67,36 @@ static bool walk_down(u64 gva, struct walk *walk, bool write)
 	walk->user = true;
 	for (;;) {
 		if (!direct_map_has(table))
-			return false;
+			return WALK_ABSENT;
 		slot = (u64 *)direct_map(table) +
 		       (gva >> (12 + 9 * (walk->level - 1)) & 511);
 		walk->entry = __atomic_load_n(slot, __ATOMIC_RELAXED);
 		if (!(walk->entry & PTE_P) ||
 		    walk->entry & PTE_ADDRESS & ~shim_config.phys_mask)
-			return false;
+			return WALK_ABSENT;
 		walk->writable &= !!(walk->entry & PTE_W);
 		walk->user &= !!(walk->entry & PTE_U);
 		if (walk->level == 1 || (walk->level <= 3 && walk->entry & PTE_PS))
 			break;
-		if (!(walk->entry & PTE_A))
-			__atomic_or_fetch(slot, PTE_A, __ATOMIC_RELAXED);
+		if (!set_bits(slot, walk->entry, PTE_A))
+			return WALK_AGAIN;
 		table = walk->entry & PTE_ADDRESS;
 		walk->level--;
 	}
-	if (write && walk->writable)
+	if (write && (walk->writable || !(vmread(GUEST_CR0) & X86_CR0_WP)))
 		bits |= PTE_D;
-	if ((walk->entry & bits) != bits)
-		__atomic_or_fetch(slot, bits, __ATOMIC_RELAXED);
-	return true;
+	return set_bits(slot, walk->entry, bits) ? WALK_DONE : WALK_AGAIN;
+}
+
+/* False if an entry is not present. */
+static bool walk_down(u64 gva, struct walk *walk, bool write)
+{
+	enum walk_result result;
+
+	do {
+		result = walk_once(gva, walk, write);
+	} while (result == WALK_AGAIN);
+	return result == WALK_DONE;
 }
 
 bool mem_translate(u64 gva, bool write, u64 *hpa, struct mem_fault *fault)
