@@ -18,16 +18,16 @@
 /**
  * DOC: address space of the shim
  *
- * Both ranges lie in the part of the address space that Linux leaves to
+ * The shim is mapped in the part of the address space that Linux leaves to
  * hypervisors (Documentation/arch/x86/x86_64/mm.rst: guard hole at
  * ffff800000000000).  Linux never maps it, so no translation of the host that
  * the CPU still caches for VPID 0 can be taken for one of the shim, or the
- * other way round.
+ * other way round.  Nothing but the reserve is mapped, and one page of the host
+ * at a time for each CPU.
  */
-#define SHIM_VA_DIRECT		0xffff800000000000	/* all memory, VA - this = hpa */
+#define SHIM_VA_BEGIN		0xffff800000000000	/* of that part */
 #define SHIM_VA_IMAGE		0xffff87ff00000000	/* the reserve */
-#define SHIM_DIRECT_SIZE	0x0000078000000000	/* 7.5 TiB: 15 PML4 entries */
-#define SHIM_VA_END		0xffff880000000000	/* of that part */
+#define SHIM_VA_END		0xffff880000000000
 
 /* Area of one CPU, offsets.  The first two pages are the host's to read. */
 #define SHIM_AREA_SHARED	0x0000	/* struct shim_shared, PV page */
@@ -35,6 +35,7 @@
 #define SHIM_AREA_PRIVATE	0x2000	/* struct shim_boot, then the shim's own */
 #define SHIM_AREA_TABLES	0x5000	/* GDT, TSS at + SHIM_TSS_OFFSET */
 #define SHIM_AREA_VMXON		0x6000
+#define SHIM_AREA_WINDOW	SHIM_AREA_VMXON	/* its address leads elsewhere */
 #define SHIM_AREA_VMCS		0x7000	/* runs the host */
 #define SHIM_AREA_SHADOW	0x8000	/* what the host's VMREAD reads */
 #define SHIM_AREA_IST		0x9000	/* one page each: NMI, #MC, #DF */
@@ -229,6 +230,7 @@ struct shim_boot {
 struct shim_config {
 	__u64	reserve_hpa, reserve_size;
 	__u64	console_va;
+	__u64	image_pt_va;			/* entries of SHIM_VA_IMAGE, page by page */
 	__u64	eptp;
 	__u64	vmx_basic;
 	__u64	cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
@@ -275,7 +277,7 @@ static_assert(offsetof(struct shim_boot, perf) % SHIM_MSR_ALIGN == 0, "list of M
 static_assert(sizeof(struct shim_boot) == 256, "size of the boot data");
 static_assert(offsetof(struct shim_header, exit_va) == 24, "exit_va");
 static_assert(offsetof(struct shim_header, config) == 40, "config");
-static_assert(sizeof(struct shim_config) == 224, "size of the configuration");
+static_assert(sizeof(struct shim_config) == 232, "size of the configuration");
 
 #endif /* !__ASSEMBLY__ */
 #endif /* _REFRESH_SHIM_H */

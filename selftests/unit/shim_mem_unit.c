@@ -21,10 +21,15 @@ static u64 vmread(u64 field)
 	return vmcs[field];
 }
 
-#undef SHIM_VA_DIRECT
-#undef SHIM_DIRECT_SIZE
-#define SHIM_VA_DIRECT		((u64)memory)
-#define SHIM_DIRECT_SIZE	BIT(40)
+/* In the place of window.c.  Only the last page is mapped. */
+static u64 mapped = ~0ull, mapped_type, stale;
+
+void *mem_map(u64 hpa, u64 type)
+{
+	mapped = hpa >> 12;
+	mapped_type = type;
+	return (char *)memory + hpa;
+}
 
 /* The other CPU: @race changes one entry behind the look number @at. */
 static struct {
@@ -36,6 +41,7 @@ static u64 look(const u64 *slot)
 {
 	u64 value = *slot;
 
+	stale += (u64)((char *)slot - (char *)memory) >> 12 != mapped;
 	if (!--race.at)
 		*race.slot = race.value;
 	return value;
@@ -179,6 +185,28 @@ static void test_races(void)
 	   "race: write protected, and not dirty");
 }
 
+/* The window has the type that the host has for the page. */
+static void test_types(void)
+{
+	struct mem_fault fault;
+	u64 value;
+
+	begin();
+	mem_read(GVA, &value, 8, &fault);
+	ok(!mapped_type, "type: write-back");
+	*entry(1) |= PTE_PCD | PTE_PAT;
+	mem_read(GVA, &value, 8, &fault);
+	ok(mapped_type == (PTE_PCD | PTE_PAT), "type: of a page of 4 KiB");
+	*entry(2) = PTE_PS | PTE_PWT | P;
+	vmcs[GUEST_CR3] = HPA(PML4);
+	mem_read(GVA & ~(BIT(21) - 1), &value, 8, &fault);
+	ok(mapped_type == PTE_PWT, "type: of a large page, where bit 7 says that it is one");
+	*entry(2) |= PTE_LARGE_PAT;
+	mem_read(GVA & ~(BIT(21) - 1), &value, 8, &fault);
+	ok(mapped_type == (PTE_PWT | PTE_PAT), "type: of a large page with PAT");
+	ok(!stale, "no entry is looked at through a window that has moved");
+}
+
 static void test_copy(void)
 {
 	const u64 end = (GVA & ~0xfffull) + 0x1000;
@@ -203,6 +231,7 @@ int main(void)
 	test_faults();
 	test_races();
 	test_copy();
+	test_types();
 	printf("1..%d\n", count);
 	return failed != 0;
 }

@@ -34,7 +34,7 @@ class Shim(unittest.TestCase):
 
     def test_all(self):
         """Rules of the architecture, tables, descriptors."""
-        self.run_program(127, *SOURCES)
+        self.run_program(125, *SOURCES)
 
     def test_pv_page(self):
         """The PV page against a model, with a shim that leaves at any step."""
@@ -42,7 +42,7 @@ class Shim(unittest.TestCase):
 
     def test_operands(self):
         """Page walks while another CPU changes the page tables."""
-        self.run_program(22, 'selftests/unit/shim_mem_unit.c', 'arch/x86/shim/semantics.c')
+        self.run_program(27, 'selftests/unit/shim_mem_unit.c', 'arch/x86/shim/semantics.c')
 
     def test_flush(self):
         """What a launch and a return drop, on a model of a TLB."""

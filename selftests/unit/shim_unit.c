@@ -275,9 +275,9 @@ static const struct refresh_mtrr mtrr = {
 	.fixed = { [0 ... 7] = 6, [16 ... 23] = 4 },
 	.nr = 3,
 	.variable = {
-		{ 6, (BIT(40) - BIT(30)) | VALID },			/* 0-1 GiB WB */
-		{ BIT(30) | 6, (BIT(40) - BIT(29)) | VALID },		/* half of the next */
-		{ 0x3f000000, (BIT(40) - BIT(24)) | VALID },		/* 16 MiB UC below 1 GiB */
+		{ 6, (BIT(52) - BIT(30)) | VALID },			/* 0-1 GiB WB */
+		{ BIT(30) | 6, (BIT(52) - BIT(29)) | VALID },		/* half of the next */
+		{ 0x3f000000, (BIT(52) - BIT(24)) | VALID },		/* 16 MiB UC below 1 GiB */
 	},
 };
 
@@ -345,7 +345,7 @@ static void test_perf(void)
 	   shim_perf_after_exit(host, before, guest, 0, ENTRY_PERF,
 				EXIT_REASON_FAILED_ENTRY | 33) == before,
 	   "counters: or with those of its guest, if that was entered");
-	ok(shim_is_own_address(SHIM_VA_DIRECT) && shim_is_own_address(SHIM_VA_IMAGE) &&
+	ok(shim_is_own_address(SHIM_VA_BEGIN) && shim_is_own_address(SHIM_VA_IMAGE) &&
 	   shim_is_own_address(SHIM_VA_IMAGE - SHIM_PAGE) &&
 	   !shim_is_own_address(0xffff880000000000ull) &&
 	   !shim_is_own_address(0xfffffe0000003000ull) && !shim_is_own_address(0),
@@ -385,23 +385,19 @@ static void test_msrs(void)
 struct size_row {
 	const char *name;
 	u32 bits;
-	u64 ram_end, used_end;
+	u64 used_end;
 	int result;
 	u64 size;
 };
 
 static const struct size_row size_rows[] = {
-	{ "39 bits, 8 GiB", 39, 8 * GIB, 8 * GIB, 0, BIT(39) },
-	{ "46 bits, 2 TiB", 46, 2 * TIB, 2 * TIB, 0, 64 * TIB },
-	{ "52 bits, 2 TiB", 52, 2 * TIB, 2 * TIB, 0, 64 * TIB },
-	{ "52 bits, devices at 32 TiB", 52, 2 * TIB, 33 * TIB, 0, 64 * TIB },
-	{ "52 bits, devices at 100 TiB", 52, 2 * TIB, 100 * TIB + 4096, 0,
-	  100 * TIB + 512 * GIB },
-	{ "52 bits, devices up to 256 TiB", 52, 2 * TIB, 256 * TIB, 0, 256 * TIB },
-	{ "a page above 256 TiB", 52, 2 * TIB, 256 * TIB + 4096, -ERANGE },
-	{ "7.5 TiB", 46, SHIM_DIRECT_SIZE, SHIM_DIRECT_SIZE, 0, 64 * TIB },
-	{ "7.5 TiB and a page", 46, SHIM_DIRECT_SIZE + 4096, 8 * TIB, -E2BIG },
-	{ "52 bits, 64 TiB", 52, 64 * TIB, 64 * TIB, -E2BIG },
+	{ "39 bits, 8 GiB", 39, 8 * GIB, 0, BIT(39) },
+	{ "46 bits, 2 TiB", 46, 2 * TIB, 0, 64 * TIB },
+	{ "52 bits, 2 TiB", 52, 2 * TIB, 0, 64 * TIB },
+	{ "52 bits, 64 TiB", 52, 64 * TIB, 0, 64 * TIB },
+	{ "52 bits, devices at 100 TiB", 52, 100 * TIB + 4096, 0, 100 * TIB + 512 * GIB },
+	{ "52 bits, devices up to 256 TiB", 52, 256 * TIB, 0, 256 * TIB },
+	{ "a page above 256 TiB", 52, 256 * TIB + 4096, -ERANGE },
 };
 
 static void test_map_size(void)
@@ -415,7 +411,7 @@ static void test_map_size(void)
 	for (i = 0; i < ARRAY_SIZE(size_rows); i++) {
 		row = &size_rows[i];
 		size = 0;
-		r = refresh_map_size(row->bits, row->ram_end, row->used_end, &size);
+		r = refresh_map_size(row->bits, row->used_end, &size);
 		snprintf(name, sizeof(name), "size: %s", row->name);
 		ok(r == row->result && size == row->size, name);
 	}
@@ -492,12 +488,11 @@ static void test_many_cpus(void)
 	free(res.va);
 }
 
-/* As far as a walk of four levels goes, and the shim's own map of memory. */
+/* As far as a walk of four levels goes. */
 static void test_large_machine(void)
 {
 	struct refresh_reserve res = { .hpa = 0x10000000 };
 	struct shim_header header = { };
-	u64 *pdpt, last = SHIM_DIRECT_SIZE - GIB;
 
 	ok(!refresh_layout(&res, 20000, 4, 256 * TIB), "layout: 256 TiB");
 	res.va = calloc(1, res.layout.areas);
@@ -505,9 +500,47 @@ static void test_large_machine(void)
 	ok(!refresh_build_tables(&res, 256 * TIB, &mtrr, 4), "tables: for 256 TiB");
 	ok(ept_lookup(&res, 256 * TIB - 4096) == ((256 * TIB - 4096) | 7),
 	   "EPT: the last page");
-	pdpt = table_at(&res, table_at(&res, res.shim_cr3)
-			[(SHIM_VA_DIRECT + last) >> 39 & 511]);
-	ok((pdpt[last >> 30 & 511] & ~0xfffull) == last, "direct map: the last GiB");
+	free(res.va);
+}
+
+/* All that the shim has mapped: each entry that is present, level by level. */
+static int count_foreign(struct refresh_reserve *res, u64 table, int level)
+{
+	u64 *entries = table_at(res, table), hpa;
+	int i, foreign = 0;
+
+	for (i = 0; i < 512; i++) {
+		hpa = entries[i] & 0xffffffffff000ull;
+		if (!(entries[i] & 1))
+			continue;
+		if (hpa < res->hpa || hpa >= res->hpa + res->layout.end ||
+		    (level > 1 && entries[i] & 0x80))
+			foreign++;
+		else if (level > 1)
+			foreign += count_foreign(res, entries[i], level - 1);
+	}
+	return foreign;
+}
+
+static void test_shim_map(void)
+{
+	struct refresh_reserve res = { .hpa = 0x10000000 };
+	struct shim_header header = { };
+	u64 *pt, area, hpa;
+	u32 cpu, wrong = 0;
+
+	refresh_layout(&res, 20000, 100, BIT(40));
+	res.va = calloc(1, res.layout.end);
+	res.header = &header;
+	refresh_build_tables(&res, BIT(40), &mtrr, 100);
+	ok(!count_foreign(&res, res.shim_cr3, 4), "shim: nothing is mapped but the reserve");
+	pt = res.va + res.image_pt;
+	for (cpu = 0; cpu < 100; cpu++) {
+		area = refresh_area(&res, cpu) + SHIM_AREA_WINDOW;
+		hpa = pt[area / SHIM_PAGE] & 0xffffffffff000ull;
+		wrong += hpa != res.hpa + area;
+	}
+	ok(!wrong, "shim: the entry of each CPU's window is found");
 	free(res.va);
 }
 
@@ -553,6 +586,7 @@ int main(void)
 	test_tables();
 	test_many_cpus();
 	test_large_machine();
+	test_shim_map();
 	test_descriptors();
 	printf("1..%d\n", count);
 	return failed != 0;

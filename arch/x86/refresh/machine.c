@@ -122,31 +122,19 @@ static int note_end(struct resource *res, void *end)
 	return 0;
 }
 
-static u64 end_of(unsigned long flags)
-{
-	u64 end = 0;
-
-	walk_iomem_res_desc(IORES_DESC_NONE, flags, 0, -1, &end, note_end);
-	return end;
-}
-
+/* /proc/iomem decides: nobody has all that a CPU with 52 address bits could reach. */
 static int check_memory(struct refresh_caps *caps)
 {
 	u32 bits = boot_cpu_data.x86_phys_bits;
-	u64 ram = end_of(IORESOURCE_SYSTEM_RAM), used = end_of(IORESOURCE_MEM);
+	u64 end = 0;
 
 	caps->phys_mask = BIT_ULL(bits) - 1;
-	switch (refresh_map_size(bits, ram, used, &caps->map_size)) {
-	case -E2BIG:
-		pr_err("memory up to %llu GiB; the shim can read %llu GiB\n", ram >> 30,
-		       (u64)SHIM_DIRECT_SIZE >> 30);
-		return -EOPNOTSUPP;
-	case -ERANGE:
-		pr_err("something of the machine lies at %llu GiB (/proc/iomem), and EPT ends before\n",
-		       used >> 30);
-		return -EOPNOTSUPP;
-	}
-	return 0;
+	walk_iomem_res_desc(IORES_DESC_NONE, IORESOURCE_MEM, 0, -1, &end, note_end);
+	if (!refresh_map_size(bits, end, &caps->map_size))
+		return 0;
+	pr_err("something of the machine lies at %llu GiB (/proc/iomem), and EPT ends before\n",
+	       end >> 30);
+	return -EOPNOTSUPP;
 }
 
 /**
@@ -295,6 +283,7 @@ void refresh_fill_config(struct refresh_reserve *res, const struct refresh_caps 
 	config->reserve_hpa = res->hpa;
 	config->reserve_size = res->layout.end;
 	config->console_va = SHIM_VA_IMAGE + res->layout.console;
+	config->image_pt_va = SHIM_VA_IMAGE + res->image_pt;
 	config->eptp = res->eptp;
 	config->vmx_basic = caps->basic;
 	rdmsrl(MSR_IA32_VMX_CR0_FIXED0, config->cr0_fixed0);

@@ -28,6 +28,7 @@ struct refresh_reserve {
 	u64 next_table;
 	struct shim_header *header;
 	u64 shim_cr3;
+	u64 image_pt;			/* offset: entries that map the reserve */
 	u64 eptp;
 };
 
@@ -46,7 +47,7 @@ struct refresh_mtrr {
 };
 
 /* tables.c: pure, but for the memory of the reserve */
-int refresh_map_size(u32 bits, u64 ram_end, u64 used_end, u64 *size);
+int refresh_map_size(u32 bits, u64 used_end, u64 *size);
 int refresh_layout(struct refresh_reserve *res, u64 image_size, u32 nr_cpus,
 		   u64 phys_size);
 int refresh_memory_type(const struct refresh_mtrr *mtrr, u64 hpa, u64 size);

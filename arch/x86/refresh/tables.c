@@ -35,8 +35,8 @@
 #define MTRR_TYPE	0xff
 
 /*
- * Pages for tables: the largest part of any machine is a PDPT per 512 GiB, for
- * the shim and for the EPT; the reserve itself takes two tables per 2 MiB, the
+ * Pages for tables: the largest part of any machine is a PDPT of the EPT per
+ * 512 GiB; the reserve itself takes two tables per 2 MiB, the
  * shim's and one of the EPT; regions whose memory types differ within 1 GiB take
  * the rest.
  */
@@ -50,24 +50,20 @@ static u64 pages(u64 bytes)
 }
 
 /*
- * refresh_map_size() - How much of the address space the tables have to map
+ * refresh_map_size() - How much of the address space the host's EPT has to map
  * @bits: physical address bits of the CPU
- * @ram_end: end of the memory
- * @used_end: end of all that has an address, devices included
+ * @used_end: end of all that has an address, memory and devices
  * @size: result, bytes
  *
  * What is used, and as a rule all that the CPU has bits for, for what is added later.  Not
  * with 52 bits: nobody has that much, and a walk of four levels reaches 48.
  *
- * Return: 0; -E2BIG if the shim could not read all of the memory; -ERANGE if the host uses
- * addresses that its EPT does not reach.
+ * Return: 0, or -ERANGE if the host uses addresses that its EPT does not reach.
  */
-int refresh_map_size(u32 bits, u64 ram_end, u64 used_end, u64 *size)
+int refresh_map_size(u32 bits, u64 used_end, u64 *size)
 {
 	u64 whole = bits < MAP_BITS ? 1ull << bits : 1ull << MAP_BITS;
 
-	if (ram_end > SHIM_DIRECT_SIZE)
-		return -E2BIG;
 	if (used_end > ENTRIES * PML4_SIZE)
 		return -ERANGE;
 	used_end = (used_end + PML4_SIZE - 1) / PML4_SIZE * PML4_SIZE;
@@ -104,7 +100,7 @@ int refresh_layout(struct refresh_reserve *res, u64 image_size, u32 nr_cpus,
 	layout->nothing = at + 3 * SHIM_PAGE;
 	at += 4 * SHIM_PAGE;
 	layout->tables = at;
-	at += (2 * pdpts + 2 * (cpus / (2 * MIB)) + SPARE_TABLES) * SHIM_PAGE;
+	at += (pdpts + 2 * (cpus / (2 * MIB)) + SPARE_TABLES) * SHIM_PAGE;
 	layout->tables_end = at;
 	/* The shim finds the area by the address of a stack. */
 	at = (at + SHIM_AREA_SIZE - 1) & ~(u64)(SHIM_AREA_SIZE - 1);
@@ -138,24 +134,6 @@ static u64 table_hpa(const struct refresh_reserve *res, const u64 *table)
 
 /* ---- the shim's own page tables */
 
-static int map_direct(struct refresh_reserve *res, u64 *pml4, u64 phys_size)
-{
-	u64 size = min_t(u64, phys_size, SHIM_DIRECT_SIZE);
-	u64 first = SHIM_VA_DIRECT >> 39 & (ENTRIES - 1);
-	u64 hpa, *pdpt = NULL;
-
-	for (hpa = 0; hpa < size; hpa += GIB) {
-		if (hpa % PML4_SIZE == 0) {
-			pdpt = new_table(res);
-			if (!pdpt)
-				return -ENOSPC;
-			pml4[first + hpa / PML4_SIZE] = table_hpa(res, pdpt) | PT_TABLE;
-		}
-		pdpt[hpa / GIB % ENTRIES] = hpa | PT_TABLE | PT_LARGE;
-	}
-	return 0;
-}
-
 /* The reserve, by pages: at most 1 GiB, which is one page directory. */
 static int map_image(struct refresh_reserve *res, u64 *pml4)
 {
@@ -164,6 +142,8 @@ static int map_image(struct refresh_reserve *res, u64 *pml4)
 
 	if (!pdpt || !pd)
 		return -ENOSPC;
+	/* The tables of the lowest level follow, one behind the other. */
+	res->image_pt = res->next_table;
 	pml4[SHIM_VA_IMAGE >> 39 & (ENTRIES - 1)] = table_hpa(res, pdpt) | PT_TABLE;
 	pdpt[SHIM_VA_IMAGE >> 30 & (ENTRIES - 1)] = table_hpa(res, pd) | PT_TABLE;
 	for (offset = 0; offset < res->layout.end; offset += SHIM_PAGE) {
@@ -328,9 +308,7 @@ int refresh_build_tables(struct refresh_reserve *res, u64 phys_size,
 	if (!pml4)
 		return -ENOSPC;
 	res->shim_cr3 = table_hpa(res, pml4);
-	r = map_direct(res, pml4, phys_size);
-	if (!r)
-		r = map_image(res, pml4);
+	r = map_image(res, pml4);
 	if (!r)
 		r = build_ept(res, phys_size, mtrr, nr_cpus);
 	return r;

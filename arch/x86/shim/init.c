@@ -22,11 +22,11 @@
 #define ICR_TRIES		100000
 
 /* Registers of the xAPIC; their page is uncached by the machine's MTRRs. */
-static u64 apic_address(u32 offset)
+static void *apic_address(u32 offset)
 {
 	u64 base = rdmsr(MSR_IA32_APICBASE) & shim_config.phys_mask & APIC_ADDRESS;
 
-	return SHIM_VA_DIRECT + base + offset;
+	return mem_map(base + offset, 0);
 }
 
 static u32 apic_read(u32 offset)

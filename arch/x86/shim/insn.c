@@ -100,7 +100,7 @@ static bool pointer_ok(u64 hpa)
 
 static bool vmxon_region_ok(u64 hpa)
 {
-	u32 revision = *(u32 *)(SHIM_VA_DIRECT + hpa);
+	u32 revision = *(u32 *)mem_map(hpa, 0);
 
 	return revision == (u32)(shim_config.vmx_basic & 0x7fffffff);
 }
@@ -137,7 +137,7 @@ static u64 handle_vmxon(struct shim_cpu *cpu)
 	}
 	if (!read_operand(cpu, &hpa, sizeof(hpa)))
 		return SHIM_RESUME;
-	if (!pointer_ok(hpa) || hpa >= SHIM_DIRECT_SIZE || !vmxon_region_ok(hpa))
+	if (!pointer_ok(hpa) || !vmxon_region_ok(hpa))
 		return vmx_finish(cpu, VMX_FAIL_INVALID);
 
 	outcome = change_vmxon_region(cpu, hpa);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Operands of the host's instructions in memory: walk the host's page tables as
- * the CPU would for an access with CPL 0, and copy through the shim's own map of
- * all memory.
+ * the CPU would for an access with CPL 0, and copy through the CPU's window.
  */
 #include "shim.h"
 #include "vmx_ops.h"
@@ -13,22 +12,19 @@
 #define PTE_A		BIT(5)
 #define PTE_D		BIT(6)
 #define PTE_PS		BIT(7)
+#define PTE_PWT		BIT(3)
+#define PTE_PCD		BIT(4)
+#define PTE_PAT		BIT(7)
+#define PTE_LARGE_PAT	BIT(12)
 #define PTE_ADDRESS	0x000ffffffffff000ull
 
 #define PF_PRESENT	0x1u
 #define PF_WRITE	0x2u
 
-static bool direct_map_has(u64 hpa)
+/* The host's map of the shim's memory is a page of nothing. */
+static bool is_shim(u64 hpa)
 {
-	/* The host's map of the shim's memory is a page of nothing. */
-	if (hpa - shim_config.reserve_hpa < shim_config.reserve_size)
-		return false;
-	return hpa < SHIM_DIRECT_SIZE;
-}
-
-static void *direct_map(u64 hpa)
-{
-	return (void *)(SHIM_VA_DIRECT + hpa);
+	return hpa - shim_config.reserve_hpa < shim_config.reserve_size;
 }
 
 static bool page_fault(struct mem_fault *fault, u64 gva, u32 code)
@@ -66,9 +62,9 @@ static enum walk_result walk_once(u64 gva, struct walk *walk, bool write)
 	walk->writable = true;
 	walk->user = true;
 	for (;;) {
-		if (!direct_map_has(table))
+		if (is_shim(table))
 			return WALK_ABSENT;
-		slot = (u64 *)direct_map(table) +
+		slot = (u64 *)mem_map(table, 0) +
 		       (gva >> (12 + 9 * (walk->level - 1)) & 511);
 		walk->entry = __atomic_load_n(slot, __ATOMIC_RELAXED);
 		if (!(walk->entry & PTE_P) ||
@@ -99,7 +95,16 @@ static bool walk_down(u64 gva, struct walk *walk, bool write)
 	return result == WALK_DONE;
 }
 
-bool mem_translate(u64 gva, bool write, u64 *hpa, struct mem_fault *fault)
+/* The memory type that the host has for the page, as bits of an entry for 4 KiB. */
+static u64 type_of(const struct walk *walk)
+{
+	u64 type = walk->entry & (PTE_PWT | PTE_PCD);
+
+	return walk->entry & (walk->level == 1 ? PTE_PAT : PTE_LARGE_PAT) ?
+		type | PTE_PAT : type;
+}
+
+static bool translate(u64 gva, bool write, u64 *hpa, u64 *type, struct mem_fault *fault)
 {
 	u32 code = write ? PF_WRITE : 0;
 	struct walk walk;
@@ -120,12 +125,20 @@ bool mem_translate(u64 gva, bool write, u64 *hpa, struct mem_fault *fault)
 
 	offset_mask = BIT(12 + 9 * (walk.level - 1)) - 1;
 	*hpa = (walk.entry & PTE_ADDRESS & ~offset_mask) | (gva & offset_mask);
-	if (!direct_map_has(*hpa)) {
+	*type = type_of(&walk);
+	if (is_shim(*hpa)) {
 		fault->vector = GP_VECTOR;
 		fault->code = 0;
 		return false;
 	}
 	return true;
+}
+
+bool mem_translate(u64 gva, bool write, u64 *hpa, struct mem_fault *fault)
+{
+	u64 type;
+
+	return translate(gva, write, hpa, &type, fault);
 }
 
 static void copy(void *to, const void *from, u32 size)
@@ -134,26 +147,32 @@ static void copy(void *to, const void *from, u32 size)
 		     : "+D" (to), "+S" (from), "+c" (size) : : "memory");
 }
 
+static void copy_page(u64 hpa, u64 type, void *data, u32 size, bool write)
+{
+	void *page = mem_map(hpa, type);
+
+	if (write)
+		copy(page, data, size);
+	else
+		copy(data, page, size);
+}
+
 static bool access(u64 gva, void *data, u32 size, bool write,
 		   struct mem_fault *fault)
 {
-	u64 hpa[2] = { };
+	u64 hpa[2] = { }, type[2] = { };
 	u32 first = SHIM_PAGE - (gva & (SHIM_PAGE - 1));
 
 	if (first > size)
 		first = size;
 	/* Both pages first: an access that faults has no effect. */
-	if (!mem_translate(gva, write, &hpa[0], fault))
+	if (!translate(gva, write, &hpa[0], &type[0], fault))
 		return false;
-	if (first < size && !mem_translate(gva + first, write, &hpa[1], fault))
+	if (first < size && !translate(gva + first, write, &hpa[1], &type[1], fault))
 		return false;
-	if (write) {
-		copy(direct_map(hpa[0]), data, first);
-		copy(direct_map(hpa[1]), (u8 *)data + first, size - first);
-	} else {
-		copy(data, direct_map(hpa[0]), first);
-		copy((u8 *)data + first, direct_map(hpa[1]), size - first);
-	}
+	copy_page(hpa[0], type[0], data, first, write);
+	if (first < size)
+		copy_page(hpa[1], type[1], (u8 *)data + first, size - first, write);
 	return true;
 }
 

@@ -197,7 +197,7 @@ u64 shim_perf_after_exit(u64 host, u64 before, u64 guest, u32 exit_controls,
 /* The hole that Linux leaves to hypervisors: the shim touches nothing else. */
 bool shim_is_own_address(u64 va)
 {
-	return va >= SHIM_VA_DIRECT && va < SHIM_VA_END;
+	return va >= SHIM_VA_BEGIN && va < SHIM_VA_END;
 }
 
 /* ---- MSRs that are written */

@@ -130,6 +130,9 @@ bool mem_translate(u64 gva, bool write, u64 *hpa, struct mem_fault *fault);
 bool mem_read(u64 gva, void *data, u32 size, struct mem_fault *fault);
 bool mem_write(u64 gva, const void *data, u32 size, struct mem_fault *fault);
 
+/* window.c */
+void *mem_map(u64 hpa, u64 type);
+
 /* leave.c */
 u64 shim_leave(struct shim_cpu *cpu);
 u64 shim_leave_soon(struct shim_cpu *cpu);
