@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 
-from . import config, emulator, images, profile
+from . import config, emulator, images, profile, reuse
 from .common import CACHE, LAB, PACKAGES, LabError, UsageError
 from .console import Progress
 from .kernels import KERNELS, find_kernel
@@ -107,9 +107,17 @@ def model_option(parser):
                         help="CPU model of Bochs (default: %(default)s)")
 
 
+def reuse_option(parser):
+    """Whether a run may be spared."""
+    parser.add_argument("--reuse", action="store_true",
+                        help="stock modules only: take the results of the same run of another "
+                        "day if all passed (LAB_FRESH=1 in the environment: boot all the same)")
+
+
 def profile_options(parser):
     """Options of `lab profile`."""
     machine_options(parser)
+    reuse_option(parser)
     parser.add_argument("--samples", type=int, default=6,
                         help="operations to trace; the shortest counts (default: 6)")
     parser.add_argument("--native", action="store_true",
@@ -136,6 +144,7 @@ def build_parser():
                               "LAB_EMULATOR=built or distribution chooses the Bochs.")
     machine_options(run)
     model_option(run)
+    reuse_option(run)
     run.add_argument("--timeout", type=int, default=0, metavar="S",
                      help="wall seconds for the whole run (default: no limit)")
     run.add_argument("--keep", action="store_true", help="keep the images of each boot")
@@ -223,17 +232,40 @@ def command_run(args):
     with run_directory(args.name) as directory:
         run = Run(directory, options, progress, start)
         run.keep_boots = args.keep
-        try:
-            run.execute(tests)
-        finally:
-            progress.end()
-            report = write_report(directory, options, run.results, run.boots,
-                                  time.monotonic() - start)
-        show_results(run.results)
-        print(f"report: {os.path.relpath(report)}")
-    passed, failed, skipped = totals(run.results)
+        key = reuse_key(args, run, tests)
+        results = reused(key, directory)
+        if results is None:
+            try:
+                run.execute(tests)
+            finally:
+                progress.end()
+                write_report(directory, options, run.results, run.boots,
+                             time.monotonic() - start)
+            results = run.results
+            if key:
+                reuse.keep(key, directory, results)
+        show_results(results)
+        print(f"report: {os.path.relpath(directory)}/report.json")
+    passed, failed, skipped = totals(results)
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return min(failed, MAX_FAILED)
+
+
+def reuse_key(args, run, tests):
+    """What to look up and keep results under, None if that is not wanted."""
+    if not args.reuse:
+        return None
+    reuse.check_stock(run.options, tests)
+    return reuse.run_key(run, tests)
+
+
+def reused(key, directory):
+    """Results of the same run of another day, put into the directory, or None."""
+    report = reuse.take(key, directory) if key else None
+    if report is None:
+        return None
+    print(f"cached: nothing of this run has changed since it passed, {report['cached']}")
+    return report["tests"]
 
 
 def command_shell(args):
@@ -272,12 +304,19 @@ def command_profile(args):
     options.debugger = profile.debugger_script(args.samples * len(args.op.split(",")))
     with run_directory(args.name or f"profile-{args.op}-{args.modules}") as directory:
         run = Run(directory, options, Progress(start), start)
-        try:
-            run.execute([profile.lab_test(args.native)])
-        finally:
-            write_report(directory, options, run.results, run.boots, time.monotonic() - start)
-        for result in profile.finish(directory, run.results[0], args):
-            print(profile.profile_text(result))
+        tests = [profile.lab_test(args.native)]
+        key = reuse_key(args, run, tests)
+        if reused(key, directory) is None:
+            try:
+                run.execute(tests)
+            finally:
+                write_report(directory, options, run.results, run.boots,
+                             time.monotonic() - start)
+            profile.finish(directory, run.results[0], args)
+            if key:
+                reuse.keep(key, directory, run.results)
+        for path in profile.files(directory, args.op):
+            print(profile.profile_text(profile.load_profile(path)))
         print(f"profile: {os.path.relpath(directory)}/profile*.json")
     return 0
 

@@ -220,6 +220,13 @@ def finish(directory, result, args):
     return profiles
 
 
+def files(directory, op):
+    """Where the profiles of OP or OP,OP,... are."""
+    ops = op.split(",")
+    return [os.path.join(directory, f"profile-{name}.json" if ops[1:] else "profile.json")
+            for name in ops]
+
+
 def function_list(counts):
     """Functions of one level, most instructions first."""
     rows = [{"function": name, "module": module, "self": entry[0], "calls": entry[1]}
