@@ -17,8 +17,9 @@ help:
 	@echo
 	@echo '  make demo        set up, build, boot the lab, show what L2 operations cost'
 	@echo '                   with stock KVM and with nvx (build/demo/report.md)'
-	@echo '  make check       set up, build, run every test (25 to 30 minutes)'
-	@echo '  make check-fast  the checks that need neither a build nor the lab (seconds)'
+	@echo '  make check       set up, build, run the tests'
+	@echo '  make check-all   the tests that take long, too'
+	@echo '  make check-fast  the checks that need neither a build nor the lab'
 	@echo
 	@echo '  make deps        install the Debian packages that are missing'
 	@echo '  make modules     build kvm.ko, kvm-intel.ko, vmm-refresh.ko for KREL=$(KREL)'
@@ -66,6 +67,10 @@ bench-shim: deps
 .PHONY: check
 check: deps
 	@scripts/run-suites
+
+.PHONY: check-all
+check-all: deps
+	@scripts/run-suites --all
 
 .PHONY: check-fast
 check-fast:

@@ -65,6 +65,8 @@ class Boot:
         self.current = None
         self.test_start = self.test_cpu = 0
         self.test_end = self.test_end_cpu = 0
+        # CPU seconds of the machine when it was last seen alive.
+        self.cpu = 0
         self.ready_seconds = None
         self.verdicts = {}
         self.finished = False
@@ -115,6 +117,7 @@ class Boot:
     def step(self):
         """Handle what the console says; False when this boot is over."""
         console = self.run.console
+        self.cpu = self.machine.cpu_seconds() or self.cpu
         exited = self.machine.exit_status() is not None
         for line in console.lines(self.machine.console, 0 if exited else 0.1):
             if line.startswith("@lab "):
@@ -174,7 +177,8 @@ class Boot:
         if self.current is None or self.current.name in self.verdicts:
             return
         seconds = time.monotonic() - self.test_start
-        self.verdicts[self.current.name] = (verdict, reason, seconds)
+        self.cpu = self.machine.cpu_seconds() or self.cpu
+        self.verdicts[self.current.name] = (verdict, reason, seconds, self.cpu - self.test_cpu)
         self.run.progress.line(f"test {self.current.name} {verdict or 'ended'} "
                                f"after {seconds:.1f} s{': ' if reason else ''}{reason}")
         self.current = None
@@ -327,13 +331,15 @@ class Run:
         self.boots.append({"number": boot.number, "tests": list(boot.verdicts),
                            "ready_seconds": rounded(boot.ready_seconds),
                            "seconds": rounded(boot.ended - boot.started),
+                           "cpu": rounded(boot.cpu),
                            "exit_status": boot.machine.exit_status(),
                            "ticks": boot.ticks,
                            "clean": boot.finished})
         for test in boot.tests:
             if test.name in boot.verdicts:
-                verdict, reason, seconds = boot.verdicts[test.name]
-                self.results.append(judge(test, self.directory, verdict, reason, seconds))
+                verdict, reason, seconds, cpu = boot.verdicts[test.name]
+                result = judge(test, self.directory, verdict, reason, seconds)
+                self.results.append({**result, "cpu": rounded(cpu)})
 
 
 def rounded(seconds):

@@ -1,0 +1,150 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""What scripts/run-suites makes of the output, the times and the order of suites."""
+import importlib.machinery
+import importlib.util
+import os
+import subprocess
+import sys
+import unittest
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "scripts"))
+
+from lablib import suites  # pylint: disable=wrong-import-position
+from lablib.suites import Scheduler, Suite  # pylint: disable=wrong-import-position
+
+
+def suite(name, *after, cores=1, **values):
+    made = Suite(name, "text", ["true"], after=after, cores=cores)
+    for key, value in values.items():
+        setattr(made, key, value)
+    return made
+
+
+def names(chosen):
+    return [one.name for one in chosen]
+
+
+def table():
+    """The suites as the script has them."""
+    path = os.path.join(TOP, "scripts", "run-suites")
+    loader = importlib.machinery.SourceFileLoader("run_suites", path)
+    module = importlib.util.module_from_spec(
+        importlib.util.spec_from_loader("run_suites", loader))
+    loader.exec_module(module)
+    return module.SUITES
+
+
+class Counts(unittest.TestCase):
+    """What a suite counts as."""
+
+    def test_last_line_counts(self):
+        self.assertEqual(suites.read_counts(["1 passed, 2 failed", "3 passed, 0 failed, 1 skipped"]),
+                         (3, 0, 1))
+        self.assertIsNone(suites.read_counts(["[stock] 3 passed, 0 failed, 1 skipped"]))
+
+    def test_without_a_line(self):
+        self.assertEqual(suites.verdict(None, 0), (1, 0, 0))
+        self.assertEqual(suites.verdict(None, 2), (0, 1, 0))
+
+    def test_broke_after_counting(self):
+        self.assertEqual(suites.verdict((5, 0, 1), 1), (5, 1, 1))
+        self.assertEqual(suites.verdict((5, 2, 1), 2), (5, 2, 1))
+
+
+class Times(unittest.TestCase):
+    """Where the time went."""
+
+    def test_timed_lines(self):
+        lines = ["ok 1 - spdx # 1.0 s, 2.5 s CPU", "not ok 2 - a b # 3.25 s, 1 s CPU",
+                 "ok 3 - emulator # SKIP no source (0.5 s, 0.25 s CPU)", "ok 4 - no time",
+                 "ok 5 - x # SKIP 3 s"]
+        self.assertEqual(suites.timed_lines(lines),
+                         [("spdx", 1.0, 2.5), ("a b", 3.25, 1.0), ("emulator", 0.5, 0.25)])
+
+    def test_report_of_the_lab(self):
+        report = {"seconds": 30.0, "boots": [{"cpu": 12.0}, {"cpu": 9.0}],
+                  "tests": [{"name": "a", "seconds": 10.0, "cpu": 8.0},
+                            {"name": "b", "seconds": 5.0, "cpu": 4.0}]}
+        self.assertEqual(suites.report_times(report),
+                         [("a", 10.0, 8.0), ("b", 5.0, 4.0), ("booting", 15.0, 9.0)])
+
+    def test_longest(self):
+        done = [suite("one", wall=20.0, cpu=18.0, tests=[("a", 9, 8), ("b", 2, 1)]),
+                suite("two", wall=9.0, cpu=8.5)]
+        self.assertEqual(suites.longest(done, 3),
+                         [("one", "", 9, 9), ("two", "", 9, 8.5), ("one", "a", 9, 8)])
+        self.assertIn("     8.0     9.0  one: a", suites.longest_text(suites.longest(done)))
+
+    def test_report(self):
+        done = [suite("one", wall=20.0, cpu=18.0, tests=[("a", 9, 8)])]
+        report = suites.times_report(done, 25.0)
+        self.assertEqual((report["wall"], report["cpu"]), (25.0, 18.0))
+        self.assertEqual(report["suites"][0]["tests"], [{"test": "a", "wall": 9, "cpu": 8}])
+
+    def test_cpu_of_children_counts(self):
+        spin = "import time\nwhile time.process_time() < 0.05: pass"
+        # pylint: disable=consider-using-with
+        process = subprocess.Popen([sys.executable, "-c", "import subprocess, sys\n"
+                                    f"subprocess.run([sys.executable, '-c', {spin!r}])"])
+        status, cpu = suites.wait(process, 10)
+        self.assertEqual(status, 0)
+        self.assertGreaterEqual(cpu, 0.05)
+
+
+class Order(unittest.TestCase):
+    """Who may start when."""
+
+    def test_needs(self):
+        scheduler = Scheduler([suite("b", "a"), suite("a"), suite("c")], 1)
+        first = scheduler.choose()
+        self.assertEqual(names(first), ["a"])
+        self.assertEqual(scheduler.choose(), [])
+        scheduler.ended(first[0])
+        self.assertEqual(names(scheduler.choose()), ["b"])
+
+    def test_needs_that_do_not_run_do_not_count(self):
+        self.assertEqual(names(Scheduler([suite("b", "a")], 1).choose()), ["b"])
+
+    def test_cores(self):
+        scheduler = Scheduler([suite("a"), suite("two", cores=2), suite("b"), suite("c")], 2)
+        first = scheduler.choose()
+        self.assertEqual(names(first), ["a", "b"])
+        for one in first:
+            scheduler.ended(one)
+        self.assertEqual(names(scheduler.choose()), ["two"])
+        self.assertEqual(scheduler.choose(), [])
+
+    def test_more_cores_than_there_are(self):
+        self.assertEqual(names(Scheduler([suite("two", cores=2)], 1).choose()), ["two"])
+
+    def test_closure(self):
+        all_of_them = [suite("a"), suite("b", "a"), suite("c"), suite("d", "b")]
+        self.assertEqual(names(suites.closure(["d"], all_of_them)), ["a", "b", "d"])
+        with self.assertRaises(KeyError):
+            suites.closure(["x"], all_of_them)
+
+
+class Table(unittest.TestCase):
+    """The suites that there are."""
+
+    def test_needs_exist(self):
+        known = names(table())
+        self.assertEqual(len(known), len(set(known)))
+        for one in table():
+            self.assertLessEqual(set(one.after), set(known), one.name)
+
+    def test_default_ones_need_default_ones(self):
+        default = [one for one in table() if one.default]
+        self.assertEqual(names(suites.closure(names(default), table())), names(default))
+
+    def test_build_steps_exist(self):
+        steps = subprocess.run([os.path.join(TOP, "scripts", "build-all"), "--list"],
+                               stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+        here = [one.name for one in table() if one.command[0] == "scripts/build-all"]
+        self.assertEqual(sorted(steps), sorted(here))
+
+
+if __name__ == "__main__":
+    unittest.main()
