@@ -15,10 +15,16 @@ is()
 
 [ "$KMOD" != stock ] || { echo "stock has no parameter of ours"; exit 4; }
 
-for off in nvx_debugctl nvx_shadow_host nvx_prefault nvx_fast nvx_pv; do
-	check "load with $off=0" kvm_load $off=0
-	check "$off=0 is in effect" is $off N
-	check "$off=0: exits" /bin/nvx_exits_test
+# Each set of parameters is loaded once.
+load_off()
+{
+	check "load with $1=0" kvm_load "$1=0"
+	check "$1=0 is in effect" is "$1" N
+	check "$1=0: exits" /bin/nvx_exits_test
+}
+
+for off in nvx_debugctl nvx_shadow_host nvx_prefault; do
+	load_off $off
 done
 
 # Everything but one part, and every change is noticed all the same.
@@ -26,11 +32,11 @@ for parts in 0 254 253 251 247 239 223 191 127; do
 	check "load with nvx_fast_parts=$parts" kvm_load nvx_fast_parts=$parts
 	check "nvx_fast_parts=$parts: nvx_fast_test" /bin/nvx_fast_test
 done
-check "load with nvx_fast=0" kvm_load nvx_fast=0
-check "nvx_fast=0: nvx_fast_test finds stock" /bin/nvx_fast_test
 
 # The VMCS in memory without the short form, without VMCS shadowing, and off.
-check "load with nvx_fast=0" kvm_load nvx_fast=0
+load_off nvx_fast
+check "nvx_fast=0: nvx_fast_test finds stock" /bin/nvx_fast_test
+check "nvx_fast=0: nvx_pf_test" /bin/nvx_pf_test
 check "nvx_fast=0: nvx_pv_test" /bin/nvx_pv_test
 check "nvx_fast=0: nvx_fast_test pv" /bin/nvx_fast_test pv
 check "nvx_fast=0 turns nvx_deleg off" is nvx_deleg N
@@ -39,7 +45,7 @@ check "nvx_fast=0: nvx_pv_uret_test" /bin/nvx_pv_uret_test
 check "load with enable_shadow_vmcs=0" kvm_load enable_shadow_vmcs=0
 check "enable_shadow_vmcs=0: nvx_pv_test" /bin/nvx_pv_test
 check "enable_shadow_vmcs=0: nvx_fast_test pv" /bin/nvx_fast_test pv
-check "load with nvx_pv=0" kvm_load nvx_pv=0
+load_off nvx_pv
 check "nvx_pv=0: the interface is not offered" /bin/nvx_pv_test off
 check "nvx_pv=0 turns nvx_deleg off" is nvx_deleg N
 check "nvx_pv=0 turns nvx_pv_range off" is nvx_pv_range N

@@ -98,7 +98,7 @@ for words in nvx_keep_roots=0 nvx_keep_tables=0; do
 	check "$words: nvx_tables_test" /bin/nvx_tables_test
 done
 for words in allow_smaller_maxphyaddr=1 "allow_smaller_maxphyaddr=1 nvx_pfec=0" \
-	nvx_gpf_bypass=0 "nvx_gpf_bypass=0 allow_smaller_maxphyaddr=1" nvx_fast=0; do
+	nvx_gpf_bypass=0 "nvx_gpf_bypass=0 allow_smaller_maxphyaddr=1"; do
 	# shellcheck disable=SC2086 # one word per parameter
 	check "load with $words" kvm_load $words
 	check "$words: nvx_pf_test" /bin/nvx_pf_test
