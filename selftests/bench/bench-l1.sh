@@ -6,7 +6,7 @@
 . /lab/lib.sh
 
 kvm_load || exit 1
-nvx-vmm -o instructions.json || exit 1
+[ -n "$OFF" ] || nvx-vmm -o instructions.json || exit 1
 l0_call trace_start || exit 1
 nvx-vmm --marks -o marks.json
 rc=$?

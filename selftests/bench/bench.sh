@@ -5,7 +5,8 @@
 # L1 without UMIP (noumip) and with the UMIP that L0 offers (umip).  With nvx
 # also of an L2 when L0 does not offer UMIP that it has to emulate (noemul).
 # Each configuration runs twice: untraced for instructions, traced for exits.
-# OFF=1 leaves that out.  scripts/nvx-report turns what this leaves into tables.
+# OFF=1: only the exits of an L2, with what the module has been loaded with.
+# scripts/nvx-report turns what this leaves into tables.
 
 . /lab/lib.sh
 . /bench/trace.sh
@@ -44,11 +45,11 @@ nested()
 	done >"l1/$1/nvx-counters"
 }
 
-native
+[ -n "$OFF" ] || native
 nested noumip host,-umip
 nested umip host
 if [ "$KMOD" = nvx ] && [ -z "$OFF" ]; then
 	kvm_load nvx_no_umip_emul=1 || die "noemul: kvm-intel does not take nvx_no_umip_emul=1"
 	nested noemul host
 fi
-echo "measured: $(cd l1 && echo native *)"
+echo "measured: $(cd l1 && echo ./*/)"
