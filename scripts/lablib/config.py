@@ -13,7 +13,7 @@ from .images import check_name
 CONFIG = os.path.join(TOP, "selftests", "tests.cfg")
 NEEDS = ("vmx", "root")
 KEYS = ("script", "files", "l1files", "l2files", "needs", "group", "timeout", "mem",
-        "known-bad", "kvm", "modules", "append", "console", "args")
+        "known-bad", "kvm", "modules", "append", "console", "args", "counters", "l1counters")
 KVM_PREFIX = "kvm:"
 KVM_SCRIPT = os.path.join("selftests", "lab", "guest", "kvm-test.sh")
 
@@ -30,6 +30,9 @@ class Test:
     needs: list = dataclasses.field(default_factory=list)
     groups: list = dataclasses.field(default_factory=list)
     modules: list = dataclasses.field(default_factory=list)
+    # Counters of nvx that have to move, of L0 and of L1.
+    counters: list = dataclasses.field(default_factory=list)
+    l1counters: list = dataclasses.field(default_factory=list)
     timeout: int = 120
     mem: int = 1536
     kvm: str = "auto"
@@ -87,6 +90,7 @@ def make_test(name, section, script=None, files=()):
                 l1files=words("l1files"), l2files=words("l2files"),
                 needs=words("needs") or (["vmx"] if files else []),
                 groups=words("group"), modules=words("modules"),
+                counters=words("counters"), l1counters=words("l1counters"),
                 timeout=number("timeout", 120), mem=number("mem", 1536), kvm=kvm,
                 known_bad=section.get("known-bad", ""), append=section.get("append", ""),
                 console=section.get("console", ""), args=section.get("args", ""))
@@ -120,7 +124,7 @@ def kvm_tests(pattern, base, sections):
                          f"build them first: scripts/build-selftests {base}")
     tests = []
     for name in names:
-        section = sections.get(KVM_PREFIX + name, sections.get(KVM_PREFIX + "*", {}))
+        section = {**sections.get(KVM_PREFIX + "*", {}), **sections.get(KVM_PREFIX + name, {})}
         test = make_test(name, section, KVM_SCRIPT,
                          [f"{binaries[name]}:/lab/kvm-tests/{name}"])
         tests.append(test)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """From the results disk to verdicts and report.json."""
 
+import glob
 import json
 import os
 import re
@@ -80,7 +81,41 @@ def last_line(text):
     return lines[-1] if lines else ""
 
 
-def judge(test, directory, verdict, reason, seconds):
+def read_counters(paths):
+    """What files of lines "PATH/NAME:VALUE" have of each counter, added up."""
+    totals_of = {}
+    for path in paths:
+        for line in read_text(path).splitlines():
+            name, _, value = line.rpartition("/")[2].partition(":")
+            if value.isdigit():
+                totals_of[name] = totals_of.get(name, 0) + int(value)
+    return totals_of
+
+
+def counters_off(modules, params):
+    """True if no counter of nvx can move at a level."""
+    return modules != "nvx" or "nvx=0" in params
+
+
+def still_counters(test, where, options):
+    """Which counters the test should have moved and has not, or an empty string."""
+    levels = []
+    if not counters_off(options.modules, options.params):
+        levels.append(("L0", test.counters, [os.path.join(where, ".counters")]))
+    if not counters_off(options.l1_modules, options.variables.get("L1_PARAMS", "").split()):
+        levels.append(("L1", test.l1counters,
+                       glob.glob(os.path.join(glob.escape(where), "l1", "*", ".counters"))))
+    wrong = []
+    for level, names, paths in levels:
+        found = read_counters(paths)
+        for name in names:
+            if not found.get(name):
+                wrong.append(f"{level} has no counter {name}" if name not in found else
+                             f"counter {name} of {level} has not moved")
+    return ", ".join(wrong)
+
+
+def judge(test, directory, verdict, reason, seconds, options):
     """Verdict of one test from what it left and how its boot ended."""
     where = os.path.join(directory, test.name)
     output = read_text(os.path.join(where, "output.txt"))
@@ -91,8 +126,9 @@ def judge(test, directory, verdict, reason, seconds):
         unsaid = reason
         verdict, reason = verdict_of(rc, subtests, output,
                                      read_text(os.path.join(where, "dmesg.txt")))
-        if verdict == "pass" and unsaid:
-            verdict, reason = "fail", unsaid
+        if verdict == "pass":
+            reason = unsaid or still_counters(test, where, options)
+            verdict = "fail" if reason else "pass"
     if test.known_bad:
         verdict, reason = known_bad(verdict, reason, test.known_bad)
     files = sorted(os.path.relpath(os.path.join(top, name), where)

@@ -324,7 +324,8 @@ class Run:
             left = [test for test in left if test.name not in boot.verdicts]
         for test in left:
             self.results.append(judge(test, self.directory, "lost",
-                                      "not run: the time of the run was over", 0))
+                                      "not run: the time of the run was over", 0,
+                                      self.options))
 
     def note_boot(self, boot):
         """Account one boot."""
@@ -338,7 +339,7 @@ class Run:
         for test in boot.tests:
             if test.name in boot.verdicts:
                 verdict, reason, seconds, cpu = boot.verdicts[test.name]
-                result = judge(test, self.directory, verdict, reason, seconds)
+                result = judge(test, self.directory, verdict, reason, seconds, self.options)
                 self.results.append({**result, "cpu": rounded(cpu)})
 
 

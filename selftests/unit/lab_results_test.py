@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the lab says of a test that came to its end."""
 import os
+import re
 import sys
+import tempfile
+import types
 import unittest
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "scripts"))
 
-from lablib import results  # pylint: disable=wrong-import-position
+from lablib import config, results  # pylint: disable=wrong-import-position
 
 
 def verdict(rc, output, dmesg=""):
@@ -40,6 +43,73 @@ class Verdict(unittest.TestCase):
 
     def test_skip(self):
         self.assertEqual(verdict(4, "no VMX\n"), ("skip", "no VMX"))
+
+
+def run_options(modules="nvx", l1_modules="stock", params=(), l1_params=""):
+    """What a run was started with."""
+    return types.SimpleNamespace(modules=modules, l1_modules=l1_modules, params=list(params),
+                                 variables={"L1_PARAMS": l1_params})
+
+
+class Counters(unittest.TestCase):
+    """A test has to move the counters that its section names."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.where = directory.name
+        self.note(".counters", "/sys/x/fast_entry:0\n/sys/x/fast_exit:2\n"
+                               "/sys/x/fast_entry:7\n/sys/x/fast_exit:0\n/sys/x/pv_load:0\n")
+
+    def note(self, name, text):
+        """What a level has left."""
+        path = os.path.join(self.where, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write(text)
+
+    def still(self, counters, options, l1counters=()):
+        """As the lab judges."""
+        test = config.Test(name="t", script="", counters=list(counters),
+                           l1counters=list(l1counters))
+        return results.still_counters(test, self.where, options)
+
+    def test_added_up_over_loads(self):
+        self.assertEqual(self.still(["fast_entry", "fast_exit"], run_options()), "")
+
+    def test_one_that_has_not_moved(self):
+        self.assertEqual(self.still(["fast_entry", "pv_load"], run_options()),
+                         "counter pv_load of L0 has not moved")
+
+    def test_one_that_does_not_exist(self):
+        self.assertEqual(self.still(["fast_entri"], run_options()),
+                         "L0 has no counter fast_entri")
+
+    def test_only_where_nvx_is_on(self):
+        for options in (run_options(modules="stock"), run_options(params=["nvx=0"])):
+            self.assertEqual(self.still(["pv_load", "none"], options), "")
+        self.assertNotEqual(self.still(["pv_load"], run_options(params=["nvx_pv=0"])), "")
+
+    def test_all_boots_of_l1(self):
+        self.note("l1/a/.counters", "/sys/x/l1_range:0\n")
+        options = run_options(l1_modules="nvx")
+        self.assertEqual(self.still([], options, ["l1_range"]),
+                         "counter l1_range of L1 has not moved")
+        self.note("l1/b/.counters", "/sys/x/l1_range:1\n")
+        self.assertEqual(self.still([], options, ["l1_range"]), "")
+        self.assertEqual(self.still([], run_options(l1_modules="nvx", l1_params="ept=0 nvx=0"),
+                                    ["none"]), "")
+
+    def test_names_of_the_table(self):
+        """No section of tests.cfg names a counter that nvx does not have."""
+        path = os.path.join(TOP, "arch", "x86", "kvm", "vmx", "nvx", "nvx.h")
+        with open(path, encoding="utf-8") as stream:
+            known = set(re.findall(r"^\tC\((\w+)\)", stream.read(), re.MULTILINE))
+        self.assertGreater(len(known), 10)
+        for name, section in config.read_config(config.CONFIG).items():
+            if name != "fault-no-counter":
+                words = (section.get("counters", "") + " " + section.get("l1counters", "")).split()
+                self.assertEqual(set(words) - known, set(), name)
 
 
 if __name__ == "__main__":

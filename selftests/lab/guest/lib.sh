@@ -81,8 +81,16 @@ kvm_load()
 	fi
 }
 
+# The counters of nvx end with the module: keep them for the lab to look at.
+note_counters()
+{
+	[ ! -d /sys/kernel/debug/kvm/nvx ] ||
+		grep . /sys/kernel/debug/kvm/nvx/* >>"$RESULTS/.counters"
+}
+
 kvm_unload()
 {
+	note_counters
 	for module in kvm_intel kvm; do
 		[ ! -d /sys/module/$module ] || rmmod $module || return 1
 	done
