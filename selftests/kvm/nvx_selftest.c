@@ -161,12 +161,11 @@ uint64_t nvx_exits(struct kvm_vcpu *vcpu)
 	return vcpu_stat(vcpu, "exits") - vcpu_stat(vcpu, "irq_exits");
 }
 
-/* Run to the next GUEST_SYNC() (true) or to GUEST_DONE() (false). */
-bool nvx_run(struct nvx_vm *v, uint64_t *stage)
+/* The vCPU has stopped: at a GUEST_SYNC() (true) or at GUEST_DONE() (false). */
+bool nvx_ucall(struct nvx_vm *v, uint64_t *stage)
 {
 	struct ucall uc;
 
-	vcpu_run(v->vcpu);
 	switch (get_ucall(v->vcpu, &uc)) {
 	case UCALL_SYNC:
 		if (stage)
@@ -186,6 +185,13 @@ bool nvx_run(struct nvx_vm *v, uint64_t *stage)
 			  v->vcpu->run->internal.suberror : 0, uc.cmd);
 	}
 	return false;
+}
+
+/* Run to the next GUEST_SYNC() (true) or to GUEST_DONE() (false). */
+bool nvx_run(struct nvx_vm *v, uint64_t *stage)
+{
+	vcpu_run(v->vcpu);
+	return nvx_ucall(v, stage);
 }
 
 /* As a migration does: take all state, destroy the vCPU, start from the state. */

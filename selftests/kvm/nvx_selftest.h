@@ -55,6 +55,7 @@ void nvx_vm_destroy(struct nvx_vm *v);
 uint64_t nvx_exits(struct kvm_vcpu *vcpu);
 uint64_t nvx_counter(const char *name);
 bool nvx_old_emulator(void);
+bool nvx_ucall(struct nvx_vm *v, uint64_t *stage);
 bool nvx_run(struct nvx_vm *v, uint64_t *stage);
 void nvx_save_restore(struct nvx_vm *v);
 
