@@ -103,12 +103,14 @@ void nvx_pv_drain_flushes(struct kvm_vcpu *vcpu, struct nvx_pv *pv)
 		return;
 
 	WRITE_ONCE(assist->nr_flush, 0);
-	nvx_count_add(pv_flush, nr);
 	if (nr > NVX_PV_NR_FLUSH) {
+		/* No number of L1's: it is not what is done. */
+		nvx_count(pv_flush);
 		flush_ept(vcpu, 0, true);
 		vpid_sync_context(to_vmx(vcpu)->nested.vpid02);
 		return;
 	}
+	nvx_count_add(pv_flush, nr);
 	for (i = 0; i < nr; i++) {
 		struct nvx_pv_flush flush = snapshot(&assist->flush[i]);
 
