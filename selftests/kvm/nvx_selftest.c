@@ -127,16 +127,15 @@ static struct kvm_stats_desc *stats_desc(void *descs, size_t size, uint32_t n,
 	return NULL;
 }
 
-static uint64_t vcpu_stat(struct kvm_vcpu *vcpu, const char *name)
+/* One of the binary statistics that KVM_GET_STATS_FD has given access to. */
+uint64_t nvx_stat(int fd, const char *name)
 {
 	struct kvm_stats_header header;
 	struct kvm_stats_desc *desc;
 	uint64_t value;
 	size_t size;
 	void *descs;
-	int fd;
 
-	fd = vcpu_get_stats_fd(vcpu);
 	TEST_ASSERT(pread(fd, &header, sizeof(header), 0) == sizeof(header),
 		    "Reading the header of the statistics failed");
 	size = sizeof(*desc) + header.name_size;
@@ -148,7 +147,6 @@ static uint64_t vcpu_stat(struct kvm_vcpu *vcpu, const char *name)
 			  header.data_offset + desc->offset) == sizeof(value),
 		    "Reading the statistic '%s' failed", name);
 	free(descs);
-	close(fd);
 	return value;
 }
 
@@ -158,7 +156,11 @@ static uint64_t vcpu_stat(struct kvm_vcpu *vcpu, const char *name)
  */
 uint64_t nvx_exits(struct kvm_vcpu *vcpu)
 {
-	return vcpu_stat(vcpu, "exits") - vcpu_stat(vcpu, "irq_exits");
+	int fd = vcpu_get_stats_fd(vcpu);
+	uint64_t exits = nvx_stat(fd, "exits") - nvx_stat(fd, "irq_exits");
+
+	close(fd);
+	return exits;
 }
 
 /* The vCPU has stopped: at a GUEST_SYNC() (true) or at GUEST_DONE() (false). */

@@ -52,6 +52,7 @@ struct nvx_vm {
 bool nvx_param(const char *name);
 void nvx_vm_create(struct nvx_vm *v, void *l1_guest_code);
 void nvx_vm_destroy(struct nvx_vm *v);
+uint64_t nvx_stat(int fd, const char *name);
 uint64_t nvx_exits(struct kvm_vcpu *vcpu);
 uint64_t nvx_counter(const char *name);
 bool nvx_old_emulator(void);

@@ -50,4 +50,7 @@
 	 kvm_cpu_get_interrupt(vcpu) | INTR_INFO_VALID_MASK |		\
 	 INTR_TYPE_EXT_INTR : (info))
 
+/* The vCPU has changed levels: this base queues no TLB entries for a level. */
+#define nvx_compat_rearm_hv_flush(vcpu)	((void)(vcpu))
+
 #endif /* __KVM_X86_NVX_COMPAT_H */

@@ -49,4 +49,20 @@
 #define nvx_compat_exit_intr_info(vcpu, vmcs12, info)			\
 	((void)(vcpu), (void)(vmcs12), (info))
 
+/*
+ * The vCPU has changed levels: entries that others have queued for this level while
+ * it was at the other one.  Stock makes the request whether there are any or not,
+ * see kvm_hv_nested_transtion_tlb_flush(); who queues one afterwards makes it.
+ */
+#ifdef CONFIG_KVM_HYPERV
+#define nvx_compat_rearm_hv_flush(vcpu) do {				\
+	if (unlikely(to_hv_vcpu(vcpu)) &&				\
+	    !kfifo_is_empty(&kvm_hv_get_tlb_flush_fifo(vcpu,		\
+					is_guest_mode(vcpu))->entries))	\
+		kvm_make_request(KVM_REQ_HV_TLB_FLUSH, vcpu);		\
+} while (0)
+#else
+#define nvx_compat_rearm_hv_flush(vcpu)	((void)(vcpu))
+#endif
+
 #endif /* __KVM_X86_NVX_COMPAT_H */

@@ -9,6 +9,7 @@
 
 #include "x86.h"
 #include "cpuid.h"
+#include "hyperv.h"
 #include "irq.h"
 #include "lapic.h"
 #include "mmu/mmu_internal.h"
@@ -316,6 +317,7 @@ enum nvx_fast_reason nvx_fast_enter(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 	nvx_fast_switch_vmcs(vmx, &vmx->nested.vmcs02);
 	update_vmcs02(vcpu, f, vmcs12);
 	enter_guest_mode(vcpu);
+	nvx_compat_rearm_hv_flush(vcpu);
 	load_l2_registers(vcpu, f, vmcs12);
 	nvx_fast_switch_efer(vmx, f, f->l2.efer);
 	enter_l2_mmu(vcpu, f);

@@ -8,6 +8,8 @@
 #include <linux/kvm_host.h>
 
 #include "x86.h"
+#include "cpuid.h"
+#include "hyperv.h"
 #include "vmx/vmx.h"
 #include "vmx/nested.h"
 #include "nvx_compat.h"
@@ -320,6 +322,7 @@ enum nvx_fast_reason nvx_fast_exit(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 	vcpu->arch.tsc_offset = vcpu->arch.l1_tsc_offset;
 	vcpu->arch.tsc_scaling_ratio = vcpu->arch.l1_tsc_scaling_ratio;
 
+	nvx_compat_rearm_hv_flush(vcpu);
 	leave_l2_mmu(vcpu, f);
 	nvx_fast_switch_efer(vmx, f, f->l1.efer);
 	load_l1_registers(vcpu, f, vmcs12);
