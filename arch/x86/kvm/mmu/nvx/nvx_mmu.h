@@ -70,6 +70,18 @@ struct nvx_mmu_vcpu {
 	unsigned int bypass_credit;
 };
 
+/**
+ * struct nvx_mmu_vm - what kvm.ko's MMU keeps for a VM in kvm-intel.ko's part
+ * @zap_seq: number of range flushes of tables that are in use, see range.c; written
+ *	with mmu_lock held for write
+ */
+struct nvx_mmu_vm {
+	unsigned long zap_seq;
+};
+
+/* Where in a VM its struct nvx_mmu_vm is, bytes from struct kvm; 0: nowhere yet. */
+extern unsigned long nvx_mmu_vm_offset;
+
 static inline struct nvx_mmu_vcpu *nvx_mmu_vcpu(struct kvm_vcpu *vcpu)
 {
 	return (void *)vcpu + nvx_mmu.vcpu_offset;

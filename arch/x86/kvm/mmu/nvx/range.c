@@ -23,16 +23,16 @@
 /* Pages that are looked at before the lock is given to others: 128 MiB. */
 #define PAGES_AT_ONCE	0x8000ull
 
-/*
- * struct kvm cannot grow.  VMs that share a counter repeat a page fault for
- * nothing now and then.
- */
-#define SEQ_BITS	6
-static atomic_long_t zap_seq[1 << SEQ_BITS];
+unsigned long nvx_mmu_vm_offset __read_mostly;
+EXPORT_SYMBOL_GPL(nvx_mmu_vm_offset);
 
-static atomic_long_t *seq_of(struct kvm *kvm)
+/* The VM's counter; as long as kvm-intel.ko has not said where it is nobody zaps. */
+static unsigned long *seq_of(struct kvm *kvm)
 {
-	return &zap_seq[hash_ptr(kvm, SEQ_BITS)];
+	static unsigned long never;
+	struct nvx_mmu_vm *vm = (void *)kvm + nvx_mmu_vm_offset;
+
+	return nvx_mmu_vm_offset ? &vm->zap_seq : &never;
 }
 
 /**
@@ -48,7 +48,7 @@ static atomic_long_t *seq_of(struct kvm *kvm)
  */
 unsigned long nvx_mmu_fault_begin(struct kvm *kvm)
 {
-	unsigned long seq = atomic_long_read(seq_of(kvm));
+	unsigned long seq = READ_ONCE(*seq_of(kvm));
 
 	smp_rmb(); /* the count first, then EPT12; pairs with mmu_lock */
 	return seq;
@@ -63,7 +63,7 @@ unsigned long nvx_mmu_fault_begin(struct kvm *kvm)
  */
 bool nvx_mmu_fault_stale(struct kvm *kvm, unsigned long seq)
 {
-	return atomic_long_read(seq_of(kvm)) != seq;
+	return *seq_of(kvm) != seq;
 }
 
 /*
@@ -116,6 +116,7 @@ static u64 zap_roots(struct kvm *kvm, gfn_t root_gfn, u64 first, u64 end)
 	struct hlist_head *list =
 		&kvm->arch.mmu_page_hash[hash_64(root_gfn, KVM_MMU_HASH_SHIFT)];
 	struct kvm_mmu_page *sp;
+	bool in_use = false;
 	u64 zapped = 0;
 
 	hlist_for_each_entry(sp, list, hash_link) {
@@ -123,9 +124,17 @@ static u64 zap_roots(struct kvm *kvm, gfn_t root_gfn, u64 first, u64 end)
 
 		if (sp->gfn == root_gfn && sp->role.guest_mode &&
 		    !sp->role.direct && !sp->role.invalid &&
-		    sp->role.level >= PT64_ROOT_4LEVEL && first < limit)
+		    sp->role.level >= PT64_ROOT_4LEVEL && first < limit) {
 			zapped += zap_below(kvm, sp, first, min(end, limit));
+			in_use = true;
+		}
 	}
+	/*
+	 * A fault has its root, or finds out that it is gone: without one there is
+	 * none to be repeated.  L1 must not be able to stall its L2s for nothing.
+	 */
+	if (in_use)
+		WRITE_ONCE(*seq_of(kvm), *seq_of(kvm) + 1);
 	return zapped;
 }
 
@@ -147,7 +156,6 @@ u64 nvx_mmu_zap_range(struct kvm *kvm, u64 eptp, u64 first, u64 nr)
 	u64 end = first + nr, next, zapped, total = 0;
 
 	write_lock(&kvm->mmu_lock);
-	atomic_long_inc(seq_of(kvm));
 	for (; first < end; first = next) {
 		next = min(end, first + PAGES_AT_ONCE);
 		zapped = zap_roots(kvm, root_gfn, first, next);

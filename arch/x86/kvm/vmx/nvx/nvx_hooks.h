@@ -81,11 +81,13 @@ struct nvx_vcpu {
 
 /**
  * struct nvx_vm - nvx state of one VM, embedded in struct kvm_vmx
+ * @mmu: what kvm.ko's MMU keeps
  * @deleg: as a guest: the host below may answer for this VM's vCPUs
  * @deleg_shown: the operator has a file to change that
  */
 struct nvx_vm {
 #ifdef CONFIG_KVM_NVX_PV
+	struct nvx_mmu_vm mmu;
 	bool	deleg;
 	bool	deleg_shown;
 #endif

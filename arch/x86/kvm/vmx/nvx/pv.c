@@ -13,6 +13,7 @@
 #include "cpuid.h"
 #include "vmx/vmx.h"
 #include "vmx/nested.h"
+#include "mmu/nvx/nvx_mmu.h"
 #include "nvx_compat.h"
 #include "nvx.h"
 #include "pv.h"
@@ -57,6 +58,8 @@ static bool __init timer_of_cpu(void)
  */
 void __init nvx_pv_setup(bool nested)
 {
+	nvx_mmu_vm_offset = offsetof(struct kvm_vmx, nvx.mmu) -
+			    offsetof(struct kvm_vmx, kvm);
 	nvx_pv_probing = nested && nvx_master_switch();
 	if (!nested || !enable_ept)
 		nvx_pv = false;
@@ -652,4 +655,5 @@ void __init nvx_pv_register(void)
 void nvx_pv_unregister(void)
 {
 	nvx_pv_ops = NULL;
+	nvx_mmu_vm_offset = 0;
 }
