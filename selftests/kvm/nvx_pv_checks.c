@@ -144,8 +144,25 @@ static void revoke_soon(struct nvx_vm *v, pthread_t *thread)
 struct run {
 	struct nvx_vm v;
 	pthread_t thread;
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
 	bool revoked, in_l2, passed;
 };
+
+/* As a VMM resets a processor: no new vCPU. */
+static void reset(struct run *r)
+{
+	struct kvm_nested_state off = {
+		.size = sizeof(off),
+		.format = KVM_STATE_NESTED_FORMAT_VMX,
+		.hdr.vmx.vmxon_pa = -1ull,
+		.hdr.vmx.vmcs12_pa = -1ull,
+	};
+
+	vcpu_nested_state_set(r->v.vcpu, &off);
+	vcpu_sregs_set(r->v.vcpu, &r->sregs);
+	vcpu_regs_set(r->v.vcpu, &r->regs);
+}
 
 /* What L1 asks for. */
 static void serve(struct run *r, uint64_t stage)
@@ -175,6 +192,9 @@ static void serve(struct run *r, uint64_t stage)
 		/* Some memory has changed since it was mapped, and goes. */
 		madvise(addr_gpa2hva(v->vm, WINDOW_GPA), 4096, MADV_DONTNEED);
 		_exit(0);
+	case RESET:
+		reset(r);
+		break;
 	case REVOKE:
 		revoke_soon(v, &r->thread);
 		r->revoked = true;
@@ -206,6 +226,8 @@ static bool run_check(unsigned int index)
 	sync_global_to_guest(r.v.vm, region2);
 	sync_global_to_guest(r.v.vm, region2_gpa);
 
+	vcpu_regs_get(r.v.vcpu, &r.regs);
+	vcpu_sregs_get(r.v.vcpu, &r.sregs);
 	while (nvx_run(&r.v, &stage))
 		serve(&r, stage);
 	if (r.revoked)

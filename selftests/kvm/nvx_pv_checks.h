@@ -12,7 +12,7 @@
 #define EXTRA_GPA	0xe0000000ul
 
 /* What L1 asks the host for with GUEST_SYNC(). */
-enum { SAVE_RESTORE = 1, DELETE_SLOT, DELETE_IN_L2, EXITS, REVOKE, ABANDON };
+enum { SAVE_RESTORE = 1, DELETE_SLOT, DELETE_IN_L2, EXITS, REVOKE, ABANDON, RESET };
 
 /* In guest memory. */
 extern volatile uint64_t l2_value, l2_interrupts;

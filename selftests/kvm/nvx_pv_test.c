@@ -399,6 +399,30 @@ static bool check_vmxoff(void)
 	return turns(3);
 }
 
+static void l2_reset(void)
+{
+	nvx_l2_vmcall();
+	GUEST_SYNC(RESET);
+}
+
+/* User space resets the processor while L2 runs; L1 starts anew. */
+static bool check_reset_in_l2(void)
+{
+	static uint64_t resets;
+
+	if (!resets++) {
+		begin(l2_loop);
+		nvx_l1_restart(l2_reset);
+		turns(2);
+		return false;
+	}
+	if (rdmsr(MSR_NVX_PV_ASSIST))
+		return false;
+	pv_region = NULL;
+	begin(l2_loop);
+	return turns(TURNS);
+}
+
 static bool check_disable(void)
 {
 	begin(l2_loop);
@@ -443,6 +467,7 @@ static const struct pv_check checks[] = {
 	{ "save and restore, no VMCS", check_save_restore_cleared },
 	{ "VMXOFF ends it", check_vmxoff },
 	{ "the MSR ends it", check_disable },
+	{ "a reset by user space while L2 runs", check_reset_in_l2 },
 };
 
 /* With the parameter off there is nothing. */

@@ -575,6 +575,8 @@ void nvx_pv_free(struct kvm_vcpu *vcpu)
 		return;
 
 	nvx->pv = NULL;
+	/* Without VMCS shadowing KVM knows of nothing to be synced. */
+	to_vmx(vcpu)->nested.need_vmcs12_to_shadow_sync = false;
 	kvm_vcpu_unmap(vcpu, &pv->cpuid.map, false);
 	kvm_vcpu_unmap(vcpu, &pv->vmcs.map, true);
 	kvm_vcpu_unmap(vcpu, &pv->assist.map, true);
