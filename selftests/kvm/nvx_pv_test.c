@@ -334,6 +334,7 @@ static bool check_vmclear(void)
 	if (hdr()->valid != NVX_PV_ALL || vmreadz(GUEST_RIP) != rip)
 		return false;
 	if (!nvx_l1_try_enter() ||
+	    vmreadz(VM_INSTRUCTION_ERROR_FIELD) != ERROR_VMRESUME_NONLAUNCHED ||
 	    real_vmread(VM_INSTRUCTION_ERROR_FIELD) != ERROR_VMRESUME_NONLAUNCHED)
 		return false;
 	nvx_launch = 1;
@@ -344,6 +345,7 @@ static bool check_vmwrite_fails(void)
 {
 	begin(l2_loop);
 	return (vmwrite)(GUEST_RIP, 0) &&
+	       vmreadz(VM_INSTRUCTION_ERROR_FIELD) == ERROR_UNSUPPORTED_FIELD &&
 	       real_vmread(VM_INSTRUCTION_ERROR_FIELD) == ERROR_UNSUPPORTED_FIELD &&
 	       turns(3);
 }

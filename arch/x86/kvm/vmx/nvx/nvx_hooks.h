@@ -392,6 +392,7 @@ void nvx_pv_entered(struct kvm_vcpu *vcpu);
 void nvx_pv_leave(struct kvm_vcpu *vcpu, u32 exit_reason);
 bool nvx_pv_sync(struct vcpu_vmx *vmx);
 void nvx_pv_vmread(struct kvm_vcpu *vcpu);
+bool nvx_pv_failed(struct kvm_vcpu *vcpu);
 bool nvx_pv_release(struct kvm_vcpu *vcpu);
 bool nvx_pv_pre_run(struct kvm_vcpu *vcpu);
 void nvx_pv_free(struct kvm_vcpu *vcpu);
@@ -550,6 +551,17 @@ static __always_inline bool nvx_pv_on(const struct nvx_vcpu *nvx)
 {
 #ifdef CONFIG_KVM_NVX_PV
 	return unlikely(nvx->pv);
+#else
+	return false;
+#endif
+}
+
+/* A VMX instruction of L1 has failed.  True: the error is to be shown in memory. */
+static __always_inline bool nvx_pv_shows_error(struct kvm_vcpu *vcpu,
+					       const struct nvx_vcpu *nvx)
+{
+#ifdef CONFIG_KVM_NVX_PV
+	return nvx_pv_on(nvx) && nvx_pv_failed(vcpu);
 #else
 	return false;
 #endif

@@ -464,6 +464,20 @@ void nvx_pv_vmread(struct kvm_vcpu *vcpu)
 	nvx_count(pv_fill);
 }
 
+/**
+ * nvx_pv_failed() - A VMX instruction of L1 has failed with an error
+ * @vcpu: vCPU with this interface in use, vmcs01 loaded
+ *
+ * Context: Process context, kvm->srcu held for read.
+ * Return: true if nvx_pv_sync() can show L1 the error.
+ */
+bool nvx_pv_failed(struct kvm_vcpu *vcpu)
+{
+	struct nvx_pv *pv = nvx_pv_of(vcpu);
+
+	return refresh_pages(vcpu, pv) && pv->vmcs.map.hva;
+}
+
 static enum nvx_pv_error check_assist(struct kvm_vcpu *vcpu,
 				      const struct nvx_pv *pv, u32 *features)
 {
