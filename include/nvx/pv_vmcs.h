@@ -64,6 +64,12 @@
  */
 #define MSR_NVX_PV_RESTORE	(MSR_NVX_PV_ASSIST + 2)
 
+/*
+ * In hdr.vmx.flags of KVM_GET_NESTED_STATE, next to what KVM defines: L1 uses the
+ * interface.  KVM_SET_NESTED_STATE without it fails, as it does for any such flag.
+ */
+#define NVX_PV_STATE_FLAG	0x80000000u
+
 /* Both the VMXON region and a VMCS region carry their part here. */
 #define NVX_PV_OFFSET		0x800
 

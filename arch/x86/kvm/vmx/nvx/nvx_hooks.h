@@ -23,6 +23,7 @@
 struct kvm;
 struct kvm_mmu_page;
 struct kvm_memory_slot;
+struct kvm_nested_state;
 struct kvm_vcpu;
 struct list_head;
 struct nvx_fast;
@@ -48,6 +49,7 @@ struct nvx_range {
  * @fast: record of the last complete transition, see fast.h
  * @pv: L1 writes its VMCS as memory, see pv.h
  * @pv_restored: user space has set the nested state, L1 may do so since then
+ * @pv_marked: that state says so
  * @ranges: what this vCPU, as an L2, must not use any more
  * @range_head: number of ranges ever put there
  * @range_seen: number of those that the host below knows of
@@ -70,6 +72,7 @@ struct nvx_vcpu {
 #ifdef CONFIG_KVM_NVX_PV
 	struct nvx_pv *pv;
 	bool	pv_restored;
+	bool	pv_marked;
 	struct nvx_range ranges[NVX_NR_RANGES];
 	unsigned int range_head;
 	unsigned int range_seen;
@@ -396,6 +399,9 @@ bool nvx_pv_failed(struct kvm_vcpu *vcpu);
 bool nvx_pv_release(struct kvm_vcpu *vcpu);
 bool nvx_pv_pre_run(struct kvm_vcpu *vcpu);
 void nvx_pv_free(struct kvm_vcpu *vcpu);
+void nvx_pv_get_state(struct kvm_vcpu *vcpu, struct kvm_nested_state *state,
+		      u32 size);
+void nvx_pv_set_state(struct kvm_vcpu *vcpu, struct kvm_nested_state *state);
 int nvx_pv_l1_online(void *vmxon_region);
 void nvx_vm_init(struct nvx_vm *nvx);
 void nvx_show_vm(struct kvm_vcpu *vcpu);
@@ -751,27 +757,7 @@ static __always_inline bool nvx_pre_run(struct kvm_vcpu *vcpu,
 #endif
 }
 
-/*
- * Room that the nested state of an L1 with its VMCS in memory takes beyond what
- * stock KVM accepts, so that a VMM refuses to take it to a stock host.  There is
- * nothing in it: the VMM may lose it.
- */
-static __always_inline u32 nvx_nested_state_room(void)
-{
-#ifdef CONFIG_KVM_NVX_PV
-	return nvx_pv ? 4096 : 0;
-#else
-	return 0;
-#endif
-}
-
-/* User space sets nested state in which L1 is in VMX operation. */
-static __always_inline void nvx_nested_restored(struct nvx_vcpu *nvx)
-{
-#ifdef CONFIG_KVM_NVX_PV
-	nvx->pv_restored = nvx_pv_probing;
-#endif
-}
+#include "state_hooks.h"
 
 /* L1 leaves VMX operation. */
 static __always_inline void nvx_free_nested(struct kvm_vcpu *vcpu)

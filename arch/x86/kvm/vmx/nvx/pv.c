@@ -28,6 +28,7 @@ bool __read_mostly nvx_pv_probing;
 
 static_assert(NVX_MSR_IS_OURS(MSR_NVX_PV_ASSIST) &&
 	      NVX_MSR_IS_OURS(MSR_NVX_PV_FLUSH));
+static_assert(NVX_PV_STATE_FLAG == NVX_NESTED_STATE_FLAG);
 
 bool __read_mostly nvx_deleg = true;
 module_param(nvx_deleg, bool, 0444);
@@ -560,8 +561,6 @@ bool nvx_pv_pre_run(struct kvm_vcpu *vcpu)
 
 	nested->nvx.pv_restored = false;
 	error = probe(vcpu);
-	if (nested->current_vmptr == INVALID_GPA)
-		return true;
 	if (error != NVX_PV_E_FEATURES && error != NVX_PV_E_STATE)
 		return true;
 
@@ -571,6 +570,54 @@ bool nvx_pv_pre_run(struct kvm_vcpu *vcpu)
 			   "it uses features of the PV VMCS that this host does not offer; run it where it came from, or with a newer module");
 	nested->nvx.pv_restored = true;
 	return false;
+}
+
+/* The size says it to a VMM before it sets anything, the flag to KVM. */
+#define STATE_SIZE	(sizeof(struct kvm_nested_state) +		\
+			 sizeof(struct kvm_vmx_nested_state_data) +	\
+			 NVX_NESTED_STATE_ROOM)
+
+/**
+ * nvx_pv_get_state() - Mark the nested state of an L1 that needs this interface
+ * @vcpu: the vCPU
+ * @state: header of its state, with the size that stock KVM gives it
+ * @size: what user space has room for
+ *
+ * A buffer that has room for stock's state only gets that, with the flag.
+ *
+ * Context: Process context.
+ */
+void nvx_pv_get_state(struct kvm_vcpu *vcpu, struct kvm_nested_state *state,
+		      u32 size)
+{
+	const struct nvx_vcpu *nvx = &to_vmx(vcpu)->nested.nvx;
+
+	if (!nvx->pv && !(nvx->pv_restored && nvx->pv_marked))
+		return;
+
+	state->hdr.vmx.flags |= NVX_PV_STATE_FLAG;
+	if (size >= STATE_SIZE || size < state->size)
+		state->size = STATE_SIZE;
+}
+
+/**
+ * nvx_pv_set_state() - L1 may have used this interface when its state was saved
+ * @vcpu: vCPU in VMX operation since now
+ * @state: header of the state, made what stock KVM takes
+ *
+ * Context: Process context.
+ */
+void nvx_pv_set_state(struct kvm_vcpu *vcpu, struct kvm_nested_state *state)
+{
+	struct nvx_vcpu *nvx = &to_vmx(vcpu)->nested.nvx;
+
+	nvx->pv_restored = true;
+	nvx->pv_marked = nvx_pv && (state->size == STATE_SIZE ||
+				    state->hdr.vmx.flags & NVX_PV_STATE_FLAG);
+	/* KVM takes what is larger for state with a VMCS. */
+	if (nvx->pv_marked && state->hdr.vmx.vmcs12_pa == INVALID_GPA &&
+	    !(state->flags & KVM_STATE_NESTED_EVMCS))
+		state->size = sizeof(*state);
 }
 
 /**
@@ -624,6 +671,7 @@ static bool flush_now(struct kvm_vcpu *vcpu, u64 data)
 static bool set_msr(struct kvm_vcpu *vcpu, u32 index, u64 data)
 {
 	struct nested_vmx *nested = &to_vmx(vcpu)->nested;
+	struct nvx_pv *pv = nvx_pv_of(vcpu);
 
 	if (index == MSR_NVX_PV_FLUSH)
 		return offered(vcpu) && flush_now(vcpu, data);
@@ -632,6 +680,9 @@ static bool set_msr(struct kvm_vcpu *vcpu, u32 index, u64 data)
 	    is_guest_mode(vcpu) || nested->current_vmptr != INVALID_GPA)
 		return false;
 
+	/* A host that gets this vCPU would take the magic for consent. */
+	if (!data && pv && refresh_pages(vcpu, pv))
+		WRITE_ONCE(nvx_pv_assist(pv)->magic, 0);
 	nvx_pv_free(vcpu);
 	return !data || probe(vcpu) == NVX_PV_OK;
 }
