@@ -196,12 +196,15 @@ void nvx_fast_entered(struct kvm_vcpu *vcpu)
 		f = kzalloc(sizeof(*f), GFP_KERNEL_ACCOUNT);
 		if (f && !static_branch_unlikely(&nvx_exits_matter))
 			static_branch_enable(&nvx_exits_matter);
+		if (f)
+			nvx_idle_init(vcpu, f);
 		vmx->nested.nvx.fast = f;
 		/* Without memory every transition takes KVM's own path. */
 		return;
 	}
 
 	nvx_count(fast_entry_full);
+	nvx_idle_entered(f);
 	f->shadow_rw_valid = false;
 	f->ept = nested_cpu_has_ept(vmcs12);
 	f->l2_valid = config_known(vcpu, vmcs12) && modes_match(vcpu, vmcs12) &&
@@ -235,6 +238,7 @@ void nvx_fast_exited(struct kvm_vcpu *vcpu)
 		return;
 
 	nvx_count(fast_exit_full);
+	f->idle.exits++;
 	f->l1.cr0 = vcpu->arch.cr0;
 	f->l1.hw_cr0 = vmcs_readl(GUEST_CR0);
 	f->l1.cr4 = vcpu->arch.cr4;
@@ -314,6 +318,7 @@ void nvx_fast_free(struct kvm_vcpu *vcpu)
 	if (!f)
 		return;
 
+	nvx_idle_stop(f);
 	WRITE_ONCE(f->timer_state, NVX_TIMER_L1);
 	hrtimer_cancel(&nested->preemption_timer);
 	nvx_pages_release(vcpu, f);
@@ -510,7 +515,9 @@ bool nvx_fast_vmexit(struct kvm_vcpu *vcpu, u32 exit_reason, u32 intr_info,
 	if (!f)
 		return false;
 
-	/* -1 leaves L2 without an exit. */
+	/* -1 leaves L2 without an exit, perhaps for good and in another thread. */
+	if (exit_reason == -1u)
+		nvx_idle_stop(f);
 	if (exit_reason == -1u || vmx->fail) {
 		nvx_fast_reset(vcpu);
 	} else if (exit_possible(f, exit_reason)) {
@@ -734,7 +741,11 @@ bool nvx_fast_handled(struct kvm_vcpu *vcpu, int exit_fastpath)
 		return true;
 
 	/* Of exits from L2 only those that L0 keeps may change anything. */
-	if (!is_guest_mode(vcpu))
-		nvx_fast_event(vcpu);
+	if (is_guest_mode(vcpu))
+		return false;
+
+	nvx_fast_event(vcpu);
+	if (unlikely(READ_ONCE(f->idle.give_back)))
+		nvx_idle_give_back(vcpu, f);
 	return false;
 }

@@ -74,6 +74,19 @@ struct nvx_mmu_view {
 	struct rsvd_bits_validate guest_rsvd_check;
 };
 
+/*
+ * Pages that are mapped for L1 are given back if it does not run L2 for a while, see
+ * idle.c.
+ */
+struct nvx_idle {
+	struct delayed_work work;
+	struct kvm_vcpu *vcpu;
+	unsigned int exits;		/* from L2, ever */
+	unsigned int exits_seen;	/* by @work */
+	bool pinned;			/* there is something to give back */
+	bool give_back;			/* the vCPU's thread is to do it */
+};
+
 /* A guest page that stays mapped from one VM-entry to the next. */
 struct nvx_page {
 	struct kvm_host_map map;
@@ -109,6 +122,7 @@ struct nvx_page {
  * @other_view: root_mmu of the level that does not run, without @ept
  * @msr_bitmap: L1's MSR bitmap for L2
  * @syscall_msrs: those that are in use only if EFER.SCE is set, or NULL
+ * @idle: when the pages are given back
  *
  * Allocated when L1 first enters L2, freed at VMXOFF.  Only the thread of the
  * vCPU uses it, but for the timer members, which the hrtimer callback reads.
@@ -180,6 +194,7 @@ struct nvx_fast {
 	struct nvx_mmu_view other_view;
 	struct nvx_page msr_bitmap;
 	struct vmx_uret_msr *syscall_msrs[3];
+	struct nvx_idle idle;
 };
 
 /* fast_exit.c, fast_entry.c */
@@ -203,9 +218,17 @@ bool nvx_pages_end(struct kvm_vcpu *vcpu, struct nvx_fast *f);
 bool nvx_pages_logged(struct kvm_vcpu *vcpu);
 bool nvx_page_logged(struct kvm_vcpu *vcpu, gpa_t gpa);
 void nvx_pages_release(struct kvm_vcpu *vcpu, struct nvx_fast *f);
+void nvx_page_give_back(struct kvm_vcpu *vcpu, struct kvm_host_map *map);
+void nvx_pages_give_back(struct kvm_vcpu *vcpu, struct nvx_fast *f);
 void nvx_merge_msr_bitmap(struct vcpu_vmx *vmx, struct nvx_fast *f,
 			  struct vmcs12 *vmcs12);
 bool nvx_msr_exit_wanted(struct kvm_vcpu *vcpu, struct nvx_fast *f, bool write);
+
+/* idle.c */
+void nvx_idle_init(struct kvm_vcpu *vcpu, struct nvx_fast *f);
+void nvx_idle_stop(struct nvx_fast *f);
+void nvx_idle_entered(struct nvx_fast *f);
+void nvx_idle_give_back(struct kvm_vcpu *vcpu, struct nvx_fast *f);
 
 /* fast_mmu.c */
 void nvx_mmu_save(struct kvm_vcpu *vcpu, struct nvx_fast *f);

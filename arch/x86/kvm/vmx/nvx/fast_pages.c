@@ -6,7 +6,8 @@
  * each exit.  A map stays right as long as neither the memslots nor the host's
  * page tables under them have changed; both are counted by generic KVM, so
  * "unchanged" is two comparisons and needs no callback.  A page that did change
- * is held until the next VM-entry, as KVM holds it while L2 runs.
+ * is held until the next VM-entry, as KVM holds it while L2 runs; if there is none
+ * for a while all pages are given back, see idle.c.
  */
 #include <linux/kvm_host.h>
 
@@ -149,6 +150,48 @@ void nvx_pages_release(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 	nvx_pages_begin(vcpu, f);
 	if (f->msr_bitmap.map.hva)
 		kvm_vcpu_unmap(vcpu, &f->msr_bitmap.map, false);
+}
+
+/**
+ * nvx_page_give_back() - Unmap a page that may have been written
+ * @vcpu: the vCPU
+ * @map: its map, or none
+ *
+ * The page is in no logged slot, or was not written since it is: KVM's log need not
+ * know.  The host has to.
+ *
+ * Context: Process context, kvm->srcu held for read, in any thread.
+ */
+void nvx_page_give_back(struct kvm_vcpu *vcpu, struct kvm_host_map *map)
+{
+	if (!map->hva)
+		return;
+	if (map->page && map->page != KVM_UNMAPPED_PAGE)
+		set_page_dirty_lock(map->page);
+	kvm_vcpu_unmap(vcpu, map, false);
+}
+
+/**
+ * nvx_pages_give_back() - L1 does not seem to run L2 any more
+ * @vcpu: vCPU in L1
+ * @f: its record
+ *
+ * Context: Process context, kvm->srcu held for read, nobody runs the vCPU.
+ */
+void nvx_pages_give_back(struct kvm_vcpu *vcpu, struct nvx_fast *f)
+{
+	struct nested_vmx *nested = &to_vmx(vcpu)->nested;
+
+	if (f->pages_kept) {
+		f->pages_kept = false;
+		nvx_page_give_back(vcpu, &nested->apic_access_page_map);
+		nvx_page_give_back(vcpu, &nested->virtual_apic_map);
+		nvx_page_give_back(vcpu, &nested->pi_desc_map);
+		nested->pi_desc = NULL;
+	}
+	nvx_page_give_back(vcpu, &f->msr_bitmap.map);
+	/* The next VM-entry has to map them. */
+	f->l2_valid = false;
 }
 
 #define X2APIC_WORD	(APIC_BASE_MSR / 64)

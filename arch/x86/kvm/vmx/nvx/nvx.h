@@ -132,6 +132,7 @@ static inline void nvx_shim_detach(void) { }
  * populate_refused: allocations that were left out, memory is short
  * tables_kept: writes to tables of EPT12 that did not count as a flood
  * roots_kept: changes of the current VMCS at which the roots of EPT02 stayed
+ * idle_unpinned: times that an L1 without an L2 to run got its pages back
  * bypass_trapped: page faults on unused entries of shadow tables, or on devices
  * bypass_emulated: writes to page tables that were emulated to keep them in sync
  * bypass_direct: those of them that did not need KVM's emulator
@@ -174,6 +175,7 @@ static inline void nvx_shim_detach(void) { }
 	C(populate_refused)		\
 	C(tables_kept)			\
 	C(roots_kept)			\
+	C(idle_unpinned)		\
 	C(bypass_trapped)		\
 	C(bypass_emulated)		\
 	C(bypass_direct)		\

@@ -186,7 +186,7 @@ static void mark_dirty(struct kvm_vcpu *vcpu, const struct nvx_page *page)
 /* Map anew what may be elsewhere now. */
 static bool refresh_pages(struct kvm_vcpu *vcpu, struct nvx_pv *pv)
 {
-	bool had_vmcs = pv->vmcs.map.hva;
+	bool had_vmcs = pv->vmcs.map.hva || pv->vmcs_idle;
 
 	if (pv->assist.map.hva && nvx_pv_pages_current(vcpu, pv))
 		return true;
@@ -195,6 +195,7 @@ static bool refresh_pages(struct kvm_vcpu *vcpu, struct nvx_pv *pv)
 	pv->mmu_seq = READ_ONCE(vcpu->kvm->mmu_invalidate_seq);
 	smp_rmb(); /* count first, then map */
 
+	pv->vmcs_idle = false;
 	kvm_vcpu_unmap(vcpu, &pv->cpuid.map, false);
 	pv->cpuid.gpa = INVALID_GPA;
 	if (map_page(vcpu, &pv->assist, pv->assist.gpa) &&
@@ -205,6 +206,26 @@ static bool refresh_pages(struct kvm_vcpu *vcpu, struct nvx_pv *pv)
 	kvm_vcpu_unmap(vcpu, &pv->assist.map, false);
 	kvm_vcpu_unmap(vcpu, &pv->vmcs.map, false);
 	return false;
+}
+
+/**
+ * nvx_pv_give_back() - Unmap all pages until they are needed again
+ * @vcpu: vCPU in L1
+ * @pv: its state
+ *
+ * Context: Process context, kvm->srcu held for read, nobody runs the vCPU.
+ */
+void nvx_pv_give_back(struct kvm_vcpu *vcpu, struct nvx_pv *pv)
+{
+	/* L1 has still to be shown something. */
+	if (to_vmx(vcpu)->nested.need_vmcs12_to_shadow_sync || !pv->assist.map.hva)
+		return;
+
+	pv->vmcs_idle = pv->vmcs.map.hva;
+	nvx_page_give_back(vcpu, &pv->cpuid.map);
+	pv->cpuid.gpa = INVALID_GPA;
+	nvx_page_give_back(vcpu, &pv->vmcs.map);
+	nvx_page_give_back(vcpu, &pv->assist.map);
 }
 
 static enum nvx_pv_error check_region(const struct nvx_pv *pv)
@@ -256,6 +277,7 @@ bool nvx_pv_release(struct kvm_vcpu *vcpu)
 			    groups & ~READ_ONCE(hdr->dirty));
 	}
 	kvm_vcpu_unmap(vcpu, &pv->vmcs.map, true);
+	pv->vmcs_idle = false;
 	nested->need_vmcs12_to_shadow_sync = false;
 	nested->posted_intr_nv = -1;
 	nested->current_vmptr = INVALID_GPA;
@@ -532,6 +554,9 @@ static enum nvx_pv_error probe(struct kvm_vcpu *vcpu)
 		disable_shadow_vmcs(to_vmx(vcpu));
 	nested->nvx.pv = pv;
 	nvx_fast_reset(vcpu);
+	/* L1 may never have a VMCS. */
+	if (nested->current_vmptr == INVALID_GPA)
+		nvx_pv_give_back(vcpu, pv);
 	return NVX_PV_OK;
 
 free:

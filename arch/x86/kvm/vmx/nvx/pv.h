@@ -37,6 +37,7 @@ struct nvx_pv_loads {
  * @features: NVX_PV_FEAT_* that L1 has asked for
  * @loads: what L1 wants to be loaded
  * @loaded: those of @loads.mask that are L2's now, L1's are to be loaded
+ * @vmcs_idle: @vmcs has been given back, and is current
  * @short_push: the exit to be shown to L1 had the short form
  *
  * All of it is derived from guest memory and from the nested state that user
@@ -51,6 +52,7 @@ struct nvx_pv {
 	u32 features;
 	struct nvx_pv_loads loads;
 	u32 loaded;
+	bool vmcs_idle;
 	bool short_push;
 };
 
@@ -85,6 +87,7 @@ void nvx_pv_drain_flushes(struct kvm_vcpu *vcpu, struct nvx_pv *pv);
 bool nvx_pv_flush_remote(struct kvm_vcpu *vcpu, struct nvx_pv *pv);
 
 /* pv.c */
+void nvx_pv_give_back(struct kvm_vcpu *vcpu, struct nvx_pv *pv);
 bool nvx_pv_pages_current(struct kvm_vcpu *vcpu, const struct nvx_pv *pv);
 bool nvx_pv_answer(struct kvm_vcpu *vcpu, const struct nvx_pv *pv,
 		   u32 exit_reason);
