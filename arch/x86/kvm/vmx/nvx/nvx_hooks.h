@@ -122,10 +122,16 @@ struct nvx_sp {
 void nvx_hardware_setup(bool nested);
 void nvx_register(void);
 void nvx_unregister(void);
+bool nvx_leave_without_root(struct kvm_vcpu *vcpu);
 #else
 static inline void nvx_hardware_setup(bool nested) { }
 static inline void nvx_register(void) { }
 static inline void nvx_unregister(void) { }
+static inline bool nvx_leave_without_root(struct kvm_vcpu *vcpu)
+{
+	return false;
+}
+
 #endif /* CONFIG_KVM_NVX */
 
 #ifdef CONFIG_KVM_NVX_EXITS
