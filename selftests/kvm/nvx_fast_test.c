@@ -742,12 +742,22 @@ static void handle_sync(struct nvx_vm *v, uint64_t stage)
 	}
 }
 
-/* Usage: nvx_fast_test [pv] [CHECK], counted from 0; pv: VMCS in memory. */
+/*
+ * Usage: nvx_fast_test [mwait] [pv] [CHECK], counted from 0; mwait: the CPU's timer may
+ * stop while L2 runs; pv: VMCS in memory.
+ */
 int main(int argc, char *argv[])
 {
 	struct nvx_vm v;
 	uint64_t stage;
 
+	if (argc > 1 && !strcmp(argv[1], "mwait")) {
+		TEST_REQUIRE(kvm_check_cap(KVM_CAP_X86_DISABLE_EXITS) &
+			     KVM_X86_DISABLE_EXITS_MWAIT);
+		nvx_mwait_in_guest = true;
+		argc--;
+		argv++;
+	}
 	if (argc > 1 && !strcmp(argv[1], "pv")) {
 		nvx_use_pv = 1;
 		argc--;

@@ -14,6 +14,10 @@
 
 /* All of these are in guest memory. */
 uint64_t nvx_launch, nvx_use_pv;
+
+/* For nvx_vm_create(): the guest may use MWAIT. */
+bool nvx_mwait_in_guest;
+
 static uint64_t l2_stack[L2_STACK_WORDS];
 
 /* L2's registers while L1 runs, as nvx_enter.S lays them out. */
@@ -87,7 +91,14 @@ static void expose_window_pt(struct nvx_vm *v)
 
 void nvx_vm_create(struct nvx_vm *v, void *l1_guest_code)
 {
-	v->vm = vm_create_with_one_vcpu(&v->vcpu, l1_guest_code);
+	if (nvx_mwait_in_guest) {
+		v->vm = vm_create(1);
+		vm_enable_cap(v->vm, KVM_CAP_X86_DISABLE_EXITS,
+			      KVM_X86_DISABLE_EXITS_MWAIT);
+		v->vcpu = vm_vcpu_add(v->vm, 0, l1_guest_code);
+	} else {
+		v->vm = vm_create_with_one_vcpu(&v->vcpu, l1_guest_code);
+	}
 	vm_init_descriptor_tables(v->vm);
 	vcpu_init_descriptor_tables(v->vcpu);
 	/* Or else there is nothing to be asked for more than a CPU has. */

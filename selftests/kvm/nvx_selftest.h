@@ -49,6 +49,8 @@ struct nvx_vm {
 };
 
 /* Host side. */
+extern bool nvx_mwait_in_guest;
+
 bool nvx_param(const char *name);
 void nvx_vm_create(struct nvx_vm *v, void *l1_guest_code);
 void nvx_vm_destroy(struct nvx_vm *v);

@@ -31,10 +31,12 @@
 #include "fast.h"
 #include "nvx.h"
 
+/* It stands still in the C-states that MWAIT reaches: see kvm_can_use_hv_timer(). */
 static bool cpu_timer_usable(const struct kvm_vcpu *vcpu)
 {
 	return nvx_fast_mask & NVX_FAST_CPU_TIMER &&
 	       nvx_fast_mask & NVX_FAST_DIRECT &&
+	       !kvm_mwait_in_guest(vcpu->kvm) &&
 	       vcpu->arch.l1_tsc_scaling_ratio ==
 	       kvm_caps.default_tsc_scaling_ratio;
 }
