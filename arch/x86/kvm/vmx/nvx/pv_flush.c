@@ -58,6 +58,14 @@ static bool flush_range(struct kvm_vcpu *vcpu, const struct nvx_pv *pv,
 	return true;
 }
 
+/* As nested_get_vpid02(): without a VPID of its own L2 has L1's. */
+static void flush_vpid(struct kvm_vcpu *vcpu)
+{
+	const struct vcpu_vmx *vmx = to_vmx(vcpu);
+
+	vpid_sync_context(vmx->nested.vpid02 ? : vmx->vpid);
+}
+
 /*
  * What handle_invept() and handle_invvpid() do.  A request that they would fail
  * flushes everything: L1 cannot be told, and it cannot hurt.
@@ -73,7 +81,7 @@ static void flush_one(struct kvm_vcpu *vcpu, const struct nvx_pv *pv,
 	else if ((flush->op & ~0xffffu) != NVX_PV_INVVPID)
 		flush_ept(vcpu, 0, true);
 	if ((flush->op & ~0xffffu) != NVX_PV_INVEPT)
-		vpid_sync_context(to_vmx(vcpu)->nested.vpid02);
+		flush_vpid(vcpu);
 }
 
 /* L1 may write while we read: copy once. */
@@ -107,7 +115,7 @@ void nvx_pv_drain_flushes(struct kvm_vcpu *vcpu, struct nvx_pv *pv)
 		/* No number of L1's: it is not what is done. */
 		nvx_count(pv_flush);
 		flush_ept(vcpu, 0, true);
-		vpid_sync_context(to_vmx(vcpu)->nested.vpid02);
+		flush_vpid(vcpu);
 		return;
 	}
 	nvx_count_add(pv_flush, nr);
