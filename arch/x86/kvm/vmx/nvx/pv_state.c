@@ -41,10 +41,11 @@ static bool xcr0_ok(struct kvm_vcpu *vcpu, u64 xcr0)
 	return !tile || tile == XFEATURE_MASK_XTILE;
 }
 
-/* What WRMSR checks: kvm_set_msr_common(). */
+/* What WRMSR checks: kvm_emulate_wrmsr(), kvm_set_msr_common(). */
 static bool xss_ok(struct kvm_vcpu *vcpu, u64 xss)
 {
-	return guest_cpuid_has(vcpu, X86_FEATURE_XSAVES) &&
+	return kvm_msr_allowed(vcpu, MSR_IA32_XSS, KVM_MSR_FILTER_WRITE) &&
+	       guest_cpuid_has(vcpu, X86_FEATURE_XSAVES) &&
 	       !(xss & ~kvm_caps.supported_xss);
 }
 
