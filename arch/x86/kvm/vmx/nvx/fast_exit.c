@@ -157,10 +157,13 @@ static void save_l2(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 }
 
 /* prepare_vmcs12() for an exit that interrupts no event delivery. */
-static void save_exit_info(struct vmcs12 *vmcs12, u32 exit_reason,
-			   u32 intr_info, unsigned long exit_qual)
+static void save_exit_info(struct vcpu_vmx *vmx, struct vmcs12 *vmcs12,
+			   u32 exit_reason, u32 intr_info,
+			   unsigned long exit_qual)
 {
 	vmcs12->vm_exit_reason = exit_reason;
+	if (vmx->exit_reason.enclave_mode)
+		vmcs12->vm_exit_reason |= VMX_EXIT_REASONS_SGX_ENCLAVE_MODE;
 	vmcs12->exit_qualification = exit_qual;
 	vmcs12->launch_state = 1;
 	vmcs12->vm_entry_intr_info_field &= ~INTR_INFO_VALID_MASK;
@@ -305,7 +308,7 @@ enum nvx_fast_reason nvx_fast_exit(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 	f->idle.exits++;
 	leave_guest_mode(vcpu);
 	save_l2(vcpu, f, vmcs12);
-	save_exit_info(vmcs12, exit_reason, intr_info, exit_qual);
+	save_exit_info(vmx, vmcs12, exit_reason, intr_info, exit_qual);
 	f->l2.root02 = vcpu->arch.mmu->root.hpa;
 	f->pages_kept = true;
 
