@@ -123,6 +123,14 @@ static int change_vmxon_region(struct shim_cpu *cpu, u64 hpa)
 	return outcome;
 }
 
+/* CR0 as the host reads it: of the read shadow only the masked bits count. */
+static u64 host_cr0(void)
+{
+	u64 mask = vmread(CR0_GUEST_HOST_MASK);
+
+	return (vmread(GUEST_CR0) & ~mask) | (vmread(CR0_READ_SHADOW) & mask);
+}
+
 static u64 handle_vmxon(struct shim_cpu *cpu)
 {
 	u64 hpa;
@@ -130,7 +138,7 @@ static u64 handle_vmxon(struct shim_cpu *cpu)
 
 	if (cpu->vmxon)
 		return vmx_finish(cpu, VMXERR_VMXON_IN_ROOT);
-	if (!shim_cr0_valid(vmread(CR0_READ_SHADOW), vmread(GUEST_CR4), true, true,
+	if (!shim_cr0_valid(host_cr0(), vmread(GUEST_CR4), true, true,
 			    &shim_config)) {
 		host_inject(cpu, GP_VECTOR, true, 0);
 		return SHIM_RESUME;
