@@ -135,12 +135,16 @@ static bool config_known(struct kvm_vcpu *vcpu, struct vmcs12 *vmcs12)
 	       !vmcs12->vm_exit_msr_store_count;
 }
 
-/* Neither CPUID of L1 nor KVM's MMU notices that L1 and L2 take turns. */
-static bool modes_match(struct kvm_vcpu *vcpu, struct vmcs12 *vmcs12)
+/*
+ * An MMU that both levels use has the protection keys of one of them.  With EPT each
+ * has an MMU of its own; L1's CPUID is brought up to date by nvx_fast_exit().
+ */
+static bool modes_match(struct kvm_vcpu *vcpu, const struct nvx_fast *f,
+			struct vmcs12 *vmcs12)
 {
 	return (vcpu->arch.efer & EFER_LMA) && !is_smm(vcpu) &&
-	       !((vmcs12->guest_cr4 ^ vmcs12->host_cr4) &
-		 (X86_CR4_OSXSAVE | X86_CR4_PKE));
+	       (f->ept || !((vmcs12->guest_cr4 ^ vmcs12->host_cr4) &
+			    NVX_CPUID_CR4));
 }
 
 static void record_entry(struct kvm_vcpu *vcpu, struct nvx_fast *f,
@@ -150,6 +154,7 @@ static void record_entry(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 
 	f->l2.controls01 = vmx->vmcs01.controls_shadow;
 	f->l2.controls02 = vmx->nested.vmcs02.controls_shadow;
+	f->cpuid_cr4 = vcpu->arch.cr4;
 	f->l2.efer = vcpu->arch.efer;
 	f->l2.pat = vcpu->arch.pat;
 	f->l2.host_debugctl = vcpu->arch.host_debugctl;
@@ -207,7 +212,7 @@ void nvx_fast_entered(struct kvm_vcpu *vcpu)
 	nvx_idle_entered(f);
 	f->shadow_rw_valid = false;
 	f->ept = nested_cpu_has_ept(vmcs12);
-	f->l2_valid = config_known(vcpu, vmcs12) && modes_match(vcpu, vmcs12) &&
+	f->l2_valid = config_known(vcpu, vmcs12) && modes_match(vcpu, f, vmcs12) &&
 		      (f->ept || nvx_mmu_alike(vcpu, f)) &&
 		      !nvx_compat_evmptr_valid(vmx) &&
 		      !nvx_pages_logged(vcpu) && !nvx_pv_logged(vcpu) &&
@@ -244,6 +249,7 @@ void nvx_fast_exited(struct kvm_vcpu *vcpu)
 	f->l1.cr4 = vcpu->arch.cr4;
 	f->l1.hw_cr4 = vmcs_readl(GUEST_CR4);
 	f->l1.cr4_owned = vcpu->arch.cr4_guest_owned_bits;
+	f->cpuid_cr4 = vcpu->arch.cr4;
 	f->l1.efer = vcpu->arch.efer;
 	f->l1_valid = (vcpu->arch.efer & EFER_LMA) &&
 		      vcpu->arch.cr0 == vmcs12->host_cr0 &&

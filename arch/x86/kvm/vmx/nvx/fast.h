@@ -54,6 +54,9 @@ struct nvx_shadow_values {
 				       BIT(VCPU_EXREG_EXIT_INFO_1) |	\
 				       BIT(VCPU_EXREG_EXIT_INFO_2)))
 
+/* Bits of CR4 that CPUID shows, see kvm_update_cpuid_runtime(). */
+#define NVX_CPUID_CR4		(X86_CR4_OSXSAVE | X86_CR4_PKE)
+
 /* L2's preemption timer counts TSC >> 5: the value of nested.c, which keeps it. */
 #define NVX_TIMER_RATE		5
 
@@ -108,6 +111,7 @@ struct nvx_page {
  * @timer_armed: the CPU's own timer was set for L2 at the last VM-entry
  * @timer_pin: its control is set in vmcs02 for L2 only
  * @timer_state: who answers for the hrtimer
+ * @cpuid_cr4: CR4 that the vCPU's CPUID shows bits of
  * @memslots_gen: generation of the memslots when pages were mapped
  * @mmu_seq: count of MMU-notifier invalidations when pages were mapped
  * @timer_start: host TSC at VM-entry
@@ -143,6 +147,7 @@ struct nvx_fast {
 	bool timer_armed;
 	bool timer_pin;
 	enum nvx_timer_state timer_state;
+	unsigned long cpuid_cr4;
 
 	u64 memslots_gen;
 	unsigned long mmu_seq;

@@ -278,6 +278,20 @@ static void show_exit(struct vcpu_vmx *vmx, struct nvx_fast *f, bool direct)
 	}
 }
 
+/*
+ * KVM's own path has entered L2, whose CPUID is L2's.  Exits have L1's, which stays
+ * when L2 is entered in the short form: L1 answers its CPUID.  It depends on XCR0 and
+ * XSS, too, which have to be L1's again.
+ */
+static void show_cpuid(struct kvm_vcpu *vcpu, struct nvx_fast *f)
+{
+	if (likely(!((f->cpuid_cr4 ^ f->l1.cr4) & NVX_CPUID_CR4)))
+		return;
+
+	kvm_update_cpuid_runtime(vcpu);
+	f->cpuid_cr4 = f->l1.cr4;
+}
+
 /**
  * nvx_fast_exit() - Leave L2 for L1 if nothing unusual is to be done
  * @vcpu: vCPU in guest mode
@@ -333,6 +347,7 @@ enum nvx_fast_reason nvx_fast_exit(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 	load_l1_segments(vmcs12);
 	if (pv)
 		nvx_pv_load_host(vcpu, pv, true);
+	show_cpuid(vcpu, f);
 
 	/* vmcs01 has its own EPTP, of the root that L1 ran with. */
 	return NVX_WHY_TAKEN;
