@@ -438,6 +438,15 @@ void nvx_fast_event(struct kvm_vcpu *vcpu)
 		nvx_fast_reset(vcpu);
 }
 
+/* The counters fast_why_* stand in the order of enum nvx_fast_reason. */
+static void count_refusal(enum nvx_fast_reason reason)
+{
+	BUILD_BUG_ON(NVX_fast_why_not_clean - NVX_fast_why_no_record !=
+		     NVX_WHY_NOT_CLEAN - NVX_WHY_NO_RECORD);
+	this_cpu_inc(nvx_counters.n[NVX_fast_why_no_record + reason -
+				    NVX_WHY_NO_RECORD]);
+}
+
 static void account(struct kvm_vcpu *vcpu, bool entry, bool direct,
 		    enum nvx_fast_reason reason)
 {
@@ -448,6 +457,8 @@ static void account(struct kvm_vcpu *vcpu, bool entry, bool direct,
 			nvx_count(fast_exit);
 		if (direct)
 			nvx_count(fast_direct);
+	} else {
+		count_refusal(reason);
 	}
 	trace_nvx_fast(vcpu->vcpu_id, entry, direct, reason);
 }

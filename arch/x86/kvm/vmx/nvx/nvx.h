@@ -109,6 +109,20 @@ static inline void nvx_shim_detach(void) { }
  * fast_timer: exits from L2 when its timer was due, by the CPU's own timer
  * fast_exit_full: exits from L2 to L1 on KVM's own path
  * fast_entry_full: VM-entries to L2 on KVM's own path
+ *
+ * fast_why_*: transitions that could have had the short form, and had not because
+ * fast_why_no_record: there was no record, or an event had invalidated it
+ * fast_why_request: KVM had a request to serve at the level
+ * fast_why_event: an event was to be delivered, or work left to be done
+ * fast_why_cpu: the vCPU had moved to another CPU
+ * fast_why_l0_state: what L0 wants had changed
+ * fast_why_l1_state: modes of L1 had changed
+ * fast_why_l2_state: vmcs12 had changed in more than values
+ * fast_why_mmu: another root, or none
+ * fast_why_pages: memslots or page tables of the host had changed
+ * fast_why_timer: the preemption timer was due, or its turn
+ * fast_why_not_clean: VMRESUME fails, or another vmcs12
+ *
  * pv_entry: VM-entries on KVM's own path with a VMCS in memory
  * pv_load: changes of the current VMCS without VMPTRLD
  * pv_fill: VMREADs that completed a VMCS in memory
@@ -152,6 +166,17 @@ static inline void nvx_shim_detach(void) { }
 	C(fast_timer)			\
 	C(fast_exit_full)		\
 	C(fast_entry_full)		\
+	C(fast_why_no_record)		\
+	C(fast_why_request)		\
+	C(fast_why_event)		\
+	C(fast_why_cpu)			\
+	C(fast_why_l0_state)		\
+	C(fast_why_l1_state)		\
+	C(fast_why_l2_state)		\
+	C(fast_why_mmu)			\
+	C(fast_why_pages)		\
+	C(fast_why_timer)		\
+	C(fast_why_not_clean)		\
 	C(pv_entry)			\
 	C(pv_load)			\
 	C(pv_fill)			\
