@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Unit tests of scripts/check-mirrored."""
 
+import contextlib
 import importlib.machinery
 import importlib.util
+import io
 import os
 import subprocess
 import tempfile
@@ -34,6 +36,13 @@ static void load(struct kvm_vcpu *vcpu,
 }
 '''
 
+HEADER = '''
+static inline void rearm(struct kvm_vcpu *vcpu)
+{
+	kvm_make_request(KVM_REQ_HV_TLB_FLUSH, vcpu);
+}
+'''
+
 
 class FunctionText(unittest.TestCase):
     """Finding a definition."""
@@ -54,11 +63,61 @@ class FunctionText(unittest.TestCase):
         self.assertNotEqual(MIRRORED.digest(text), MIRRORED.digest(text.replace('a()', 'b()')))
 
 
+class Callees(unittest.TestCase):
+    """What mirrored functions call, one level down."""
+
+    ENTRIES = [('vmx/nested.c', 'other', '')]
+
+    def found(self, source, header=''):
+        """Entries of a source tree with these two files."""
+        with tempfile.TemporaryDirectory() as kvm:
+            for folder in ('vmx', 'mmu'):
+                os.mkdir(os.path.join(kvm, folder))
+            for name, text in (('vmx/nested.c', source), ('hyperv.h', header)):
+                with open(os.path.join(kvm, name), 'w', encoding='utf-8') as out:
+                    out.write(text)
+            return MIRRORED.callees(self.ENTRIES, kvm)
+
+    def changed(self, source, header=''):
+        """What is said of a source tree after the first one was recorded."""
+        err = io.StringIO()
+        with contextlib.redirect_stderr(err):
+            MIRRORED.compare_callees(self.found(SOURCE), self.found(source, header), '6.1')
+        return err.getvalue()
+
+    def test_found(self):
+        self.assertEqual([entry[:2] for entry in self.found(SOURCE)],
+                         [('vmx/nested.c', 'load')])
+
+    def test_same(self):
+        self.assertEqual(self.changed(SOURCE.replace('\t', '    ')), '')
+
+    def test_body_of_callee(self):
+        self.assertIn('load() of vmx/nested.c, which a mirrored function calls, has changed',
+                      self.changed(SOURCE.replace('a();', 'a(); flush();')))
+
+    def test_new_callee_in_header(self):
+        more = SOURCE.replace('\tload(vcpu, vmcs12);', '\tload(vcpu, vmcs12);\n\trearm(vcpu);')
+        self.assertIn('rearm() of hyperv.h, which a mirrored function calls, is new',
+                      self.changed(more, HEADER))
+
+    def test_longer_of_two(self):
+        stub = '\nstatic inline void rearm(struct kvm_vcpu *vcpu)\n{\n}\n'
+        more = SOURCE.replace('\tload(', '\trearm(vcpu);\n\tload(', 1)
+        self.assertEqual(self.found(more, HEADER + stub), self.found(more, stub + HEADER))
+
+    def test_comment_is_no_call(self):
+        self.assertEqual(self.changed(SOURCE.replace('\tload(', '\t/* As rearm(vcpu). */\n\tload(',
+                                                     1), HEADER), '')
+
+
 class Source(unittest.TestCase):
     """Against a source of which the functions are gone."""
 
     def test_gone(self):
         with tempfile.TemporaryDirectory() as kvm:
+            os.mkdir(os.path.join(kvm, 'vmx'))
+            os.mkdir(os.path.join(kvm, 'mmu'))
             for name, _, _ in MIRRORED.read_list(
                     os.path.join(TOP, 'arch/x86/kvm/hooks/6.1/mirrored')):
                 path = os.path.join(kvm, name)
