@@ -15,6 +15,12 @@ is()
 
 [ "$KMOD" != stock ] || { echo "stock has no parameter of ours"; exit 4; }
 
+# What the programs do with arguments only.
+check "nvx_fast_fail_test pv" /bin/nvx_fast_fail_test pv
+check "nvx_fast_cpuid_test pv" /bin/nvx_fast_cpuid_test pv
+check "nvx_idle_test pv" /bin/nvx_idle_test pv
+check "nvx_fast_test mwait: no timer of the CPU" /bin/nvx_fast_test mwait
+
 # Each set of parameters is loaded once.
 load_off()
 {
@@ -45,7 +51,9 @@ check "nvx_fast=0: nvx_pv_uret_test" /bin/nvx_pv_uret_test
 check "load with enable_shadow_vmcs=0" kvm_load enable_shadow_vmcs=0
 check "enable_shadow_vmcs=0: nvx_pv_test" /bin/nvx_pv_test
 check "enable_shadow_vmcs=0: nvx_fast_test pv" /bin/nvx_fast_test pv
+check "enable_shadow_vmcs=0: nvx_fast_fail_test pv" /bin/nvx_fast_fail_test pv
 load_off nvx_pv
+check "nvx_pv=0: nested state is stock's" /bin/nvx_pv_state_test
 check "nvx_pv=0: the interface is not offered" /bin/nvx_pv_test off
 check "nvx_pv=0 turns nvx_deleg off" is nvx_deleg N
 check "nvx_pv=0 turns nvx_pv_range off" is nvx_pv_range N
