@@ -27,6 +27,9 @@
 	kvm_pmu_trigger_event(vcpu, PERF_COUNT_HW_BRANCH_INSTRUCTIONS)
 #define nvx_compat_evmptr_valid(vmx)		evmptr_is_valid((vmx)->nested.hv_evmcs_vmptr)
 #define nvx_compat_preempt_count		__preempt_count
+#define nvx_compat_xcr0()			host_xcr0
+#define nvx_compat_xss()			host_xss
+#define nvx_compat_has_xsaves(vcpu)		(vcpu)->arch.xsaves_enabled
 #define nvx_compat_using_evmcs()		static_branch_unlikely(&enable_evmcs)
 #define nvx_compat_evmcs_enabled(vmx)		((vmx)->nested.enlightened_vmcs_enabled)
 #define nvx_compat_vmx_allowed(vcpu)		nested_vmx_allowed(vcpu)

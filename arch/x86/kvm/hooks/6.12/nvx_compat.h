@@ -28,6 +28,9 @@
 	kvm_pmu_trigger_event(vcpu, kvm_pmu_eventsel.BRANCH_INSTRUCTIONS_RETIRED)
 #define nvx_compat_evmptr_valid(vmx)		nested_vmx_is_evmptr12_valid(vmx)
 #define nvx_compat_preempt_count		pcpu_hot.preempt_count
+#define nvx_compat_xcr0()			kvm_host.xcr0
+#define nvx_compat_xss()			kvm_host.xss
+#define nvx_compat_has_xsaves(vcpu)		guest_cpu_cap_has(vcpu, X86_FEATURE_XSAVES)
 #define nvx_compat_using_evmcs()		kvm_is_using_evmcs()
 #define nvx_compat_evmcs_enabled(vmx)		((vmx)->nested.enlightened_vmcs_enabled)
 #define nvx_compat_vmx_allowed(vcpu)		guest_cpu_cap_has(vcpu, X86_FEATURE_VMX)

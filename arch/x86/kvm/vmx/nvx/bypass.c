@@ -57,6 +57,7 @@ void nvx_load_pf_filter(struct kvm_vcpu *vcpu)
 		return;
 
 	nvx->pf_filter = on;
+	nvx_watch_exits(nvx);
 	vmcs_write32(PAGE_FAULT_ERROR_CODE_MASK, nvx_pf_filter(nvx));
 	vmcs_write32(PAGE_FAULT_ERROR_CODE_MATCH, nvx_pf_filter(nvx));
 }

@@ -204,6 +204,7 @@ void nvx_fast_entered(struct kvm_vcpu *vcpu)
 		if (f)
 			nvx_idle_init(vcpu, f);
 		vmx->nested.nvx.fast = f;
+		nvx_watch_exits(&vmx->nested.nvx);
 		/* Without memory every transition takes KVM's own path. */
 		return;
 	}
@@ -329,6 +330,7 @@ void nvx_fast_free(struct kvm_vcpu *vcpu)
 	hrtimer_cancel(&nested->preemption_timer);
 	nvx_pages_release(vcpu, f);
 	nested->nvx.fast = NULL;
+	nvx_watch_exits(&nested->nvx);
 	kfree(f);
 }
 
@@ -678,7 +680,8 @@ static void timer_ends_l2(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 
 /*
  * Pages that the CPU has logged for L1 are still in its buffer.  KVM empties it when
- * it handles an exit of L1, and takes it for empty as soon as L2 runs.
+ * it handles an exit of L1, and takes it for empty as soon as L2 runs; so does
+ * nvx_handle_exit(), which stands in front of that flush.
  */
 static bool log_waits(struct vcpu_vmx *vmx)
 {

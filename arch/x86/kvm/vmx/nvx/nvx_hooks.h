@@ -54,6 +54,7 @@ struct nvx_range {
  * @range_head: number of ranges ever put there
  * @range_seen: number of those that the host below knows of
  * @pf_filter: page faults on absent pages do not exit, see bypass.c
+ * @watched: there is @fast or @pf_filter, see nvx_watch_exits()
  *
  * All of it only moves or spares work.  It is not part of the nested state:
  * losing it by migration costs one EPT violation and one round trip on KVM's own
@@ -80,6 +81,7 @@ struct nvx_vcpu {
 #ifdef CONFIG_KVM_NVX_BYPASS
 	bool	pf_filter;
 #endif
+	bool	watched;
 };
 
 /**
@@ -428,21 +430,6 @@ struct nvx_pv_ops {
 /* NULL without nvx_pv. */
 extern const struct nvx_pv_ops *nvx_pv_ops;
 
-/*
- * As a guest: what kvm.ko asks kvm-intel.ko instead of loading a register of a
- * guest, which is an exit to the host below.  False: it has to do so.
- */
-struct nvx_l1_ops {
-	bool (*put)(u32 what, u64 guest, u64 host);
-	bool (*take)(u32 what);
-	bool (*put_msr)(u32 slot, u32 index, u64 guest, u64 host);
-	bool (*has_msr)(u32 slot);
-	void (*restore_msrs)(void);
-};
-
-/* NULL unless the host below loads these registers. */
-extern const struct nvx_l1_ops *nvx_l1_ops;
-
 #define NVX_DEFINE_PV_OPS \
 	const struct nvx_pv_ops *nvx_pv_ops; EXPORT_SYMBOL_GPL(nvx_pv_ops); \
 	const struct nvx_l1_ops *nvx_l1_ops; EXPORT_SYMBOL_GPL(nvx_l1_ops);
@@ -494,57 +481,7 @@ static inline int nvx_pv_l1_online(void *vmxon_region)
 }
 #endif /* CONFIG_KVM_NVX_PV */
 
-/* NVX_PV_LOAD_*; pv_l1_state.c asserts. */
-#define NVX_LOAD_XCR0		1
-#define NVX_LOAD_XSS		2
-
-/* A guest is about to run with another value in a register.  True: it will. */
-static __always_inline bool nvx_put_guest(u32 what, u64 guest, u64 host)
-{
-#ifdef CONFIG_KVM_NVX_PV
-	return nvx_l1_ops && nvx_l1_ops->put(what, guest, host);
-#else
-	return false;
-#endif
-}
-
-/* It has run.  True: the register has our value. */
-static __always_inline bool nvx_take_guest(u32 what)
-{
-#ifdef CONFIG_KVM_NVX_PV
-	return nvx_l1_ops && nvx_l1_ops->take(what);
-#else
-	return false;
-#endif
-}
-
-/* An MSR is to be the guest's when it runs next.  True: it will. */
-static __always_inline bool nvx_put_msr(u32 slot, u32 index, u64 guest, u64 host)
-{
-#ifdef CONFIG_KVM_NVX_PV
-	return nvx_l1_ops && nvx_l1_ops->put_msr(slot, index, guest, host);
-#else
-	return false;
-#endif
-}
-
-/* This CPU returns to user space.  True: nvx_restore_msrs() is in charge of it. */
-static __always_inline bool nvx_has_msr(u32 slot)
-{
-#ifdef CONFIG_KVM_NVX_PV
-	return nvx_l1_ops && nvx_l1_ops->has_msr(slot);
-#else
-	return false;
-#endif
-}
-
-static __always_inline void nvx_restore_msrs(void)
-{
-#ifdef CONFIG_KVM_NVX_PV
-	if (nvx_l1_ops)
-		nvx_l1_ops->restore_msrs();
-#endif
-}
+#include "l1_hooks.h"
 
 /* CPUID of a leaf that the vCPU has no entry for.  True: it is one of ours. */
 static __always_inline bool nvx_cpuid(struct kvm_vcpu *vcpu, u32 function,
@@ -638,6 +575,15 @@ static __always_inline bool nvx_unmapped(struct kvm *kvm, u64 first, u64 end,
 	return flush;
 }
 
+static __always_inline bool nvx_has_record(const struct nvx_vcpu *nvx)
+{
+#ifdef CONFIG_KVM_NVX_FAST
+	return nvx->fast;
+#else
+	return false;
+#endif
+}
+
 /*
  * A vCPU without nested guests has no record, and pays for this test only; before
  * the first guest has been a hypervisor, for a no-op.
@@ -646,10 +592,16 @@ static __always_inline bool nvx_fast_record(const struct nvx_vcpu *nvx)
 {
 #ifdef CONFIG_KVM_NVX_FAST
 	return static_branch_unlikely(&nvx_exits_matter) &&
-	       unlikely(nvx->fast);
+	       unlikely(nvx_has_record(nvx));
 #else
 	return false;
 #endif
+}
+
+/* Each exit of each guest passes nvx_handle_exit(): let it find out by one test. */
+static __always_inline void nvx_watch_exits(struct nvx_vcpu *nvx)
+{
+	nvx->watched = nvx_has_record(nvx) || nvx_pf_filter(nvx);
 }
 
 /* vmcs12 is to be copied to the shadow VMCS.  True: it has been. */
@@ -725,14 +677,19 @@ static __always_inline void nvx_arm_timer(struct kvm_vcpu *vcpu,
 		nvx_timer_arm(vcpu, immediate);
 }
 
-/* KVM is about to handle an exit.  True: that has been done already. */
+/*
+ * KVM is about to handle an exit.  True: that has been done already.  The log of
+ * modified pages is not flushed then: it is empty (log_waits()), and without EPT
+ * there is none.
+ */
 static __always_inline bool nvx_handle_exit(struct kvm_vcpu *vcpu,
 					    const struct nvx_vcpu *nvx,
 					    int exit_fastpath)
 {
 #if defined(CONFIG_KVM_NVX_FAST) || defined(CONFIG_KVM_NVX_BYPASS)
 	return static_branch_unlikely(&nvx_exits_matter) &&
-	       ((nvx_fast_record(nvx) && nvx_fast_handled(vcpu, exit_fastpath)) ||
+	       unlikely(nvx->watched) &&
+	       ((nvx_has_record(nvx) && nvx_fast_handled(vcpu, exit_fastpath)) ||
 		nvx_bypass_handled(vcpu, nvx));
 #else
 	return false;
