@@ -9,7 +9,6 @@ KERNEL ?= 6.1-cloud
 DESTDIR ?=
 
 moddir = $(DESTDIR)/lib/modules/$(KREL)/updates/nvx
-mandir = $(DESTDIR)/usr/share/man
 
 .PHONY: help
 help:
@@ -23,6 +22,7 @@ help:
 	@echo
 	@echo '  make deps        install the Debian packages that are missing'
 	@echo '  make modules     build kvm.ko, kvm-intel.ko, vmm-refresh.ko for KREL=$(KREL)'
+	@echo '  make nestctl     build the command for operators and its man pages (build/nestctl)'
 	@echo '  make bench       compare with eVMCS, PV VMCS, delegation, KERNEL=$(KERNEL)'
 	@echo '                   (build/bench/report.md)'
 	@echo '  make bench-paper the experiment of the NestCloud paper: work in L2 over L1,'
@@ -31,7 +31,7 @@ help:
 	@echo '  make check-upstream  the whole set of the kernel'"'"'s own KVM selftests,'
 	@echo '                   stock and nvx side by side (long)'
 	@echo '  make docs        format Documentation/ as HTML (build/docs)'
-	@echo '  make install     install the modules of KREL beside the stock ones, DESTDIR='
+	@echo '  make install     install the modules of KREL beside the stock ones, and nestctl, DESTDIR='
 	@echo '  make uninstall   remove them again'
 	@echo '  make clean       delete build/ but not the downloads in build/cache'
 	@echo
@@ -45,6 +45,11 @@ deps:
 .PHONY: modules
 modules:
 	@scripts/build-modules $(KREL)
+
+.PHONY: nestctl
+nestctl:
+	@$(MAKE) -s -C tools/nestctl all man
+	@echo 'see build/nestctl/nestctl --help'
 
 .PHONY: demo
 demo: deps
@@ -87,11 +92,12 @@ docs:
 	@echo 'see build/docs/index.html'
 
 .PHONY: install
-install:
+install: nestctl
 	@test -f build/modules/$(KREL)/kvm-intel.ko || \
 		{ echo 'install: no modules for $(KREL): run "make modules KREL=$(KREL)" first' >&2; exit 2; }
 	install -d $(moddir)
 	install -m 0644 build/modules/$(KREL)/kvm.ko build/modules/$(KREL)/kvm-intel.ko $(moddir)
+	@$(MAKE) -s -C tools/nestctl install DESTDIR=$(DESTDIR)
 	depmod $(if $(DESTDIR),-b $(DESTDIR)) $(KREL)
 	@echo 'installed; they are used from the next "modprobe kvm_intel" on,'
 	@echo 'at once with: scripts/switch-modules nvx'
@@ -100,6 +106,7 @@ install:
 uninstall:
 	rm -f $(moddir)/kvm.ko $(moddir)/kvm-intel.ko
 	-rmdir $(moddir) 2>/dev/null
+	@$(MAKE) -s -C tools/nestctl uninstall DESTDIR=$(DESTDIR)
 	depmod $(if $(DESTDIR),-b $(DESTDIR)) $(KREL)
 	@echo 'removed; back to stock at once with: scripts/switch-modules stock'
 
