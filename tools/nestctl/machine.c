@@ -282,3 +282,25 @@ char *capture(size_t *size, const char *const argv[])
 	close(fds[0]);
 	return data;
 }
+
+/**
+ * read_at() - Read eight bytes at an offset, as of an MSR
+ * @value: what is there
+ * @offset: where
+ * @format: path of the file
+ *
+ * Return: 0, or -1 with errno.
+ */
+int read_at(uint64_t *value, off_t offset, const char *format, ...)
+{
+	autofree char *path = FORMAT(opt_root, format);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	errno = ENODATA;
+	n = pread(fd, value, sizeof(*value), offset);
+	close(fd);
+	return n == sizeof(*value) ? 0 : -1;
+}

@@ -41,7 +41,8 @@ enum nestctl_exit {
 
 /* Commands: X(name, text). */
 #define NESTCTL_COMMANDS(X)							\
-	X(status, "which KVM is loaded, with what; VMs; the shim")
+	X(status, "which KVM is loaded, with what; VMs; the shim")		\
+	X(doctor, "what this machine can do, why not, what to do about it")
 
 /**
  * struct command - One of them
@@ -108,6 +109,7 @@ char *read_data(size_t *size, const char *format, ...) PRINTF(2, 3);
 char *read_text(const char *format, ...) PRINTF(1, 2);
 int64_t read_int(int64_t otherwise, const char *format, ...) PRINTF(2, 3);
 bool exists(const char *format, ...) PRINTF(1, 2);
+int read_at(uint64_t *value, off_t offset, const char *format, ...) PRINTF(3, 4);
 char *read_link(const char *format, ...) PRINTF(1, 2);
 int list(struct dirent ***entries, const char *format, ...) PRINTF(2, 3);
 void free_list(struct dirent **entries, int nr);
@@ -138,6 +140,24 @@ char *module_path(const char *release, const char *name, bool nvx);
 struct json_object *module_status(const char *name);
 bool module_loaded(const char *name);
 bool nvx_loaded(void);
+
+/* ---- memory.c */
+
+/**
+ * struct memory_blocks - What can be taken out
+ * @size: bytes of a block
+ * @online: blocks in use
+ * @movable: of these, those in ZONE_MOVABLE
+ */
+struct memory_blocks {
+	uint64_t size;
+	int online, movable;
+};
+
+int read_blocks(struct memory_blocks *blocks);
+uint64_t block_size(void);
+bool block_is_online(unsigned int block);
+bool block_is_movable(unsigned int block);
 
 /* ---- params.c */
 

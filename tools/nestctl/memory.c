@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory blocks, and which of them can really be taken out: "removable" is 1 for all
+ * of them, but only ZONE_MOVABLE holds nothing that cannot be moved.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "nestctl.h"
+
+#define BLOCKS "/sys/devices/system/memory"
+
+/**
+ * block_is_movable() - Can the kernel take this block out?
+ * @block: its number
+ *
+ * Return: true if it is online in ZONE_MOVABLE.
+ */
+bool block_is_movable(unsigned int block)
+{
+	autofree char *zones = read_text(BLOCKS "/memory%u/valid_zones", block);
+
+	/* Of a block that is online this is the zone that it is in. */
+	return zones && !strncmp(zones, "Movable", 7) &&
+	       read_int(0, BLOCKS "/memory%u/removable", block) == 1;
+}
+
+/**
+ * block_is_online() - Does the kernel use this block?
+ * @block: its number
+ *
+ * Return: true if it does.
+ */
+bool block_is_online(unsigned int block)
+{
+	autofree char *state = read_text(BLOCKS "/memory%u/state", block);
+
+	return state && !strcmp(state, "online");
+}
+
+/**
+ * block_size() - Bytes of a memory block
+ *
+ * Return: the size, 0 with errno if the kernel has none.
+ */
+uint64_t block_size(void)
+{
+	autofree char *text = read_text(BLOCKS "/block_size_bytes");
+
+	return text ? strtoull(text, NULL, 16) : 0;
+}
+
+/**
+ * read_blocks() - Count the memory blocks
+ * @blocks: filled in
+ *
+ * Return: 0, or -1 with errno.
+ */
+int read_blocks(struct memory_blocks *blocks)
+{
+	struct dirent **entries;
+	unsigned int block;
+	int i, nr;
+	char rest;
+
+	memset(blocks, 0, sizeof(*blocks));
+	blocks->size = block_size();
+	if (!blocks->size)
+		return -1;
+	nr = list(&entries, BLOCKS);
+	for (i = 0; i < nr; i++) {
+		if (sscanf(entries[i]->d_name, "memory%u%c", &block, &rest) != 1 ||
+		    !block_is_online(block))
+			continue;
+		blocks->online++;
+		blocks->movable += block_is_movable(block);
+	}
+	free_list(entries, nr);
+	return 0;
+}
