@@ -35,6 +35,10 @@ class Partition(unittest.TestCase):
         """Owners of pages, addresses in VMCSs."""
         self.run_program(67, 'part_owner_unit.c', 'owner.c', 'vmcs_class.c')
 
+    def test_ports(self):
+        """I/O ports, the RTC behind two of them."""
+        self.run_program(84, 'part_ports_unit.c', 'ports.c')
+
 
 if __name__ == '__main__':
     unittest.main()

@@ -22,7 +22,12 @@
 	_(MEMORY_CPU,		"memory-cpu-structure")			\
 	_(VMCS_ADDRESS,		"vmcs-address")				\
 	_(VMCS_LIST,		"vmcs-list")				\
-	_(VMCS_FIELD,		"vmcs-unknown-field")
+	_(VMCS_FIELD,		"vmcs-unknown-field")			\
+	_(PORT,			"port")					\
+	_(PORT_WIDTH,		"port-width")				\
+	_(PORT_A20,		"port-a20")				\
+	_(PORT_SLEEP,		"port-sleep")				\
+	_(PORT_SMI,		"port-smi")
 
 enum denied_kind {
 #define DENIED_ENUM(kind, name)	DENIED_##kind,
