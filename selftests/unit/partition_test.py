@@ -9,6 +9,7 @@ import unittest
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SHIM = 'arch/x86/shim/'
+UNIT = 'selftests/unit/'
 FLAGS = ('-std=gnu11', '-D_GNU_SOURCE', '-O1', '-g', '-Wall', '-Wextra', '-Werror',
          '-Wno-unused-parameter', '-Wno-sign-compare', '-Wno-missing-field-initializers',
          '-fsanitize=address,undefined', '-fno-sanitize-recover')
@@ -17,9 +18,14 @@ FLAGS = ('-std=gnu11', '-D_GNU_SOURCE', '-O1', '-g', '-Wall', '-Wextra', '-Werro
 class Partition(unittest.TestCase):
     """Every line of a program is a test."""
 
-    def run_program(self, at_least, name, *parts):
+    def run_fuzz(self, name, *parts):
+        """A fuzz target without libFuzzer."""
+        self.run_program(1, name, 'part_fuzz_main.c', *parts)
+
+    def run_program(self, at_least, *files):
         """Compile with parts of the shim, run, and look at each line."""
-        sources = ['selftests/unit/' + name] + [SHIM + part for part in ('denied.c',) + parts]
+        sources = [(UNIT if name.startswith('part_') else SHIM) + name
+                   for name in (*files, 'denied.c')]
         with tempfile.TemporaryDirectory() as directory:
             program = os.path.join(directory, 'unit')
             subprocess.run(['gcc', *FLAGS, '-o', program, *sources], cwd=TOP, check=True)
@@ -38,6 +44,12 @@ class Partition(unittest.TestCase):
     def test_ports(self):
         """I/O ports, the RTC behind two of them."""
         self.run_program(84, 'part_ports_unit.c', 'ports.c')
+
+    def test_pci(self):
+        """PCI configuration space: rows, and random accesses to devices."""
+        parts = ('pci.c', 'owner.c', 'ports.c')
+        self.run_program(80, 'part_pci_unit.c', *parts)
+        self.run_fuzz('part_pci_fuzz.c', *parts)
 
 
 if __name__ == '__main__':

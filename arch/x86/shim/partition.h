@@ -27,7 +27,11 @@
 	_(PORT_WIDTH,		"port-width")				\
 	_(PORT_A20,		"port-a20")				\
 	_(PORT_SLEEP,		"port-sleep")				\
-	_(PORT_SMI,		"port-smi")
+	_(PORT_SMI,		"port-smi")				\
+	_(PCI_FUNCTION,		"pci-function")				\
+	_(PCI_WIDTH,		"pci-width")				\
+	_(PCI_DECODE,		"pci-decode")				\
+	_(PCI_BRIDGE,		"pci-bridge")
 
 enum denied_kind {
 #define DENIED_ENUM(kind, name)	DENIED_##kind,

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the fuzz targets share: each interprets its input as a list of accesses and compares
+ * with a model after each.  part_fuzz_main.c feeds them without libFuzzer; with it:
+ *
+ *	clang -fsanitize=fuzzer,address,undefined part_pci_fuzz.c ../../arch/x86/shim/...
+ */
+#ifndef PART_FUZZ_H
+#define PART_FUZZ_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../arch/x86/shim/partition.h"
+
+/* The symbol is the one that libFuzzer calls. */
+int fuzz_one_input(const uint8_t *data, size_t size) __asm__("LLVMFuzzerTestOneInput");
+
+struct input {
+	const uint8_t *data;
+	size_t left;
+};
+
+static inline u8 take8(struct input *input)
+{
+	if (!input->left)
+		return 0;
+	input->left--;
+	return *input->data++;
+}
+
+static inline u32 take32(struct input *input)
+{
+	u32 value = take8(input);
+
+	value |= take8(input) << 8;
+	value |= take8(input) << 16;
+	return value | (u32)take8(input) << 24;
+}
+
+/* A finding ends the program: that is how libFuzzer sees it, too. */
+static inline void must(bool good, const char *what)
+{
+	if (good)
+		return;
+	fprintf(stderr, "not ok - %s\n", what);
+	abort();
+}
+
+static inline u64 total_denied(const struct denied *denied)
+{
+	u64 sum = 0;
+	int i;
+
+	for (i = 0; i < NR_DENIED; i++)
+		sum += denied->count[i];
+	return sum;
+}
+
+#endif /* PART_FUZZ_H */

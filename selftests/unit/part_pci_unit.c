@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The filter of PCI configuration space: rows with what each access is.  TAP.  Run by
+ * partition_test.py; part_pci_fuzz.c compares with devices.
+ */
+#include "part_unit.h"
+#include "part_pci_model.h"
+
+static struct machine *m = &machine;
+
+static void test_latch(void)
+{
+	u16 bdf, reg;
+
+	machine_init(m);
+	ok(!pci_latch_target(&m->pci, 0, 0xcfc, &bdf, &reg), "latch: off at first");
+	pci_latch_write(&m->pci, 0, 0xffffffff);
+	pci_latch_write(&m->pci, 1, 0x80001810);
+	ok(m->pci.latch[0] == 0x80fffffc && m->pci.latch[1] == 0x80001810,
+	   "latch: one for each, without reserved bits");
+	ok(pci_latch_target(&m->pci, 1, 0xcfe, &bdf, &reg) && bdf == BDF(0, 3, 0) && reg == 0x12,
+	   "latch: function and register");
+	ok(pci_latch_target(&m->pci, 0, 0xcfc, &bdf, &reg) && bdf == 0xffff && reg == 0xfc,
+	   "latch: the last function");
+	pci_latch_write(&m->pci, 1, 0x00001810);
+	ok(!pci_latch_target(&m->pci, 1, 0xcfc, &bdf, &reg), "latch: off again");
+}
+
+static void test_ecam(void)
+{
+	const u64 base = 0xb0000000;
+	u16 bdf, reg;
+
+	ok(pci_ecam_target(base, 0, 255, base + 0x18abc, &bdf, &reg) &&
+	   bdf == BDF(0, 3, 0) && reg == 0xabc, "ECAM: function and register");
+	ok(pci_ecam_target(base, 0, 255, base + BIT(28) - 1, &bdf, &reg) &&
+	   bdf == 0xffff && reg == 0xfff, "ECAM: the last byte");
+	ok(!pci_ecam_target(base, 0, 255, base + BIT(28), &bdf, &reg) &&
+	   !pci_ecam_target(base, 0, 255, base - 1, &bdf, &reg), "ECAM: beside it");
+	ok(pci_ecam_target(base, 2, 3, base + BIT(21), &bdf, &reg) && bdf == BDF(2, 0, 0) &&
+	   !pci_ecam_target(base, 2, 3, base + BIT(20), &bdf, &reg) &&
+	   !pci_ecam_target(base, 2, 3, base + BIT(22), &bdf, &reg), "ECAM: some buses only");
+	ok(!pci_ecam_target(0, 0, 255, BIT(28) + BIT(60), &bdf, &reg), "ECAM: far away");
+}
+
+struct read_row {
+	const char *name;
+	u16 bdf, reg;
+	u8 width;
+	enum pci_verdict want[2];
+};
+
+static const struct read_row read_rows[] = {
+	{ "host bridge", BDF(0, 0, 0), 0, 4, { PCI_PASS, PCI_PASS } },
+	{ "ISA bridge", BDF(0, 1, 0), 0x0e, 1, { PCI_PASS, PCI_PASS } },
+	{ "a link", BDF(0, 1, 0), 0x63, 1, { PCI_PASS, PCI_LINKS } },
+	{ "all links", BDF(0, 1, 0), 0x60, 4, { PCI_PASS, PCI_LINKS } },
+	{ "behind the links", BDF(0, 1, 0), 0x64, 4, { PCI_PASS, PCI_PASS } },
+	{ "before the links", BDF(0, 1, 0), 0x5c, 4, { PCI_PASS, PCI_PASS } },
+	{ "vendor of a nameless one", BDF(0, 1, 3), 0, 4, { PCI_PASS, PCI_ABSENT } },
+	{ "device of a nameless one", BDF(0, 1, 3), 2, 2, { PCI_PASS, PCI_ABSENT } },
+	{ "its other registers", BDF(0, 1, 3), 0x5c, 4, { PCI_PASS, PCI_PASS } },
+	{ "of the first", BDF(0, 2, 0), 0, 4, { PCI_PASS, PCI_ABSENT } },
+	{ "of the second", BDF(0, 3, 0), 0, 2, { PCI_ABSENT, PCI_PASS } },
+	{ "extended register", BDF(0, 3, 0), 0xffc, 4, { PCI_ABSENT, PCI_PASS } },
+	{ "no such register", BDF(0, 3, 0), 0x1000, 4, { PCI_DENY, PCI_DENY } },
+	{ "no such function", BDF(7, 0, 0), 0, 4, { PCI_ABSENT, PCI_ABSENT } },
+};
+
+static void test_reads(void)
+{
+	char name[80];
+	size_t i;
+	u32 part;
+
+	machine_init(m);
+	for (i = 0; i < ARRAY_SIZE(read_rows); i++) {
+		const struct read_row *row = &read_rows[i];
+		bool good = true;
+
+		for (part = 0; part < 2; part++)
+			good &= pci_read(&m->pci, part, row->bdf, row->reg, row->width,
+					 &m->denied[part]) == row->want[part];
+		snprintf(name, sizeof(name), "read: %s", row->name);
+		ok(good, name);
+	}
+}
+
+/* ---- writes, one after the other to the same machine */
+
+struct write_row {
+	const char *name;
+	u8 part, function, width;
+	u16 reg;
+	u32 value;
+	enum pci_verdict want;
+};
+
+static const struct write_row write_rows[] = {
+	{ "BAR to its own memory", 1, F_NET, 4, 0x10, 0xe0200000, PCI_PASS },
+	{ "BAR over the other's device", 1, F_NET, 4, 0x10, 0xfc000000, PCI_DENY },
+	{ "BAR over RAM", 1, F_NET, 4, 0x10, 0x00100000, PCI_DENY },
+	{ "BAR over the IOAPIC", 0, F_VGA, 4, 0x18, 0xfec00000, PCI_DENY },
+	{ "a byte of a BAR", 1, F_NET, 1, 0x13, 0xfc, PCI_DENY },
+	{ "a word of a BAR", 1, F_NET, 2, 0x12, 0xfc00, PCI_DENY },
+	{ "last byte of a BAR's size is another's", 1, F_NET, 4, 0x10, 0xe3fe0000, PCI_PASS },
+	{ "sizing with decoding on", 1, F_NET, 4, 0x10, 0xffffffff, PCI_DENY },
+	{ "decoding off", 1, F_NET, 2, 0x04, 0x0004, PCI_PASS },
+	{ "sizing", 1, F_NET, 4, 0x10, 0xffffffff, PCI_PASS },
+	{ "decoding on with a BAR that is nowhere", 1, F_NET, 2, 0x04, 0x0007, PCI_DENY },
+	{ "the same by a byte", 1, F_NET, 1, 0x04, 0x02, PCI_DENY },
+	{ "I/O decoding alone", 1, F_NET, 2, 0x04, 0x0005, PCI_PASS },
+	{ "the old value", 1, F_NET, 4, 0x10, 0xe0000000, PCI_PASS },
+	{ "decoding on", 1, F_NET, 4, 0x04, 0x00000007, PCI_PASS },
+	{ "64-bit BAR, its low half", 1, F_NET, 4, 0x18, 0x10000000, PCI_PASS },
+	{ "64-bit BAR, its high half", 1, F_NET, 4, 0x1c, 0x0, PCI_DENY },
+	{ "I/O BAR to its own ports", 1, F_NET, 4, 0x14, 0xdfc0, PCI_PASS },
+	{ "I/O BAR over the other's ports", 1, F_NET, 4, 0x14, 0xe000, PCI_DENY },
+	{ "I/O BAR with a high half", 1, F_NET, 4, 0x14, 0x0001e000, PCI_DENY },
+	{ "ROM, off", 1, F_NET, 4, 0x30, 0xfffff800, PCI_PASS },
+	{ "ROM, on", 1, F_NET, 4, 0x30, 0xfffff801, PCI_DENY },
+	{ "ROM over the other's device", 1, F_NET, 4, 0x30, 0xfc000001, PCI_DENY },
+	{ "ROM to its own memory", 1, F_NET, 4, 0x30, 0xe0100001, PCI_PASS },
+	{ "window to its own memory", 1, F_BRIDGE, 4, 0x20, 0xe3f0e100, PCI_PASS },
+	{ "window that ends in the other's", 1, F_BRIDGE, 2, 0x22, 0xe400, PCI_DENY },
+	{ "window that begins in the other's", 1, F_BRIDGE, 2, 0x20, 0xdff0, PCI_DENY },
+	{ "window closed", 1, F_BRIDGE, 4, 0x20, 0x0000fff0, PCI_PASS },
+	{ "prefetchable window, its high half", 1, F_BRIDGE, 4, 0x2c, 0x41, PCI_DENY },
+	{ "I/O window over the other's ports", 1, F_BRIDGE, 1, 0x1d, 0xe1, PCI_DENY },
+	{ "I/O window with high halves", 1, F_BRIDGE, 4, 0x30, 0x00010000, PCI_DENY },
+	{ "bus numbers", 1, F_BRIDGE, 4, 0x18, 0x00ff0100, PCI_DENY },
+	{ "bus numbers by a byte", 1, F_BRIDGE, 1, 0x1a, 0xff, PCI_DENY },
+	{ "latency timer of the other bus", 1, F_BRIDGE, 1, 0x1b, 0x40, PCI_PASS },
+	{ "VGA behind a bridge", 1, F_BRIDGE, 2, 0x3e, 0x0008, PCI_DENY },
+	{ "reset of what is behind a bridge", 1, F_BRIDGE, 2, 0x3e, 0x0040, PCI_PASS },
+	{ "ROM of a bridge", 0, F_OTHER_BRIDGE, 4, 0x38, 0xe0000001, PCI_DENY },
+	{ "interrupt line", 1, F_NET, 1, 0x3c, 11, PCI_PASS },
+	{ "power management", 1, F_NET, 2, 0x44, 3, PCI_PASS },
+	{ "across two registers", 1, F_NET, 4, 0x0e, 0, PCI_DENY },
+	{ "command of what is shown", 1, F_ISA, 2, 0x04, 0, PCI_DROP },
+	{ "BAR of what is shown", 1, F_HOST, 4, 0x10, ~0u, PCI_DROP },
+	{ "chipset register", 1, F_HOST, 1, 0x59, 0x33, PCI_DENY },
+	{ "link", 1, F_ISA, 1, 0x62, 0x80, PCI_LINKS },
+	{ "link, by its owner", 0, F_ISA, 1, 0x62, 0x80, PCI_PASS },
+	{ "command of the other's", 1, F_VGA, 2, 0x04, 0, PCI_DENY },
+	{ "BAR of the other's", 0, F_NET, 4, 0x10, 0, PCI_DENY },
+};
+
+static void test_writes(void)
+{
+	char name[80];
+	size_t i;
+
+	machine_init(m);
+	for (i = 0; i < ARRAY_SIZE(write_rows); i++) {
+		const struct write_row *row = &write_rows[i];
+		struct denied denied = { };
+		enum pci_verdict got = pci_write(&m->pci, row->part, functions[row->function].bdf,
+						 row->reg, row->width, row->value, &denied);
+
+		snprintf(name, sizeof(name), "write: %s", row->name);
+		ok(got == row->want && total(&denied) == (got == PCI_DENY), name);
+	}
+}
+
+/* Every width at every alignment says the same as its bytes do, of a foreign function. */
+static void test_widths(void)
+{
+	static const u8 of[] = { F_VGA, F_ISA, F_POWER };
+	bool crossing = true, foreign = true;
+	u32 reg, width, i;
+
+	machine_init(m);
+	for (i = 0; i < ARRAY_SIZE(of); i++) {
+		for (reg = 0; reg < 4096 + 8; reg++) {
+			for (width = 1; width <= 8; width++) {
+				struct denied denied = { };
+				enum pci_verdict got = pci_write(&m->pci, 1, functions[of[i]].bdf,
+								 reg, width, 0, &denied);
+				bool fits = (width == 1 || width == 2 || width == 4) &&
+					    reg % 4 + width <= 4 && reg < 4096;
+
+				crossing &= fits || (got == PCI_DENY &&
+						     denied.count[DENIED_PCI_WIDTH] == 1);
+				foreign &= got != PCI_PASS;
+			}
+		}
+	}
+	ok(crossing, "widths: none across registers, none beyond the last");
+	ok(foreign, "widths: no write to a foreign function, wherever and however wide");
+}
+
+static void test_links(void)
+{
+	struct pci *pci = &m->pci;
+
+	machine_init(m);
+	pci_links_write(pci, 1, BDF(0, 1, 0), 0x60, 4, 0x0b0a0580);
+	pci_links_write(pci, 1, BDF(0, 1, 0), 0x61, 1, 0x09);
+	pci_links_write(pci, 1, BDF(0, 1, 0), 0x62, 2, 0x8007);
+	ok(pci_links_read(pci, 1, BDF(0, 1, 0), 0x60, 4, 0x12345678) == 0x80070980 &&
+	   pci_links_read(pci, 1, BDF(0, 1, 0), 0x62, 2, 0x1234) == 0x8007 &&
+	   pci_links_read(pci, 1, BDF(0, 1, 0), 0x63, 1, 0x12) == 0x80,
+	   "links: bytes, words and all");
+	ok(!pci->links[0][0] && !pci->links[0][3], "links: the other's are others");
+	pci_links_write(pci, 1, BDF(7, 7, 7), 0x60, 4, 0);
+	ok(pci_links_read(pci, 1, BDF(0, 1, 0), 0x64, 4, 0x12345678) == 0x12345678 &&
+	   pci->links[1][0] == 0x80, "links: nothing else");
+}
+
+static void test_valid(void)
+{
+	struct pci_function *function = &m->function[F_NET];
+	u32 i;
+	bool good = true;
+
+	machine_init(m);
+	for (i = 0; i < NR_FUNCTIONS; i++)
+		good &= pci_function_valid(&m->pci, &m->function[i]);
+	ok(good, "given away: what decodes its owner's");
+	function->owner = 0;
+	ok(!pci_function_valid(&m->pci, function), "given away: without its memory");
+	function->owner = NR_PARTS;
+	ok(!pci_function_valid(&m->pci, function), "given away: to nobody");
+	function->owner = 1;
+	function->bar_kind[5] = BAR_MEMORY_64;
+	function->bar_size[5] = 16;
+	ok(!pci_function_valid(&m->pci, function), "given away: a BAR without its other half");
+}
+
+int main(int argc, char **argv)
+{
+	test_latch();
+	test_ecam();
+	test_reads();
+	test_writes();
+	test_widths();
+	test_links();
+	test_valid();
+	return finish();
+}
