@@ -221,9 +221,16 @@ static char *loaded_build_id(const char *name)
 	return *text ? text_of("%s", text) : NULL;
 }
 
-/* The installed file that has this build ID, opened: NULL if there is none. */
-static char *origin(const char *name, const char *build_id, struct module_file *file)
+/**
+ * module_origin() - The installed file from which a module was loaded
+ * @name: as a module, with "_"
+ * @file: filled in; for module_free() in any case
+ *
+ * Return: its path, memory to be freed; NULL if no file has the same build ID.
+ */
+char *module_origin(const char *name, struct module_file *file)
 {
+	autofree char *build_id = loaded_build_id(name);
 	autofree char *release = kernel_release();
 	autofree char *stem = text_of("%s", name);
 	char *path, *dash = strchr(stem, '_');
@@ -239,6 +246,7 @@ static char *origin(const char *name, const char *build_id, struct module_file *
 		free(path);
 		module_free(file);
 	}
+	memset(file, 0, sizeof(*file));
 	return NULL;
 }
 
@@ -285,7 +293,7 @@ struct json_object *module_status(const char *name)
 	put_bool(status, "loaded", module_loaded(name));
 	if (!module_loaded(name))
 		return status;
-	path = origin(name, build_id, &file);
+	path = module_origin(name, &file);
 	put_string(status, "version", version);
 	put_string(status, "srcversion", srcversion);
 	put_string(status, "build_id", build_id);

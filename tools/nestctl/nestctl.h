@@ -42,7 +42,9 @@ enum nestctl_exit {
 /* Commands: X(name, text). */
 #define NESTCTL_COMMANDS(X)							\
 	X(status, "which KVM is loaded, with what; VMs; the shim")		\
-	X(doctor, "what this machine can do, why not, what to do about it")
+	X(doctor, "what this machine can do, why not, what to do about it")	\
+	X(features, "what nvx has, and what of it is in effect")		\
+	X(stats, "the counters of nvx, exits to the shim; as they move")
 
 /**
  * struct command - One of them
@@ -137,6 +139,7 @@ int module_read(struct module_file *file, const char *path);
 void module_free(struct module_file *file);
 const char *module_info(const struct module_file *file, const char *key, const char *prefix);
 char *module_path(const char *release, const char *name, bool nvx);
+char *module_origin(const char *name, struct module_file *file);
 struct json_object *module_status(const char *name);
 bool module_loaded(const char *name);
 bool nvx_loaded(void);
