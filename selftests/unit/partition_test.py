@@ -51,6 +51,12 @@ class Partition(unittest.TestCase):
         self.run_program(80, 'part_pci_unit.c', *parts)
         self.run_fuzz('part_pci_fuzz.c', *parts)
 
+    def test_ioapic(self):
+        """Redirection entries and messages: rows, and random accesses above hardware."""
+        parts = ('ioapic.c', 'apic.c')
+        self.run_program(53, 'part_ioapic_unit.c', *parts)
+        self.run_fuzz('part_ioapic_fuzz.c', *parts)
+
 
 if __name__ == '__main__':
     unittest.main()

@@ -31,7 +31,10 @@
 	_(PCI_FUNCTION,		"pci-function")				\
 	_(PCI_WIDTH,		"pci-width")				\
 	_(PCI_DECODE,		"pci-decode")				\
-	_(PCI_BRIDGE,		"pci-bridge")
+	_(PCI_BRIDGE,		"pci-bridge")				\
+	_(IOAPIC_RTE,		"ioapic-entry")				\
+	_(IOAPIC_EOI,		"ioapic-eoi")				\
+	_(IOAPIC_WIDTH,		"ioapic-register")
 
 enum denied_kind {
 #define DENIED_ENUM(kind, name)	DENIED_##kind,
