@@ -214,7 +214,7 @@ def make_options(args):
     if backend != "bochs" and args.model != emulator.DEFAULT_CPU:
         raise UsageError("--cpu: only with --backend bochs")
     return Options(kernel=find_kernel(args.kernel), backend=backend,
-                   emulator=emulator.choose(args.model, args.handler is command_profile)
+                   emulator=emulator.choose(args.model)
                    if backend == "bochs" else None,
                    modules=args.modules, l1_modules=args.l1_modules, cpus=args.cpus,
                    mem=args.mem, ips=args.ips, timeout=getattr(args, "timeout", 0), params=args.param,
@@ -301,7 +301,7 @@ def command_profile(args):
                        ("PROFILE_CPU", args.cpu), ("L1_PARAMS", args.l1_params.replace(",", " ")),
                        ("PROFILE_NATIVE", str(int(args.native)))]
     options = make_options(args)
-    options.debugger = profile.debugger_script(args.samples * len(args.op.split(",")))
+    options.traces = args.samples * len(args.op.split(","))
     with run_directory(args.name or f"profile-{args.op}-{args.modules}") as directory:
         run = Run(directory, options, Progress(start), start)
         tests = [profile.lab_test(args.native)]

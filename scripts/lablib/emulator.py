@@ -64,13 +64,13 @@ def build():
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def choose(cpu=DEFAULT_CPU, debugger=False):
-    """The emulator for a run; @debugger: it has to trace instructions."""
+def choose(cpu=DEFAULT_CPU):
+    """The emulator for a run."""
     choice = os.environ.get(CHOICE, "")
     if choice not in ("", "built", "distribution") and not os.path.isabs(choice):
         raise UsageError(f"{CHOICE}={choice}: built, distribution, or the path of a bochs "
                          "without debugger is wanted")
-    if debugger or choice == "distribution":
+    if choice == "distribution":
         emulator = distribution()
     elif os.path.isabs(choice):
         emulator = Emulator(choice, debugger=False)

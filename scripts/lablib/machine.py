@@ -105,7 +105,12 @@ class Machine:
         with open(self.output, "wb") as output:
             self._process = subprocess.Popen(  # pylint: disable=consider-using-with
                 argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                cwd=self.work, start_new_session=True, preexec_fn=die_with_parent)
+                cwd=self.work, env={**os.environ, **self.environment()},
+                start_new_session=True, preexec_fn=die_with_parent)
+
+    def environment(self):
+        """Variables for the emulator."""
+        return {}
 
     def exit_status(self):
         """Exit status of the emulator, None while it runs."""
@@ -165,9 +170,8 @@ class Bochs(Machine):
     """VMX in software: slow, deterministic with one CPU, needs nothing of the host."""
 
     backend = "bochs"
-    # Command file of the debugger; a profile run traces between magic breaks.
-    script = "c\n"
-    magic = 0
+    # A profile run traces so many times, each between two magic breaks.
+    traces = 0
     emulator = None
 
     def command(self):
@@ -186,13 +190,21 @@ class Bochs(Machine):
             return [self.emulator.program, "-q", "-f", config]
         script = os.path.join(self.work, "bochs.rc")
         with open(script, "w", encoding="ascii") as stream:
-            stream.write(self.script)
+            stream.write("c\ntrace on\nc\ntrace off\n" * self.traces + "c\n")
         return [self.emulator.program, "-q", "-f", config, "-rc", script]
+
+    @property
+    def trace(self):
+        """File that a trace is in: the debugger writes it among all else that it says."""
+        return self.output if self.emulator.debugger else os.path.join(self.work, "trace")
+
+    def environment(self):
+        return {"BX_TRACE": self.trace} if self.traces and not self.emulator.debugger else {}
 
     def parts(self):
         """Lines of the configuration that depend on the build."""
-        return WITH_DEBUGGER.format(magic=self.magic) if self.emulator.debugger else \
-            WITHOUT_DEBUGGER
+        return WITH_DEBUGGER.format(magic=int(self.traces > 0)) if self.emulator.debugger \
+            else WITHOUT_DEBUGGER
 
     def cmdline(self):
         """Kernel words that this machine needs."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Exact instruction counts per function and level, from a trace of the emulator.
 
-Bochs prints every instruction that retires between two magic breaks of the
+The emulator writes every instruction that retires between two magic breaks of the
 innermost guest.  A line belongs to L0, L1 or to the guest that runs the
 operation; which one follows from the world switches in the trace.
 """
@@ -24,11 +24,6 @@ ENTRIES = ("vmresume", "vmlaunch")
 KERNEL_SPACE = 1 << 63
 LINE = re.compile(r"^\(\d+\)\.\[(\d+)\] \[0x[0-9a-f]+\] ([0-9a-f]{4}):([0-9a-f]+) "
                   r"\([^)]*\): (.*?)\s*; [0-9a-f]+")
-
-
-def debugger_script(samples):
-    """Commands of Bochs' debugger: trace between each pair of magic breaks."""
-    return "c\ntrace on\nc\ntrace off\n" * samples + "c\n"
 
 
 class Symbols:

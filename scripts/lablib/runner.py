@@ -51,8 +51,8 @@ class Options:
     shell: bool = False
     # Which Bochs and which CPU model; None with QEMU.
     emulator: object = None
-    # Commands for Bochs' debugger; empty = just run.
-    debugger: str = ""
+    # So many times are instructions traced, between two magic breaks; 0 = not.
+    traces: int = 0
 
 
 class Boot:
@@ -100,8 +100,7 @@ class Boot:
         cmdline = images.join_words(images.l0_cmdline(options.defaults), self.machine.cmdline(),
                                     self.tests[0].append, options.append)
         images.boot_iso(options.kernel, initrd, cmdline, iso)
-        if options.debugger:
-            self.machine.script, self.machine.magic = options.debugger, 1
+        self.machine.traces = options.traces
 
     def go(self):
         """Power on and watch until the machine ends or must be ended."""
@@ -273,8 +272,8 @@ class Boot:
         with open(os.path.join(self.run.directory, self.machine.backend + ".log"), "a",
                   encoding="utf-8") as stream:
             stream.write(f"== boot {self.number}\n{self.machine.log_text()}")
-        if self.run.options.debugger:
-            os.replace(self.machine.output, os.path.join(self.run.directory, "trace.txt"))
+        if self.run.options.traces:
+            os.replace(self.machine.trace, os.path.join(self.run.directory, "trace.txt"))
         if not self.run.keep_boots:
             shutil.rmtree(self.work, ignore_errors=True)
         return names

@@ -40,7 +40,7 @@ class Key(unittest.TestCase):
         self.assertEqual(base, reuse.text_of(copy.deepcopy(options()), tests()))
         for changed in ({"cpus": 2}, {"mem": 512}, {"ips": 4}, {"params": ["ept=0"]},
                         {"variables": {"A": "1"}}, {"append": "x"}, {"defaults": True},
-                        {"debugger": "c\n"}, {"backend": "qemu", "emulator": None},
+                        {"traces": 4}, {"backend": "qemu", "emulator": None},
                         {"emulator": Emulator("/bin/bochs", False, "other")}):
             self.assertNotEqual(base, reuse.text_of(options(**changed), tests()), changed)
         for changed in ({"timeout": 7}, {"args": "x"}, {"needs": ["vmx"]}, {"console": "x"}):
