@@ -19,6 +19,11 @@ def verdict(rc, output, dmesg=""):
     return results.verdict_of(rc, results.tap_counts(output), output, dmesg)
 
 
+# Of tests that nvx is the subject of.
+NVX_GROUPS = {"bench", "kvm", "kvm-fast", "reload", "pv", "vept", "pressure", "bypass",
+              "refresh-pv"}
+
+
 class Verdict(unittest.TestCase):
     """Verdict and reason."""
 
@@ -110,6 +115,18 @@ class Counters(unittest.TestCase):
             if name != "fault-no-counter":
                 words = (section.get("counters", "") + " " + section.get("l1counters", "")).split()
                 self.assertEqual(set(words) - known, set(), name)
+
+    def test_table_is_complete(self):
+        """Each test of nvx says which counters it moves, or that there is none."""
+        sections = config.read_config(config.CONFIG)
+        where = os.path.join(TOP, "selftests", "kvm")
+        names = [f"{config.KVM_PREFIX}{name[:-2]}" for name in os.listdir(where)
+                 if re.fullmatch(r"nvx_\w+_test\.c", name)]
+        names += [name for name, section in sections.items()
+                  if NVX_GROUPS & set(section.get("group", "").split())]
+        self.assertGreater(len(names), 30)
+        missing = [name for name in names if "counters" not in sections.get(name, {})]
+        self.assertEqual(missing, [])
 
 
 if __name__ == "__main__":
