@@ -57,6 +57,12 @@ class Partition(unittest.TestCase):
         self.run_program(53, 'part_ioapic_unit.c', *parts)
         self.run_fuzz('part_ioapic_fuzz.c', *parts)
 
+    def test_icr(self):
+        """Interprocessor interrupts: rows, and random ones on random machines."""
+        parts = ('icr.c', 'apic.c')
+        self.run_program(57, 'part_icr_unit.c', *parts)
+        self.run_fuzz('part_icr_fuzz.c', *parts)
+
 
 if __name__ == '__main__':
     unittest.main()

@@ -34,7 +34,10 @@
 	_(PCI_BRIDGE,		"pci-bridge")				\
 	_(IOAPIC_RTE,		"ioapic-entry")				\
 	_(IOAPIC_EOI,		"ioapic-eoi")				\
-	_(IOAPIC_WIDTH,		"ioapic-register")
+	_(IOAPIC_WIDTH,		"ioapic-register")			\
+	_(ICR_FOREIGN,		"icr-foreign")				\
+	_(ICR_MODE,		"icr-mode")				\
+	_(ICR_VECTOR,		"icr-vector")
 
 enum denied_kind {
 #define DENIED_ENUM(kind, name)	DENIED_##kind,
