@@ -63,6 +63,10 @@ class Partition(unittest.TestCase):
         self.run_program(57, 'part_icr_unit.c', *parts)
         self.run_fuzz('part_icr_fuzz.c', *parts)
 
+    def test_msrs(self):
+        """MSRs of the machine, and the bitmap for them."""
+        self.run_program(98, 'part_msrs_unit.c', 'msrs.c')
+
 
 if __name__ == '__main__':
     unittest.main()

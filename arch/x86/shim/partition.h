@@ -37,7 +37,10 @@
 	_(IOAPIC_WIDTH,		"ioapic-register")			\
 	_(ICR_FOREIGN,		"icr-foreign")				\
 	_(ICR_MODE,		"icr-mode")				\
-	_(ICR_VECTOR,		"icr-vector")
+	_(ICR_VECTOR,		"icr-vector")				\
+	_(MSR,			"msr")					\
+	_(MSR_APIC_BASE,	"msr-apic-base")			\
+	_(MSR_LIST,		"msr-list")
 
 enum denied_kind {
 #define DENIED_ENUM(kind, name)	DENIED_##kind,
