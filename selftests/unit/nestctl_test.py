@@ -89,7 +89,7 @@ class Frame(lib.Test):
             self.assertEqual([name for _, _, names in os.walk(directory) for name in names], [])
 
     def test_completion(self):
-        self.assertEqual(in_bash("nestctl sta"), ["status"])
+        self.assertEqual(in_bash("nestctl stat"), ["status", "stats"])
         self.assertIn("--version", in_bash("nestctl --"))
         for command in commands():
             self.assertIn("--json", in_bash(f"nestctl {command} --"))
