@@ -11,6 +11,7 @@ static const u32 values[] = {
 	0, ~0u, 2, 3, 7, 0xe0000000, 0xe0000008, 0xe3f00000, 0xe4000000, 0xdfff0000,
 	0xfec00000, 0xfeb00000, 0x40, 0x3f, 0xc001, 0xc101, 0xdfc1, 0xe001, 0xbfc1, 0x0cf1,
 	0xe100e100, 0xe200e100, 0xe400e300, 0xe100e200, 0x00110001, 0xc0c0, 0xd0c0, 0xe0c0,
+	0xfee01000, 0xfee03000, 0xfee00000, 0xfee01004, 0x4031, 0x0431, 0x00810005, 0x31,
 	0x0001ffff, 0x0000ffff, 0xe0000001, 0xfa000001, 0x00010100, 0x00180000,
 };
 
@@ -29,6 +30,24 @@ static bool bridge_keeps(const struct pci_function *f, const u32 *old, const u32
 	return !f->bridge || ((old[6] ^ now[6]) << 8 == 0 && !(~old[15] & now[15] & 0x180000));
 }
 
+static void write_behind(struct machine *m, u32 i, u16 reg, u32 width, u32 value,
+			 enum pci_verdict verdict)
+{
+	struct pci_function *f = &m->function[i];
+	u32 after[PCI_MSI];
+
+	if (!f->msi || reg < f->msi || reg >= f->msi + sizeof(after)) {
+		must(verdict == PCI_PASS, "its owner writes what is behind the header");
+		return;
+	}
+	memcpy(after, m->hw_msi[i], sizeof(after));
+	hw_msi_write(after, reg - f->msi, width, value);
+	must((verdict == PCI_PASS) == hw_msi_ok(f->owner, after),
+	     "a write is denied exactly if the device would interrupt another's CPU");
+	if (verdict == PCI_PASS)
+		memcpy(m->hw_msi[i], after, sizeof(after));
+}
+
 static void write_own(struct machine *m, u32 i, u16 reg, u32 width, u32 value)
 {
 	struct pci_function *f = &m->function[i];
@@ -41,15 +60,15 @@ static void write_own(struct machine *m, u32 i, u16 reg, u32 width, u32 value)
 		must(verdict == PCI_DENY, "an access across registers is denied");
 		return;
 	}
+	must(total_denied(&m->denied[f->owner]) - before == (verdict != PCI_PASS), "counted");
 	if (reg >= sizeof(after)) {
-		must(verdict == PCI_PASS, "its owner writes what is behind the header");
+		write_behind(m, i, reg, width, value, verdict);
 		return;
 	}
 	memcpy(after, m->hw[i], sizeof(after));
 	hw_write(f, after, reg, width, value);
 	must((verdict == PCI_PASS) == (hw_ok(f, after) && bridge_keeps(f, m->hw[i], after)),
 	     "a write is denied exactly if the device would decode what is not its owner's");
-	must(total_denied(&m->denied[f->owner]) - before == (verdict != PCI_PASS), "counted");
 	if (verdict == PCI_PASS)
 		memcpy(m->hw[i], after, sizeof(after));
 }
@@ -85,7 +104,11 @@ int fuzz_one_input(const uint8_t *data, size_t size)
 	while (input.left) {
 		u8 what = take8(&input), where = take8(&input);
 		u32 i = what % NR_FUNCTIONS, width = 1 << (what >> 3 & 3), value, k;
-		u16 reg = where & 0x80 ? 4 * (where & 15) : where;
+		u16 reg = where & 0x80 ? 4 * (where & 15) : where & 0x7f;
+
+		/* Half of the others are to the capability, where there is one. */
+		if ((where & 0xc0) == 0xc0 && machine.function[i].msi)
+			reg = machine.function[i].msi + 2 * (where & 7);
 
 		value = pick_value(&input);
 		if (width == 8)

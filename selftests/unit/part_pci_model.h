@@ -30,6 +30,7 @@ static const struct pci_function functions[NR_FUNCTIONS] = {
 		    .bar_size = { 0x1000000, 0, 0x1000 }, .rom_size = 0x10000,
 		    .config = { [1] = 3, [4] = 0xfc000008, [6] = 0xfb000000 } },
 	[F_NET] = { .bdf = BDF(0, 3, 0), .owner = 1,
+		    .msi = 0x50, .msi_config = { 0x00810005, 0xfee01000, 0, 0x4031 },
 		    .bar_kind = { BAR_MEMORY, BAR_IO, BAR_MEMORY_64, BAR_UPPER },
 		    .bar_size = { 0x20000, 64, 0x100000 }, .rom_size = 0x40000,
 		    .config = { [1] = 7, [4] = 0xe0000000, [5] = 0xc001, [6] = 0xc,
@@ -37,7 +38,9 @@ static const struct pci_function functions[NR_FUNCTIONS] = {
 	[F_BRIDGE] = { .bdf = BDF(0, 4, 0), .owner = 1, .bridge = true,
 		       .config = { [1] = 7, [6] = 0x00010100, [7] = 0xc1c1, [8] = 0xe100e100,
 				   [9] = 0x00110001, [10] = 0x40, [11] = 0x40 } },
-	[F_BEHIND] = { .bdf = BDF(1, 0, 0), .owner = 1, .bar_kind = { BAR_MEMORY },
+	[F_BEHIND] = { .bdf = BDF(1, 0, 0), .owner = 1,
+		       .msi = 0xf4, .msi_config = { 0x00010005, 0xfee03000, 0x31 },
+		       .bar_kind = { BAR_MEMORY },
 		       .bar_size = { 16 }, .config = { [1] = 2, [4] = 0xe1000010 } },
 	[F_OTHER_BRIDGE] = { .bdf = BDF(0, 5, 0), .bridge = true,
 			     .bar_kind = { BAR_MEMORY }, .bar_size = { 0x1000 },
@@ -45,6 +48,13 @@ static const struct pci_function functions[NR_FUNCTIONS] = {
 			     .config = { [1] = 3, [4] = 0xfa000000, [6] = 0x00020200,
 					 [7] = 0xf0e0, [8] = 0xf900f900, [9] = 0x0000fff0 } },
 };
+
+static struct apic_cpu cpus[] = {
+	{ .id = 0, .part = 0, .runs = true, .ldr = 1u << 24, .dfr = ~0u, .ldr_real = true },
+	{ .id = 1, .part = 1, .runs = true }, { .id = 3, .part = 1 },
+};
+
+static const struct apic_set set = { cpus, ARRAY_SIZE(cpus) };
 
 static struct machine {
 	struct owner_map	memory;
@@ -54,6 +64,7 @@ static struct machine {
 	struct pci_function	function[NR_FUNCTIONS];
 	struct denied		denied[NR_PARTS];
 	u32			hw[NR_FUNCTIONS][PCI_HEADER];	/* the devices' */
+	u32			hw_msi[NR_FUNCTIONS][PCI_MSI];
 } machine;
 
 static inline void machine_init(struct machine *m)
@@ -73,11 +84,13 @@ static inline void machine_init(struct machine *m)
 	memcpy(m->function, functions, sizeof(functions));
 	m->pci = (struct pci){
 		.function = m->function, .nr_functions = NR_FUNCTIONS,
-		.memory = &m->memory, .ports = &m->ports,
+		.memory = &m->memory, .ports = &m->ports, .cpus = &set,
 	};
 	memset(m->denied, 0, sizeof(m->denied));
-	for (i = 0; i < NR_FUNCTIONS; i++)
+	for (i = 0; i < NR_FUNCTIONS; i++) {
 		memcpy(m->hw[i], functions[i].config, sizeof(m->hw[i]));
+		memcpy(m->hw_msi[i], functions[i].msi_config, sizeof(m->hw_msi[i]));
+	}
 }
 
 /* ---- the devices */
@@ -202,6 +215,34 @@ static inline bool hw_windows_ok(const struct pci_function *f, const u32 *c)
 	first = (c[9] & 0xfff0) << 16 | (c[9] & 1 ? (u64)c[10] << 32 : 0);
 	last = (c[9] & 0xfff00000) | 0xfffff | (c[9] & 1 ? (u64)c[11] << 32 : 0);
 	return first > last || memory_is(f->owner, first, last);
+}
+
+/* Bytes of the capability; the control word has bits that are the device's. */
+static inline void hw_msi_write(u32 *msi, u32 offset, u32 width, u32 value)
+{
+	u8 *bytes = (u8 *)msi;
+	u32 i;
+
+	for (i = 0; i < width; i++) {
+		u8 mask = offset + i == 2 ? 0x71 : offset + i < 4 ? 0 : 0xff;
+
+		bytes[offset + i] = (bytes[offset + i] & ~mask) | (value >> 8 * i & mask);
+	}
+}
+
+/* The only messages that a device may send: fixed or lowest priority, to its owner's CPU. */
+static inline bool hw_msi_ok(u32 owner, const u32 *msi)
+{
+	u32 data = msi[msi[0] >> 23 & 1 ? 3 : 2], dest = msi[1] >> 12 & 0xff;
+
+	if (!(msi[0] >> 16 & 1))
+		return true;
+	if ((msi[0] >> 23 & 1 && msi[2]) || msi[1] >> 20 != 0xfee || data >> 9 & 3 ||
+	    (data & 0xff) < 16)
+		return false;
+	if (msi[1] & 4)
+		return owner == 0 && dest != 0xff && dest & 1;
+	return owner == 0 ? dest == 0 : dest == 1 || dest == 3;
 }
 
 /* Everything that the device decodes is its owner's. */

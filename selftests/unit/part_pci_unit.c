@@ -136,6 +136,20 @@ static const struct write_row write_rows[] = {
 	{ "ROM of a bridge", 0, F_OTHER_BRIDGE, 4, 0x38, 0xe0000001, PCI_DENY },
 	{ "interrupt line", 1, F_NET, 1, 0x3c, 11, PCI_PASS },
 	{ "power management", 1, F_NET, 2, 0x44, 3, PCI_PASS },
+	{ "message to an own CPU", 1, F_NET, 4, 0x54, 0xfee03000, PCI_PASS },
+	{ "its vector", 1, F_NET, 2, 0x5c, 0x4031, PCI_PASS },
+	{ "messages on", 1, F_NET, 2, 0x52, 0x0081, PCI_PASS },
+	{ "message to a foreign CPU", 1, F_NET, 4, 0x54, 0xfee00000, PCI_DENY },
+	{ "the same by a byte", 1, F_NET, 1, 0x55, 0x00, PCI_DENY },
+	{ "message as NMI", 1, F_NET, 2, 0x5c, 0x0431, PCI_DENY },
+	{ "message to RAM", 1, F_NET, 4, 0x54, 0x00100000, PCI_DENY },
+	{ "message above 4 GiB", 1, F_NET, 4, 0x58, 1, PCI_DENY },
+	{ "short message as NMI", 1, F_BEHIND, 2, 0xfc, 0x0431, PCI_DENY },
+	{ "short message, vector", 1, F_BEHIND, 4, 0xfc, 0x0041, PCI_PASS },
+	{ "messages off", 1, F_NET, 1, 0x52, 0x80, PCI_PASS },
+	{ "nowhere, off", 1, F_NET, 4, 0x54, 0, PCI_PASS },
+	{ "messages on, nowhere", 1, F_NET, 4, 0x50, 0x00810000, PCI_DENY },
+	{ "behind the capability", 1, F_NET, 4, 0x60, ~0u, PCI_PASS },
 	{ "across two registers", 1, F_NET, 4, 0x0e, 0, PCI_DENY },
 	{ "command of what is shown", 1, F_ISA, 2, 0x04, 0, PCI_DROP },
 	{ "BAR of what is shown", 1, F_HOST, 4, 0x10, ~0u, PCI_DROP },
@@ -220,6 +234,10 @@ static void test_valid(void)
 	ok(good, "given away: what decodes its owner's");
 	function->owner = 0;
 	ok(!pci_function_valid(&m->pci, function), "given away: without its memory");
+	function->config[1] = 0;
+	ok(!pci_function_valid(&m->pci, function), "given away: with messages to the other side");
+	function->msi_config[0] = 0;
+	ok(pci_function_valid(&m->pci, function), "given away: when it is quiet");
 	function->owner = NR_PARTS;
 	ok(!pci_function_valid(&m->pci, function), "given away: to nobody");
 	function->owner = 1;

@@ -5,12 +5,14 @@
 #ifndef SHIM_PCI_H
 #define SHIM_PCI_H
 
+#include "apic.h"
 #include "owner.h"
 #include "ports.h"
 
 #define PCI_NR_BARS	6
 #define PCI_NR_LINKS	4
 #define PCI_HEADER	16		/* registers of four bytes */
+#define PCI_MSI		4		/* the same, of the capability */
 
 enum pci_bar_kind { BAR_NONE, BAR_IO, BAR_MEMORY, BAR_MEMORY_64, BAR_UPPER };
 
@@ -30,7 +32,7 @@ enum pci_verdict {
 };
 
 /*
- * @config: the first registers as they are in the device; whoever resets a function by
+ * @config, @msi_config: registers as they are in the device; whoever resets a function by
  * another way than by writing them reads them again.
  */
 struct pci_function {
@@ -43,6 +45,8 @@ struct pci_function {
 	u64	bar_size[PCI_NR_BARS];		/* powers of two */
 	u32	rom_size;
 	u32	config[PCI_HEADER];
+	u8	msi;				/* offset of the capability, 0: none */
+	u32	msi_config[PCI_MSI];
 };
 
 struct pci {
@@ -50,6 +54,7 @@ struct pci {
 	u32			nr_functions;
 	const struct owner_map	*memory;
 	const struct ports	*ports;
+	const struct apic_set	*cpus;
 	u32			latch[NR_PARTS];
 	u8			links[NR_PARTS][PCI_NR_LINKS];
 };
@@ -63,6 +68,18 @@ enum pci_verdict pci_write(struct pci *pci, u32 part, u16 bdf, u16 reg, u32 widt
 			   struct denied *denied);
 u32 pci_links_read(const struct pci *pci, u32 part, u16 bdf, u16 reg, u32 width, u32 real);
 void pci_links_write(struct pci *pci, u32 part, u16 bdf, u16 reg, u32 width, u32 value);
+
+/* pci_function.c */
 bool pci_function_valid(const struct pci *pci, const struct pci_function *function);
+bool pci_function_write(const struct pci *pci, struct pci_function *function, u16 reg,
+			u32 width, u32 value, struct denied *denied);
+
+/* A register of four bytes after a write to some of them. */
+static inline u32 pci_merge(u32 old, u16 reg, u32 width, u32 value)
+{
+	u32 mask = width == 4 ? ~0u : ((1u << 8 * width) - 1) << 8 * (reg & 3);
+
+	return (old & ~mask) | (value << 8 * (reg & 3) & mask);
+}
 
 #endif /* SHIM_PCI_H */
