@@ -236,6 +236,7 @@ char *module_origin(const char *name, struct module_file *file)
 	char *path, *dash = strchr(stem, '_');
 	int nvx;
 
+	memset(file, 0, sizeof(*file));
 	if (dash)
 		*dash = '-';
 	for (nvx = 1; nvx >= 0; nvx--) {
@@ -246,7 +247,6 @@ char *module_origin(const char *name, struct module_file *file)
 		free(path);
 		module_free(file);
 	}
-	memset(file, 0, sizeof(*file));
 	return NULL;
 }
 
