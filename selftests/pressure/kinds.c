@@ -20,8 +20,8 @@
 #define LARGE_PAGE	0x200000ull
 #define KSM		"/sys/kernel/mm/ksm/"
 #define KSM_SECONDS	10
+#define SWAP_SECONDS	10	/* until writes to the device are over */
 #define FRAGMENT_SIZE	(16ull << 20)
-#define ACCESS_USECS	3000	/* in which a guest that runs touches a page */
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE	25
@@ -63,7 +63,7 @@ static int end_balloon(struct vm *vm)
 /* --- swap ---------------------------------------------------------------- */
 
 /* The page table tells: pages on their way to the swap device may come back early. */
-static int round_swap(struct vm *vm, unsigned int round)
+static int take_out(struct vm *vm, uint64_t *out)
 {
 	static uint64_t frames[MAIN_PAGES];
 	uint64_t page;
@@ -72,9 +72,35 @@ static int round_swap(struct vm *vm, unsigned int round)
 		return fail_errno("MADV_PAGEOUT");
 	if (page_frames(slot_mem(vm, SLOT_MAIN), frames, MAIN_PAGES))
 		return -1;
-	for (page = 0; page < MAIN_PAGES; page++)
-		count += !frames[page];
+	for (page = 0, *out = 0; page < MAIN_PAGES; page++)
+		*out += !frames[page];
 	return 0;
+}
+
+/*
+ * While the guest runs it races with it, and may have all of it back before anybody
+ * looks.  So every second round the guest stands still: what is out then it has to
+ * fetch.
+ */
+static int round_swap(struct vm *vm, unsigned int round)
+{
+	time_t end = time(NULL) + SWAP_SECONDS;
+	bool still = round % 2;
+	uint64_t out = 0;
+
+	if (still && vm_stop(vm))
+		return -1;
+	do {
+		if (take_out(vm, &out))
+			return -1;
+	} while (still && out < MAIN_PAGES / 2 && time(NULL) < end);
+	if (!still)
+		return 0;
+	count += out;
+	if (out < MAIN_PAGES / 2)
+		return fail("only %lu of %d pages of a guest that stands still were taken out",
+			    out, MAIN_PAGES);
+	return vm_start(vm);
 }
 
 static int begin_count(struct vm *vm)
@@ -159,6 +185,8 @@ static int end_ksm(struct vm *vm)
 
 /* --- protection and place ------------------------------------------------ */
 
+#define INACCESSIBLE	"accesses of the guest to inaccessible memory"
+
 static int round_protect(struct vm *vm, unsigned int round)
 {
 	uint8_t *mem = slot_mem(vm, SLOT_MAIN);
@@ -166,7 +194,8 @@ static int round_protect(struct vm *vm, unsigned int round)
 
 	if (mprotect(mem, MAIN_SIZE, access))
 		return fail_errno("mprotect");
-	usleep(ACCESS_USECS);
+	if (vm_wait_more(vm, &vm->faults, INACCESSIBLE))
+		return -1;
 	if (mprotect(mem, MAIN_SIZE, PROT_READ | PROT_WRITE))
 		return fail_errno("mprotect");
 	return 0;
@@ -182,7 +211,8 @@ static int round_remap(struct vm *vm, unsigned int round)
 	other = mremap(mem, MAIN_SIZE, MAIN_SIZE, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, 0);
 	if (other == MAP_FAILED)
 		return fail_errno("mremap");
-	usleep(ACCESS_USECS);
+	if (vm_wait_more(vm, &vm->faults, INACCESSIBLE))
+		return -1;
 	if (mremap(other, MAIN_SIZE, MAIN_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, mem) != mem)
 		return fail_errno("mremap back");
 	if (mprotect(mem, MAIN_SIZE, PROT_READ | PROT_WRITE))
@@ -192,7 +222,7 @@ static int round_remap(struct vm *vm, unsigned int round)
 
 static int end_faults(struct vm *vm)
 {
-	return happened("accesses of the guest to inaccessible memory", vm->faults);
+	return happened(INACCESSIBLE, vm->faults);
 }
 
 /* --- migration of pages -------------------------------------------------- */
@@ -236,9 +266,9 @@ static int round_slots(struct vm *vm, unsigned int round)
 	bool move = round % 2;
 
 	if (vm_set_slot(vm, SLOT_MAIN, move ? GUEST_ELSEWHERE : GUEST_MAIN,
-			move ? MAIN_SIZE : 0, 0))
+			move ? MAIN_SIZE : 0, 0) ||
+	    vm_wait_more(vm, &vm->mmio, "access of the guest to a slot that is not there"))
 		return -1;
-	usleep(ACCESS_USECS);
 	return vm_set_slot(vm, SLOT_MAIN, GUEST_MAIN, MAIN_SIZE, 0);
 }
 

@@ -11,6 +11,13 @@
 
 #include "vm.h"
 
+/*
+ * CR4 of the guest.  A kernel has OSXSAVE like its hypervisor; without it the levels
+ * differ in what CPUID says, which L0 has to keep apart.
+ */
+#define CR4_KERNEL	0x40020
+#define CR4_BARE	0x20
+
 static volatile sig_atomic_t enough;
 
 static void set_enough(int signal)
@@ -38,6 +45,7 @@ static int run_rounds(struct vm *vm, const struct kind *kind, unsigned int round
 		return -1;
 	if (kind->begin && kind->begin(vm))
 		return -1;
+	printf("# %s: under way\n", kind->name);
 	for (i = 0; i < rounds && !enough; i++)
 		if (kind->round(vm, i) || vm_wait_passes(vm, 1))
 			return -1;
@@ -52,13 +60,13 @@ static int run_rounds(struct vm *vm, const struct kind *kind, unsigned int round
 }
 
 /* One VM under one kind of pressure. */
-static int run_kind(const struct kind *kind, unsigned int rounds)
+static int run_kind(const struct kind *kind, unsigned int rounds, uint64_t cr4)
 {
 	uint64_t passes;
 	struct vm vm;
 	int r;
 
-	if (vm_create(&vm))
+	if (vm_create(&vm, cr4))
 		return -1;
 	r = run_rounds(&vm, kind, rounds ? rounds : kind->rounds);
 	if (vm_stop(&vm))
@@ -74,25 +82,31 @@ static void usage(FILE *file)
 {
 	size_t i;
 
-	fputs("Usage: nvx-pressure [-r ROUNDS] KIND...\n"
+	fputs("Usage: nvx-pressure [-b] [-r ROUNDS] KIND...\n"
 	      "       nvx-pressure pageout PID\n\n"
 	      "Run a guest that checks its memory under each KIND of pressure, until SIGTERM\n"
 	      "or the end of its rounds:\n", file);
 	for (i = 0; i < nr_kinds; i++)
 		fprintf(file, "  %-8s %s (%u rounds)\n", kinds[i].name, kinds[i].help,
 			kinds[i].rounds);
-	fputs("\nPageout: swap out the memory of another process.\n"
+	fputs("\n-b: a bare guest, without OSXSAVE in CR4 (default: as a kernel has it).\n"
+	      "Pageout: swap out the memory of another process.\n"
 	      "Exit status: 0, 1 for wrong memory or no pressure, 2 for wrong usage.\n", file);
 }
 
 int main(int argc, char **argv)
 {
 	unsigned int rounds = 0;
+	uint64_t cr4 = CR4_KERNEL;
 	int option, r = 0;
 
 	setlinebuf(stdout);
 	signal(SIGTERM, set_enough);
-	while ((option = getopt(argc, argv, "r:h")) != -1) {
+	while ((option = getopt(argc, argv, "br:h")) != -1) {
+		if (option == 'b') {
+			cr4 = CR4_BARE;
+			continue;
+		}
 		if (option == 'r') {
 			rounds = strtoul(optarg, NULL, 0);
 			continue;
@@ -111,7 +125,7 @@ int main(int argc, char **argv)
 			fail("no kind '%s' of pressure (see -h)", argv[optind]);
 			return 2;
 		}
-		if (run_kind(find_kind(argv[optind]), rounds))
+		if (run_kind(find_kind(argv[optind]), rounds, cr4))
 			r = 1;
 	}
 	return r;

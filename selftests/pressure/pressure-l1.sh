@@ -16,12 +16,13 @@ windows()
 	l0_call windows "$1" "$2"
 }
 
-# run NAME KIND...: each in a VM of its own; the log says which of them have passed.
+# run NAME WORDS...: each kind in a VM of its own; the log says which of them have passed.
 run()
 {
 	name=$1
 	shift
 	nvx-pressure "$@" >>"$name.log" 2>&1
+	l0_call counters "$name"
 }
 
 # What L0 does to L1's memory while L2 runs.
@@ -54,6 +55,8 @@ windows 16 1
 run warm none
 before=$(available)
 run default swap thp ksm protect remap log
+run many -r 40 log
+run bare -b swap log
 windows 64 16
 run wide balloon swap migrate slots log
 below

@@ -25,7 +25,7 @@ ksm()
 	echo 2 >$KSM/sleep_millisecs
 	echo 1 >$KSM/run
 	tries=0
-	while [ "$(cat $KSM/pages_sharing)" -lt 200 ] && [ $tries -lt 40 ]; do
+	while [ "$(cat $KSM/pages_sharing)" -lt 200 ] && [ $tries -lt 400 ]; do
 		sleep 0.05
 		tries=$((tries + 1))
 	done
@@ -42,6 +42,8 @@ l1_cmd()
 		echo "$3" >$PARAMS/nvx_populate ;;
 	pageout)
 		nvx-pressure pageout "$(pidof qemu-system-x86_64)" >>"$RESULTS/pageout.log" 2>&1 ;;
+	counters)
+		grep . $COUNTERS/fast_* | sed 's/.*nvx.//' >"$RESULTS/counters.$2" ;;
 	ksm)	ksm ;;
 	ksm_end)
 		echo 2 >$KSM/run
@@ -53,6 +55,12 @@ at_least()
 {
 	echo "$1, at least $2"
 	[ -n "$1" ] && [ "$1" -ge "$2" ]
+}
+
+# moved COUNTER FROM TO: by how much between the ends of two runs of pressure-l1.sh.
+moved()
+{
+	echo $(($(sed -n "s/^$1://p" "counters.$3") - $(sed -n "s/^$1://p" "counters.$2")))
 }
 
 # passed LOG KIND
@@ -75,11 +83,22 @@ check "L1 has done its part" test $? = 0
 for kind in swap thp ksm protect remap log; do
 	check "windows of 16: $kind" passed default $kind
 done
+check "forty rounds: log" passed many log
+for kind in swap log; do
+	check "a bare guest: $kind" passed bare $kind
+done
 for kind in balloon swap migrate slots log; do
 	check "windows of 64, populate 16: $kind" passed wide $kind
 done
 check "L0 swaps and merges L1's memory: L2" passed below none
 check "L2 ran all the time" fails grep "ended before" $OUT/below.log
+# Both kinds of guests are what nvx_fast is for.
+for form in fast_entry fast_exit; do
+	check "$form, guests like a kernel" at_least "$(moved $form warm many)" 10000
+	check "$form, bare guests" at_least "$(moved $form many bare)" 10000
+done
+check "fast_direct, guests like a kernel" at_least "$(moved fast_direct warm many)" 500
+check "fast_direct, bare guests" at_least "$(moved fast_direct many bare)" 500
 check "pages of L1 swapped out" at_least $(($(vmstat pswpout) - out)) 1000
 check "pages of L1 swapped in" at_least $(($(vmstat pswpin) - in)) 1000
 check "pages of L1 merged" at_least "$(cat merged)" 100

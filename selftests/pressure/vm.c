@@ -84,7 +84,7 @@ static void fill_low(struct vm *vm)
 	vm->ctl = (volatile struct pressure_ctl *)(low + GUEST_CTL);
 }
 
-static int set_registers(struct vm *vm)
+static int set_registers(struct vm *vm, uint64_t cr4)
 {
 	struct kvm_segment code = {
 		.limit = ~0u, .selector = CODE_SELECTOR, .type = 11, .present = 1,
@@ -104,7 +104,7 @@ static int set_registers(struct vm *vm)
 		return fail_errno("KVM_GET_SREGS");
 	sregs.cr0 = 0x80010033;
 	sregs.cr3 = GUEST_PML4;
-	sregs.cr4 = 0x20;
+	sregs.cr4 = cr4;
 	sregs.efer = 0x500;
 	sregs.cs = code;
 	sregs.ds = data;
@@ -135,7 +135,7 @@ static int set_cpuid(struct vm *vm)
 	return r;
 }
 
-int vm_create(struct vm *vm)
+int vm_create(struct vm *vm, uint64_t cr4)
 {
 	int size;
 
@@ -161,7 +161,7 @@ int vm_create(struct vm *vm)
 	vm->run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vm->vcpu_fd, 0);
 	if (vm->run == MAP_FAILED)
 		return fail_errno("mmap of the vCPU");
-	return set_cpuid(vm) || set_registers(vm) ? -1 : 0;
+	return set_cpuid(vm) || set_registers(vm, cr4) ? -1 : 0;
 }
 
 /* All of it goes: the process ends, or another VM follows. */
@@ -288,6 +288,22 @@ int vm_stop(struct vm *vm)
 	pthread_join(vm->thread, NULL);
 	vm->running = false;
 	return vm->failed ? -1 : 0;
+}
+
+/* Wait until the guest has done something once more that @events counts. */
+int vm_wait_more(struct vm *vm, const volatile uint64_t *events, const char *what)
+{
+	uint64_t before = *events;
+	time_t end = time(NULL) + STALL_SECONDS;
+
+	while (*events == before) {
+		if (vm->failed)
+			return -1;
+		if (time(NULL) > end)
+			return fail("no %s: there is no pressure", what);
+		usleep(1000);
+	}
+	return 0;
 }
 
 /* Let the guest make so many passes more, all of which it has checked. */

@@ -36,11 +36,12 @@ struct vm {
 
 int fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-int vm_create(struct vm *vm);
+int vm_create(struct vm *vm, uint64_t cr4);
 void vm_destroy(struct vm *vm);
 int vm_start(struct vm *vm);
 int vm_stop(struct vm *vm);
 int vm_wait_passes(struct vm *vm, uint64_t passes);
+int vm_wait_more(struct vm *vm, const volatile uint64_t *events, const char *what);
 int vm_set_slot(struct vm *vm, enum slot id, uint64_t gpa, uint64_t size, uint32_t flags);
 
 static inline uint8_t *slot_mem(const struct vm *vm, enum slot id)
