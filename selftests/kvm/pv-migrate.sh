@@ -3,7 +3,8 @@
 #
 # An L1 with its VMCSs in memory is saved while its L2 runs, and loaded by a new
 # QEMU on freshly loaded modules: by a host with nvx_pv=0 it is refused before it
-# runs, on the next one L2 goes on and computes what it should.
+# runs, on the next one L2 goes on and computes what it should, and another one has all
+# that it and L1 have written.
 
 . /lab/lib.sh
 . /lab/tap.sh
@@ -11,8 +12,9 @@
 MONITOR="-chardev pipe,id=mon,path=/tmp/mon -mon chardev=mon,mode=readline"
 STATE=/tmp/l1-state
 
-# The emulated CPU logs addresses, not pages, in the page-modification log.
-NO_PML=pml=0
+# The distribution's emulator logs addresses, not pages, in the page-modification log.
+NO_PML=
+[ "$EMULATOR" != distribution ] || NO_PML=pml=0
 
 # Requests of pv-migrate-l1.sh.
 l1_cmd()
@@ -58,5 +60,10 @@ l1_boot pv -cpu host,-umip -m 192 /lab/pv-migrate-l1.sh
 check "L1 and its L2 have gone on" test $? = 0
 check "L1 has used the VMCS in memory" \
 	test "$(cat /sys/kernel/debug/kvm/nvx/pv_bytes)" -gt 0
-cat l1/pv/l1.log
+case " ${L1_PARAMS:-} " in
+*" nvx_deleg_l1=1 "*)
+	check "L1 has delegated, on the second host, too" \
+		test "$(cat /sys/kernel/debug/kvm/nvx/deleg_cpuid)" -gt 100 ;;
+esac
+cat l1/pv/l1.log l1/pv/memory.log
 tap_end
