@@ -35,7 +35,7 @@ help:
 	@echo '  make uninstall   remove them again'
 	@echo '  make clean       delete build/ but not the downloads in build/cache'
 	@echo
-	@echo 'To load the modules on this machine: scripts/switch-modules --help'
+	@echo 'To load the modules on this machine: build/nestctl/nestctl load --help'
 	@echo 'To play in the lab: scripts/lab --help'
 
 .PHONY: deps
@@ -100,7 +100,7 @@ install: nestctl
 	@$(MAKE) -s -C tools/nestctl install DESTDIR=$(DESTDIR)
 	depmod $(if $(DESTDIR),-b $(DESTDIR)) $(KREL)
 	@echo 'installed; they are used from the next "modprobe kvm_intel" on,'
-	@echo 'at once with: scripts/switch-modules nvx'
+	@echo 'at once with: nestctl load'
 
 .PHONY: uninstall
 uninstall:
@@ -108,7 +108,7 @@ uninstall:
 	-rmdir $(moddir) 2>/dev/null
 	@$(MAKE) -s -C tools/nestctl uninstall DESTDIR=$(DESTDIR)
 	depmod $(if $(DESTDIR),-b $(DESTDIR)) $(KREL)
-	@echo 'removed; back to stock at once with: scripts/switch-modules stock'
+	@echo 'removed; modules that are loaded stay until they are unloaded: modprobe -r kvm_intel'
 
 .PHONY: clean
 clean:

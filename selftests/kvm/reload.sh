@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Load and unload the modules 20 times with a nested guest in between.  The
-# kernel must not complain (the lab looks), nothing may stay behind.
+# Load and unload the modules 20 times, with nestctl, with a nested guest in between.
+# The kernel must not complain (the lab looks), nothing may stay behind.  nestctl
+# refuses what it must, and takes back what it began.
 
 . /lab/lib.sh
 . /lab/tap.sh
@@ -31,10 +32,72 @@ caches()
 	grep -E '^(kvm_|x86_emulator|pte_list_desc|vmx)' /proc/slabinfo
 }
 
+# Stock modules are no business of nestctl load.
+load()
+{
+	if [ "$KMOD" = nvx ]; then
+		# shellcheck disable=SC2086,SC2153 # a list of parameters, from run.env
+		nestctl load --from /lab/kvm nested=1 $KPARAMS
+	else
+		kvm_load
+	fi
+}
+
+unload()
+{
+	note_counters
+	nestctl unload --none
+}
+
 one_round()
 {
-	kvm_load && /bin/nvx_prefault_test && kvm_unload
+	load && /bin/nvx_prefault_test && unload
 }
+
+# status_of COMMAND...: its exit status
+status_of()
+{
+	"$@"
+	echo "exit status $?"
+}
+
+# A user of /dev/kvm is named, and nothing changes.
+refuses_users()
+{
+	sleep 1000 <>/dev/kvm &
+	status_of nestctl unload --none >/tmp/refused
+	grep "process $! (sleep) has /dev/kvm open" /tmp/refused &&
+		grep "exit status 1" /tmp/refused && [ -d /sys/module/kvm_intel ]
+	result=$?
+	kill $!
+	wait
+	return $result
+}
+
+# kvm.ko is loaded, kvm-intel.ko does not take this: nothing is loaded then.
+takes_back()
+{
+	status_of nestctl load --from /lab/kvm nested=perhaps >/tmp/back
+	grep "undone.*kvm.ko" /tmp/back && grep "exit status 3" /tmp/back &&
+		[ ! -d /sys/module/kvm ]
+}
+
+# A guest moves counters, and nestctl shows them.
+shows()
+{
+	nestctl status | grep "KVM: $KMOD" || return 1
+	[ "$KMOD" = nvx ] || return 0
+	nestctl features | grep "^nvx_prefault" && /bin/nvx_prefault_test &&
+		nestctl stats | grep "^prefault_mapped"
+}
+
+kvm_unload
+insmod_list /lab/kvm/order
+load >/tmp/load
+check "nestctl shows what is loaded" shows
+check "nestctl refuses while /dev/kvm is open" refuses_users
+check "nestctl unloads" unload
+[ "$KMOD" != nvx ] || check "nestctl takes back what it began" takes_back
 
 round=1
 while [ $round -le $ROUNDS ]; do
@@ -42,7 +105,6 @@ while [ $round -le $ROUNDS ]; do
 	[ $round -ne $WARM ] || warm=$(kernel_kib)
 	round=$((round + 1))
 done
-kvm_unload
 end=$(kernel_kib)
 echo "# kernel memory: $warm KiB after $WARM rounds, $end KiB after $ROUNDS"
 check "kernel memory is back" test $((end - warm)) -le $NOISE_KIB

@@ -83,6 +83,7 @@ class Doctor(lib.Test):
         self.machine.write("dev/cpu/0/msr", bytes(0x3a) + value.to_bytes(8, "little"))
 
     def test_all_fine(self):
+        self.machine.leaks = True
         report = self.ask_json(OK, "doctor")
         self.assertEqual(report["state"], "ok")
         self.assertEqual([check["id"] for check in report["checks"]],

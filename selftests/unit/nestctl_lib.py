@@ -26,7 +26,7 @@ def build():
     """Once for each program of tests; make knows what has changed."""
     subprocess.run(["make", "-s", "-C", os.path.join(TOP, "tools", "nestctl"), "O=" + OUT,
                     "CFLAGS=-O1 -g -fsanitize=address,undefined -fno-sanitize-recover",
-                    "nestctl-only"], check=True)
+                    "all"], check=True)
 
 
 def elf(modinfo, build_id):
@@ -62,6 +62,8 @@ class Machine:
 
     def __init__(self, root):
         self.root = root
+        # Looking for leaks takes longer than all else.
+        self.leaks = False
         self.write("proc/sys/kernel/osrelease", RELEASE + "\n")
 
     def path(self, path):
@@ -106,7 +108,9 @@ class Machine:
     def run(self, *words, **options):
         """nestctl on this machine."""
         build()
-        env = {"PATH": os.environ["PATH"], "LC_ALL": "C", **options.pop("env", {})}
+        env = {"PATH": os.environ["PATH"], "LC_ALL": "C", "TERM": "xterm",
+               "ASAN_OPTIONS": f"detect_leaks={int(self.leaks)}",
+               **options.pop("env", {})}
         command, *rest = words
         return subprocess.run([PROGRAM, command, "--root", self.root, *rest], env=env,
                               capture_output=True, text=True, check=False, **options)

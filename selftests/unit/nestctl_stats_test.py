@@ -43,6 +43,7 @@ class Features(lib.Test):
         self.refused(UNKNOWN, "no module", "features")
 
     def test_loaded(self):
+        self.machine.leaks = True
         self.machine.install(NVX, "kvm-intel", ID, *PARMS)
         self.machine.load("kvm_intel", ID, nvx="Y", nvx_fast="N", nvx_fault_around="4", ept="Y")
         self.assertEqual(self.values(), {"nvx": ("Y", "1"), "nvx_fast": ("N", "1"),
@@ -70,6 +71,7 @@ class Stats(lib.Test):
         self.machine.write(DEBUG + "kvm/nvx/" + name, f"{value}\n")
 
     def test_once(self):
+        self.machine.leaks = True
         self.machine.load("vmm_refresh")
         self.machine.write(DEBUG + "vmm-refresh/exits", "10 3 0\n18 1 4\n")
         report = self.ask_json(OK, "stats")

@@ -35,6 +35,7 @@ class Status(lib.Test):
         self.assertIn("KVM: none", self.ask(OK, "status"))
 
     def test_where_from(self):
+        self.machine.leaks = True
         self.installed()
         for build_id, file in ((ID_STOCK, STOCK), (ID_NVX, NVX), (ID_OTHER, None)):
             self.machine.load("kvm_intel", build_id)

@@ -186,7 +186,12 @@ struct finding check_lockdown(void)
 	return fine("the kernel has no lockdown; %s", boot);
 }
 
-static bool enforces_signatures(void)
+/**
+ * signatures_enforced() - Does the kernel take signed modules only?
+ *
+ * Return: true if it does.
+ */
+bool signatures_enforced(void)
 {
 	autofree char *value = read_text("/sys/module/module/parameters/sig_enforce");
 	autofree char *mode = lockdown_mode();
@@ -201,7 +206,7 @@ struct finding check_signatures(void)
 	struct module_file file;
 	bool bad, is_signed;
 
-	if (!enforces_signatures())
+	if (!signatures_enforced())
 		return fine("the kernel loads modules without a signature, too");
 	if (nvx_loaded())
 		return fine("the kernel wants signed modules, and has taken nvx");

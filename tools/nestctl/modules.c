@@ -208,6 +208,18 @@ bool nvx_loaded(void)
 	return exists("/sys/module/kvm_intel/parameters/nvx");
 }
 
+/**
+ * which_kvm() - Whose KVM is loaded
+ *
+ * Return: "none", "stock", "nvx", or "other" for kvm without kvm_intel.
+ */
+const char *which_kvm(void)
+{
+	if (!module_loaded("kvm_intel"))
+		return module_loaded("kvm") ? "other" : "none";
+	return nvx_loaded() ? "nvx" : "stock";
+}
+
 static char *loaded_build_id(const char *name)
 {
 	char text[2 * 32 + 1];

@@ -44,7 +44,9 @@ enum nestctl_exit {
 	X(status, "which KVM is loaded, with what; VMs; the shim")		\
 	X(doctor, "what this machine can do, why not, what to do about it")	\
 	X(features, "what nvx has, and what of it is in effect")		\
-	X(stats, "the counters of nvx, exits to the shim; as they move")
+	X(stats, "the counters of nvx, exits to the shim; as they move")	\
+	X(load, "exchange the KVM modules that are loaded for nvx")		\
+	X(unload, "unload them, and load the distribution's")
 
 /**
  * struct command - One of them
@@ -143,6 +145,7 @@ char *module_origin(const char *name, struct module_file *file);
 struct json_object *module_status(const char *name);
 bool module_loaded(const char *name);
 bool nvx_loaded(void);
+const char *which_kvm(void);
 
 /* ---- memory.c */
 
@@ -166,6 +169,10 @@ bool block_is_movable(unsigned int block);
 
 char *param_default(const struct module_file *file, const char *module, const char *name);
 bool param_equal(const char *a, const char *b);
+
+/* ---- checks.c */
+
+bool signatures_enforced(void);
 
 /* ---- vms.c */
 

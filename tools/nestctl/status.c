@@ -17,13 +17,6 @@ static const struct argp status_argp = {
 	.children = children,
 };
 
-static const char *which(void)
-{
-	if (!module_loaded("kvm_intel"))
-		return module_loaded("kvm") ? "other" : "none";
-	return nvx_loaded() ? "nvx" : "stock";
-}
-
 static struct json_object *refresh_status(void)
 {
 	autofree char *state = printable(read_text("/sys/class/misc/vmm-refresh/state"));
@@ -104,7 +97,7 @@ static int status(int argc, char **argv)
 	release = kernel_release();
 	report = new_report("nestctl-status-1");
 	put_string(report, "kernel", release);
-	put_string(report, "kvm", which());
+	put_string(report, "kvm", which_kvm());
 	modules = put_array(report, "modules");
 	json_object_array_add(modules, module_status("kvm"));
 	json_object_array_add(modules, module_status("kvm_intel"));
