@@ -46,7 +46,8 @@ enum nestctl_exit {
 	X(features, "what nvx has, and what of it is in effect")		\
 	X(stats, "the counters of nvx, exits to the shim; as they move")	\
 	X(load, "exchange the KVM modules that are loaded for nvx")		\
-	X(unload, "unload them, and load the distribution's")
+	X(unload, "unload them, and load the distribution's")			\
+	X(refresh, "plan a part of the machine for a second kernel")
 
 /**
  * struct command - One of them
