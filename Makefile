@@ -28,6 +28,8 @@ help:
 	@echo '  make bench-paper the experiment of the NestCloud paper: work in L2 over L1,'
 	@echo '                   optimization by optimization (build/bench-paper/report.md)'
 	@echo '  make bench-shim  what the shim costs guests (build/bench-shim/report.json)'
+	@echo '  make check-debug the tests of L0 on a kernel with lockdep, KASAN, UBSAN'
+	@echo '                   (builds that kernel once)'
 	@echo '  make check-upstream  the whole set of the kernel'"'"'s own KVM selftests,'
 	@echo '                   stock and nvx side by side (long)'
 	@echo '  make docs        format Documentation/ as HTML (build/docs)'
@@ -75,11 +77,17 @@ check: deps
 
 .PHONY: check-all
 check-all: deps
+	@scripts/install-deps debug
 	@scripts/run-suites --all
 
 .PHONY: check-fast
 check-fast:
 	@scripts/check --fast
+
+.PHONY: check-debug
+check-debug: deps
+	@scripts/install-deps debug
+	@scripts/run-suites debug
 
 .PHONY: check-upstream
 check-upstream: deps

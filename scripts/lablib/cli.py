@@ -273,7 +273,8 @@ def command_shell(args):
     start = time.monotonic()
     options = make_options(args)
     options.shell = True
-    tests = [config.Test(name="shell", script="", needs=["vmx", "root"])]
+    needs = ["vmx", "root"] if options.kernel.levels else ["vmx"]
+    tests = [config.Test(name="shell", script="", needs=needs)]
     with run_directory(args.name or "shell") as directory:
         run = Run(directory, options, Progress(start), start)
         boot = ShellBoot(run, tests, 1)

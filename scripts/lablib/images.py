@@ -229,7 +229,8 @@ def boot_iso(kernel, initrd, cmdline, target):
     with open(os.path.join(loader, "isolinux.cfg"), "w", encoding="ascii") as stream:
         stream.write(f"default lab\nlabel lab\n kernel /vmlinuz\n"
                      f" append initrd=/initrd {cmdline}\n")
-    os.link(kernel.vmlinuz, os.path.join(work, "vmlinuz"))
+    # A debug kernel may be on another file system.
+    shutil.copy(kernel.vmlinuz, os.path.join(work, "vmlinuz"))
     os.link(initrd, os.path.join(work, "initrd"))
     run_tool(["genisoimage", "-quiet", "-o", target, "-b", "isolinux/isolinux.bin",
               "-c", "isolinux/boot.cat", "-no-emul-boot", "-boot-load-size", "4",

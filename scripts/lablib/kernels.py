@@ -1,21 +1,34 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Stock Debian kernels: download, unpack, and hand out their modules."""
+"""Stock Debian kernels: download, unpack, and hand out their modules; debug kernels."""
 
 import functools
 import lzma
 import os
 import shutil
+import subprocess
 
 from . import debian
 from .common import (BUILD, CACHE, LabError, TOP, UsageError, cache_lock,
                      new_directory, run_tool)
+from .results import read_known
 
 # Names of kernels in the lab: series, and flavour if it is not the general one.
-KERNELS = ("6.1-cloud", "6.1", "6.12-cloud", "6.12")
+KERNELS = ("6.1-cloud", "6.1", "6.12-cloud", "6.12", "6.1-debug")
+DEBUG_SUFFIX = "-debug"
+KNOWN_REPORTS = os.path.join(TOP, "selftests", "debug", "stock-reports")
+DEBUG_BUILDER = os.path.join(TOP, "scripts", "build-debug-kernel")
 
 
 class Kernel:
     """One unpacked Debian kernel package."""
+
+    # Words for its command line, and how much slower than others it is.
+    words = ""
+    time_factor = 1
+    # Titles of its reports that fail no test.
+    known_reports = ()
+    # Whether it has what L1 and L2 take: file system, virtio, network.
+    levels = True
 
     def __init__(self, name, deb):
         self.name = name
@@ -100,6 +113,29 @@ class Kernel:
         return tuple(copies)
 
 
+class DebugKernel(Kernel):
+    """One that scripts/build-debug-kernel has built."""
+
+    # Without it, KASAN reports the first access only.
+    words = "kasan_multi_shot"
+    time_factor = 6
+    levels = False
+
+    def __init__(self, name, tree):  # pylint: disable=super-init-not-called
+        self.name = name
+        self.base = name.split("-", maxsplit=1)[0]
+        self.tree = tree
+        with open(os.path.join(tree, "version"), encoding="ascii") as stream:
+            self.version = stream.read().strip()
+        self.release, = os.listdir(os.path.join(tree, "lib", "modules"))
+        self.vmlinuz = os.path.join(tree, "boot", "vmlinuz-" + self.release)
+
+        self.known_reports = read_known(KNOWN_REPORTS)
+
+    def unpack(self):
+        """Nothing to do: it is not a package."""
+
+
 def module_name(path):
     """The kernel's name of the module in a file."""
     return os.path.basename(path).split(".ko", maxsplit=1)[0].replace("-", "_")
@@ -140,7 +176,18 @@ def find_kernel(name):
     """Resolve a lab name to a kernel package and unpack it."""
     if name not in KERNELS:
         raise UsageError(f"unknown kernel '{name}'; known: {' '.join(KERNELS)}")
+    if name.endswith(DEBUG_SUFFIX):
+        return DebugKernel(name, build_debug_kernel(name[:-len(DEBUG_SUFFIX)]))
     release, version = debian.lab_release(name)
     kernel = Kernel(name, debian.download("linux-image-" + release, version))
     kernel.unpack()
     return kernel
+
+
+def build_debug_kernel(base):
+    """Directory of the debug kernel of @base; building it takes minutes, once."""
+    done = subprocess.run([DEBUG_BUILDER, base], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, text=True, errors="replace", check=False)
+    if done.returncode:
+        raise LabError(f"scripts/build-debug-kernel {base} failed, it has said why")
+    return done.stdout.strip()

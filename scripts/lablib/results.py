@@ -7,6 +7,7 @@ import os
 import re
 import tarfile
 
+from .common import UsageError
 from .images import SEGMENT
 from .machine import IPS
 
@@ -15,7 +16,15 @@ FAILED = ("fail", "timeout", "panic", "hang", "triple-fault", "lost")
 # Kernel messages that make a test fail whatever its exit status says.
 KERNEL_TROUBLE = re.compile(
     r"(Oops:|WARNING: |BUG: |kernel BUG at|general protection fault|Call Trace:|"
-    r"unable to handle|INFO: task .* blocked|rcu:.*stall|soft lockup|unchecked MSR access)")
+    r"unable to handle|INFO: task .* blocked|rcu:.*stall|soft lockup|unchecked MSR access|"
+    r"UBSAN: |INFO: trying to register non-static key|BUG \S+ \()")
+
+
+# What a report says differently each time: when, where it ran, addresses.
+VARYING = ((re.compile(r"^\[ *\d+\.\d+\](\[ *[TC]\d+\])? "), ""),
+           (re.compile(r"CPU: \d+ PID: \d+ "), ""),
+           (re.compile(r"\+0x[0-9a-f]+/0x[0-9a-f]+"), ""),
+           (re.compile(r"[\w:.-]+/\d+$"), "TASK"))
 
 
 def unpack_results(image, directory):
@@ -115,6 +124,40 @@ def still_counters(test, where, options):
     return ", ".join(wrong)
 
 
+def title_of(line):
+    """First line of a report of the kernel's, without what varies."""
+    for pattern, text in VARYING:
+        line = pattern.sub(text, line.strip())
+    return line
+
+
+def read_known(path):
+    """Titles of known reports: lines, each with its reason in comments right before it."""
+    known, reason = set(), False
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        if line.strip() and not line.startswith("#"):
+            if not reason:
+                raise UsageError(f"{path}:{number}: a known report without a reason: say in a "
+                                 "comment right before it why it is not ours")
+            known.add(line.strip())
+        reason = line.startswith("# ")
+    return known
+
+
+def complaint(dmesg, known=()):
+    """The first thing that the kernel reports and that is not known, or an empty string."""
+    in_known = False
+    for line in dmesg.splitlines():
+        trouble = KERNEL_TROUBLE.search(line)
+        if "</TASK>" in line:
+            in_known = False
+        elif trouble and trouble[0] != "Call Trace:":
+            in_known = title_of(line) in known
+        if trouble and not in_known:
+            return line.strip()
+    return ""
+
+
 def judge(test, directory, verdict, reason, seconds, options):
     """Verdict of one test from what it left and how its boot ended."""
     where = os.path.join(directory, test.name)
@@ -124,8 +167,10 @@ def judge(test, directory, verdict, reason, seconds, options):
     subtests = tap_counts(output)
     if not verdict:
         unsaid = reason
-        verdict, reason = verdict_of(rc, subtests, output,
-                                     read_text(os.path.join(where, "dmesg.txt")))
+        # What was said between tests (only the debug kernel is asked) is of the next one.
+        dmesg = "".join(read_text(os.path.join(where, name))
+                        for name in ("before.txt", "dmesg.txt"))
+        verdict, reason = verdict_of(rc, subtests, output, dmesg, options.kernel.known_reports)
         if verdict == "pass":
             reason = unsaid or still_counters(test, where, options)
             verdict = "fail" if reason else "pass"
@@ -138,14 +183,13 @@ def judge(test, directory, verdict, reason, seconds, options):
             "files": [name for name in files if not name.startswith(".")]}
 
 
-def verdict_of(rc, subtests, output, dmesg):
+def verdict_of(rc, subtests, output, dmesg, known=()):
     """Verdict of a test that came to its end."""
     if rc is None:
         return "lost", "the results of the test did not arrive"
-    trouble = KERNEL_TROUBLE.search(dmesg)
+    trouble = complaint(dmesg, known)
     if trouble:
-        line = next(text for text in dmesg.splitlines() if trouble[0] in text)
-        return "fail", "the kernel complained: " + line.strip()
+        return "fail", "the kernel complained: " + trouble
     if rc == 4:
         return "skip", last_line(output)
     if rc:

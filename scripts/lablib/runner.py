@@ -8,7 +8,7 @@ import shutil
 import time
 
 from . import images
-from .common import GUEST, LabError, TOP
+from .common import GUEST, LabError, TOP, UsageError
 from .console import Console
 from .cpio import Archive
 from .machine import BACKENDS
@@ -85,6 +85,9 @@ class Boot:
         images.results_disk(self.results)
         disks = [self.results]
         if any("root" in test.needs for test in self.tests):
+            if not options.kernel.levels:
+                raise UsageError(f"kernel {options.kernel.name} is one for L0: no test that needs "
+                                 "an L1 runs on it")
             # Bochs locks and may write a disk: give each boot its own (sparse) copy.
             disks.append(os.path.join(self.work, "root.img"))
             copy_image(images.root_disk(options.kernel), disks[1])
@@ -98,7 +101,7 @@ class Boot:
             self.machine.ips = options.ips
         self.machine.emulator = options.emulator
         cmdline = images.join_words(images.l0_cmdline(options.defaults), self.machine.cmdline(),
-                                    self.tests[0].append, options.append)
+                                    options.kernel.words, self.tests[0].append, options.append)
         images.boot_iso(options.kernel, initrd, cmdline, iso)
         self.machine.traces = options.traces
 
@@ -289,7 +292,7 @@ class Run:
         # A second CPU halves the speed of the emulator, and so on.
         self.time_factor = 1 if options.backend == "qemu" else \
             {1: 1, 2: 4}.get(options.cpus, 2 * options.cpus)
-        self.time_factor *= options.time_factor
+        self.time_factor *= options.time_factor * options.kernel.time_factor
         self.keep_boots = False
         self.boots = []
         self.results = []
@@ -363,6 +366,8 @@ def l0_archive(run, tests, work):
     archive.file("lab/lib.sh", os.path.join(GUEST, "lib.sh"))
     archive.file("lab/restart.sh", os.path.join(GUEST, "restart.sh"))
     values = {**options.variables, "KMOD": options.modules, "KPARAMS": " ".join(options.params)}
+    if not kernel.levels:
+        values["KEEP_BEFORE"] = "1"
     if options.emulator:
         values["EMULATOR"] = options.emulator.name
     if options.shim:

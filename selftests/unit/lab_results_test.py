@@ -11,7 +11,7 @@ import unittest
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "scripts"))
 
-from lablib import config, results  # pylint: disable=wrong-import-position
+from lablib import common, config, results  # pylint: disable=wrong-import-position
 
 
 def verdict(rc, output, dmesg=""):
@@ -45,6 +45,43 @@ class Verdict(unittest.TestCase):
     def test_not_ok_with_status_zero(self):
         self.assertEqual(verdict(0, "not ok 1 - a\n1..1\n"),
                          ("fail", "exit status 0, but 1 TAP lines say 'not ok'"))
+
+    def test_kernel_trouble(self):
+        for line in ("BUG: KASAN: slab-out-of-bounds in f+0x1/0x2 [kvm]",
+                     "UBSAN: shift-out-of-bounds in a.c:1:2",
+                     "WARNING: possible circular locking dependency detected",
+                     "WARNING: suspicious RCU usage",
+                     "INFO: trying to register non-static key.",
+                     "BUG: sleeping function called from invalid context at a.c:1",
+                     "BUG kmalloc-64 (Tainted: G    B  ): Poison overwritten"):
+            self.assertEqual(verdict(0, "", f"kvm: loaded\n[   1.0] {line}\n"),
+                             ("fail", f"the kernel complained: [   1.0] {line}"))
+        self.assertEqual(verdict(0, "", "kvm: loaded\nDEBUG mode\n"), ("pass", ""))
+
+    def test_known_reports(self):
+        known = results.read_known(self.known_file("# A reason.\nWARNING: at a.c:1 f [kvm]\n"))
+        report = ("[    1.0] WARNING: CPU: 0 PID: 7 at a.c:1 f+0x1/0x2 [kvm]\n"
+                  "[    1.0] Call Trace:\n[    1.0]  </TASK>\n")
+        self.assertEqual(results.verdict_of(0, {"fail": 0}, "", report, known), ("pass", ""))
+        self.assertEqual(verdict(0, "", report)[0], "fail")
+        # Not what is only like it, nor another one behind or inside of it.
+        for dmesg in (report.replace("a.c:1", "a.c:2"), report.replace("f+", "g+"),
+                      report + "[    1.0] Call Trace:\n",
+                      report.replace("Call Trace:", "BUG: x")):
+            self.assertEqual(results.verdict_of(0, {"fail": 0}, "", dmesg, known)[0], "fail",
+                             dmesg)
+
+    def test_known_report_needs_a_reason(self):
+        for text in ("BUG: a\n", "# Why.\n\nBUG: a\n", "# Why.\nBUG: a\nBUG: b\n"):
+            with self.assertRaises(common.UsageError):
+                results.read_known(self.known_file(text))
+
+    def known_file(self, text):
+        """A list of known reports."""
+        with tempfile.NamedTemporaryFile("w", delete=False) as stream:
+            stream.write(text)
+        self.addCleanup(os.unlink, stream.name)
+        return stream.name
 
     def test_skip(self):
         self.assertEqual(verdict(4, "no VMX\n"), ("skip", "no VMX"))
