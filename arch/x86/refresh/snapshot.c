@@ -3,7 +3,9 @@
  * The state of a CPU that a switch must not change: control and debug registers,
  * segments, descriptor tables, MSRs.
  */
+#include <linux/percpu.h>
 #include <linux/printk.h>
+#include <asm/debugreg.h>
 #include <asm/desc.h>
 #include <asm/msr.h>
 #include <asm/segment.h>
