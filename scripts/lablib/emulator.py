@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 
-from .common import LabError, TOP, UsageError, run_tool
+from .common import LabError, TOP, UsageError
 
 BUILDER = os.path.join(TOP, "scripts", "build-emulator")
 # Says which one is wanted; unset: the built one if it can be had.
@@ -41,7 +41,14 @@ class Emulator:
 
     def check_cpu(self):
         """Refuse a model that this program does not have."""
-        listing = run_tool([self.program, "--help", "cpu"], what="asking for the CPU models")
+        # The list comes on standard error, at least with 2.7 and 3.0.
+        try:
+            listing = subprocess.run([self.program, "--help", "cpu"], stdin=subprocess.DEVNULL,
+                                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                     text=True, errors="replace", check=False).stdout
+        except OSError as err:
+            raise LabError(f"asking for the CPU models: cannot run {self.program}: "
+                           f"{err.strerror}") from err
         models = re.findall(r"^[a-z]\w+$", listing, re.MULTILINE)
         if self.cpu not in models:
             raise UsageError(f"--cpu {self.cpu}: the emulator has no such model; it has "
