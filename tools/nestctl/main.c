@@ -29,6 +29,15 @@ static const struct {
 #undef X
 };
 
+__attribute__((format(printf, 1, 0)))
+static void to_stderr(const char *format, va_list args)
+{
+	fflush(stdout);
+	fprintf(stderr, "nestctl: ");
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+}
+
 /**
  * complain() - Tell the user on stderr, in one line
  * @format: what was tried, why it failed, what to do
@@ -37,12 +46,9 @@ void complain(const char *format, ...)
 {
 	va_list args;
 
-	fflush(stdout);
-	fprintf(stderr, "nestctl: ");
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	to_stderr(format, args);
 	va_end(args);
-	fputc('\n', stderr);
 }
 
 /**
@@ -54,12 +60,9 @@ void die(int status, const char *format, ...)
 {
 	va_list args;
 
-	fflush(stdout);
-	fprintf(stderr, "nestctl: ");
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	to_stderr(format, args);
 	va_end(args);
-	fputc('\n', stderr);
 	exit(status);
 }
 
