@@ -24,7 +24,7 @@ extern const struct nvx_l1_ops *nvx_l1_ops;
 void nvx_load_host_xstate(struct kvm_vcpu *vcpu);
 #endif /* CONFIG_KVM_NVX_PV */
 
-/* NVX_PV_LOAD_*; pv_l1_state.c asserts. */
+/* NVX_PV_LOAD_*; l1/registers.c asserts. */
 #define NVX_LOAD_XCR0		1
 #define NVX_LOAD_XSS		2
 

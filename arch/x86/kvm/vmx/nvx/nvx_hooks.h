@@ -31,7 +31,7 @@ struct nvx_pv;
 struct vcpu_vmx;
 struct vmcs12;
 
-/* Range flushes of L2 that a vCPU of L1 has not passed on yet, see pv_l1_range.c. */
+/* Range flushes of L2 that a vCPU of L1 has not passed on yet, see l1/range.c. */
 #define NVX_NR_RANGES		8
 
 struct nvx_range {
@@ -46,8 +46,8 @@ struct nvx_range {
  * @reflected_eptp: EPTP12 that was in use then
  * @prefault_pending: @reflected_gpa waits to be mapped at the next VM-entry
  * @mmu: what kvm.ko's MMU keeps
- * @fast: record of the last complete transition, see fast.h
- * @pv: L1 writes its VMCS as memory, see pv.h
+ * @fast: record of the last complete transition, see fast/fast.h
+ * @pv: L1 writes its VMCS as memory, see pv/pv.h
  * @pv_restored: user space has set the nested state, L1 may do so since then
  * @pv_marked: that state says so
  * @ranges: what this vCPU, as an L2, must not use any more
@@ -434,7 +434,7 @@ extern const struct nvx_pv_ops *nvx_pv_ops;
 	const struct nvx_pv_ops *nvx_pv_ops; EXPORT_SYMBOL_GPL(nvx_pv_ops); \
 	const struct nvx_l1_ops *nvx_l1_ops; EXPORT_SYMBOL_GPL(nvx_l1_ops);
 
-/* MSR_NVX_PV_ASSIST and MSR_NVX_PV_FLUSH; pv.c asserts. */
+/* MSR_NVX_PV_ASSIST and MSR_NVX_PV_FLUSH; pv/pv.c asserts. */
 #define NVX_MSR_ASSIST		0x4b564e00
 #define NVX_MSR_IS_OURS(index)	(((index) & ~1u) == NVX_MSR_ASSIST)
 /* And MSR_NVX_PV_RESTORE. */

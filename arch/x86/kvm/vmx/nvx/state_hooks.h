@@ -19,7 +19,7 @@ static __always_inline u32 nvx_nested_state_room(void)
 #endif
 }
 
-/* NVX_PV_STATE_FLAG; pv.c asserts. */
+/* NVX_PV_STATE_FLAG; pv/pv.c asserts. */
 #define NVX_NESTED_STATE_FLAG	0x80000000u
 
 /* Flags of nested state that are ours. */

@@ -16,8 +16,8 @@
 
 #include "vmx/vmx.h"
 #include "vmx/nested.h"
-#include "fast.h"
-#include "nvx.h"
+#include "vmx/nvx/fast/fast.h"
+#include "vmx/nvx/nvx.h"
 
 /* Fields that KVM takes out of its tables when the CPU has no such field. */
 static __always_inline bool field_exists(unsigned long encoding)

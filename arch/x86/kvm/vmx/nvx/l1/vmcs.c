@@ -14,7 +14,7 @@
 #include "vmx/vmx.h"
 #include "vmx/nested.h"
 #include "nvx_compat.h"
-#include "nvx.h"
+#include "vmx/nvx/nvx.h"
 
 bool __read_mostly nvx_pv_l1 = true;
 module_param(nvx_pv_l1, bool, 0444);

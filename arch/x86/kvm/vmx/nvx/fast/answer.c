@@ -12,9 +12,9 @@
 #include "x86.h"
 #include "vmx/vmx.h"
 #include "vmx/nested.h"
-#include "nvx.h"
-#include "pv.h"
-#include "trace.h"
+#include "vmx/nvx/nvx.h"
+#include "vmx/nvx/pv/pv.h"
+#include "vmx/nvx/trace.h"
 
 /* A table has to be in one page. */
 #define MAX_ENTRIES	(PAGE_SIZE / sizeof(struct nvx_pv_cpuid))

@@ -15,8 +15,8 @@
 #include "vmx/vmx.h"
 #include "vmx/nested.h"
 #include "nvx_compat.h"
-#include "fast.h"
-#include "nvx.h"
+#include "vmx/nvx/fast/fast.h"
+#include "vmx/nvx/nvx.h"
 
 static u64 memslots_generation(struct kvm_vcpu *vcpu)
 {

@@ -13,8 +13,8 @@
 #include "vmx/vmx.h"
 #include "vmx/nested.h"
 #include "nvx_compat.h"
-#include "fast.h"
-#include "pv.h"
+#include "vmx/nvx/fast/fast.h"
+#include "vmx/nvx/pv/pv.h"
 
 /* Work that KVM left for the exit because vmcs01 was not loaded. */
 static bool vmcs01_work_pending(const struct nested_vmx *nested)

@@ -11,7 +11,7 @@
 
 #include "vmx/vmx.h"
 #include "mmu/nvx/nvx_mmu.h"
-#include "nvx.h"
+#include "vmx/nvx/nvx.h"
 
 /* Serialized by mmu_lock.  The entry first, then the count that shows it. */
 static void leave_note(struct nvx_vcpu *nvx, u64 root, u64 first, u64 nr)

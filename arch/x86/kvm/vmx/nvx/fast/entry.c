@@ -16,8 +16,8 @@
 #include "vmx/vmx.h"
 #include "vmx/nested.h"
 #include "nvx_compat.h"
-#include "fast.h"
-#include "pv.h"
+#include "vmx/nvx/fast/fast.h"
+#include "vmx/nvx/pv/pv.h"
 
 static bool same_controls(const struct vmcs_controls_shadow *a,
 			  const struct vmcs_controls_shadow *b)

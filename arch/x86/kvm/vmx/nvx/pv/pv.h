@@ -16,7 +16,7 @@
 
 #include "vmx/vmx.h"
 #include "vmx/vmcs12.h"
-#include "fast.h"
+#include "vmx/nvx/fast/fast.h"
 
 /* What L1 wants to be loaded, as it was at VM-entry, and what that replaced. */
 struct nvx_pv_loads {
@@ -77,29 +77,27 @@ static inline struct nvx_pv_vmcs_hdr *nvx_pv_hdr(const struct nvx_pv *pv)
 	return pv->vmcs.map.hva + NVX_PV_OFFSET;
 }
 
-/* pv_copy.c */
+/* copy.c */
 u32 nvx_pv_pull(struct kvm_vcpu *vcpu, struct nvx_pv *pv, u32 allowed);
 void nvx_pv_push(struct nvx_pv *pv, struct vmcs12 *vmcs12, u32 groups);
 void nvx_pv_push_exit(struct nvx_pv *pv, struct vmcs12 *vmcs12);
 
-/* pv_flush.c */
+/* flush.c */
 void nvx_pv_drain_flushes(struct kvm_vcpu *vcpu, struct nvx_pv *pv);
 bool nvx_pv_flush_remote(struct kvm_vcpu *vcpu, struct nvx_pv *pv);
 
 /* pv.c */
 void nvx_pv_give_back(struct kvm_vcpu *vcpu, struct nvx_pv *pv);
 bool nvx_pv_pages_current(struct kvm_vcpu *vcpu, const struct nvx_pv *pv);
-bool nvx_pv_answer(struct kvm_vcpu *vcpu, const struct nvx_pv *pv,
-		   u32 exit_reason);
 bool nvx_pv_direct_ok(struct kvm_vcpu *vcpu, const struct nvx_pv *pv);
 
-/* pv_state.c */
+/* xstate.c */
 bool nvx_pv_take_loads(struct kvm_vcpu *vcpu, struct nvx_pv *pv);
 void nvx_pv_resume_loads(struct kvm_vcpu *vcpu, struct nvx_pv *pv);
 void nvx_pv_load_guest(struct kvm_vcpu *vcpu, struct nvx_pv *pv);
 void nvx_pv_load_host(struct kvm_vcpu *vcpu, struct nvx_pv *pv, bool fast);
 
-/* pv_uret.c */
+/* uret.c */
 bool nvx_pv_load_msrs(struct kvm_vcpu *vcpu, struct nvx_pv *pv);
 bool nvx_pv_restore_msrs(struct kvm_vcpu *vcpu, struct nvx_pv *pv, u64 mask);
 

@@ -14,7 +14,7 @@
 #include "cpuid.h"
 #include "lapic.h"
 #include "vmx/vmx.h"
-#include "nvx.h"
+#include "vmx/nvx/nvx.h"
 
 bool __read_mostly nvx_deleg_l1;
 module_param(nvx_deleg_l1, bool, 0644);

@@ -7,9 +7,9 @@
 #include "vmx/vmx.h"
 #include "vmx/nested.h"
 #include "mmu/nvx/nvx_mmu.h"
-#include "nvx.h"
-#include "pv.h"
-#include "trace.h"
+#include "vmx/nvx/nvx.h"
+#include "vmx/nvx/pv/pv.h"
+#include "vmx/nvx/trace.h"
 
 /* SDM 25.6.11: the address of the EPT PML4 table is in bits 51:12 of an EPTP. */
 static bool root_matches(hpa_t root_hpa, u64 root_eptp, u64 eptp)

@@ -60,7 +60,7 @@ struct nvx_shadow_values {
 /* L2's preemption timer counts TSC >> 5: the value of nested.c, which keeps it. */
 #define NVX_TIMER_RATE		5
 
-/* Who answers for the hrtimer of the preemption timer, see fast_timer.c. */
+/* Who answers for the hrtimer of the preemption timer, see timer.c. */
 enum nvx_timer_state {
 	NVX_TIMER_KVM,		/* KVM's own path started it, or nobody */
 	NVX_TIMER_L1,		/* left ticking, L1 runs */
@@ -68,7 +68,7 @@ enum nvx_timer_state {
 	NVX_TIMER_CPU,		/* L2 runs, the CPU's own timer does it */
 };
 
-/* What root_mmu has of the control registers of a level, see fast_mmu.c. */
+/* What root_mmu has of the control registers of a level, see mmu.c. */
 struct nvx_mmu_view {
 	union kvm_cpu_role cpu_role;
 	union kvm_mmu_page_role root_role;
@@ -202,21 +202,25 @@ struct nvx_fast {
 	struct nvx_idle idle;
 };
 
-/* fast_exit.c, fast_entry.c */
+/* exit.c, entry.c */
 enum nvx_fast_reason nvx_fast_exit(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 				   u32 exit_reason, u32 intr_info,
 				   unsigned long exit_qual, bool direct);
 enum nvx_fast_reason nvx_fast_enter(struct kvm_vcpu *vcpu, struct nvx_fast *f);
 
+/* answer.c */
+bool nvx_pv_answer(struct kvm_vcpu *vcpu, const struct nvx_pv *pv,
+		   u32 exit_reason);
+
 /* fast.c */
 void nvx_fast_switch_vmcs(struct vcpu_vmx *vmx, struct loaded_vmcs *to);
 void nvx_fast_switch_efer(struct vcpu_vmx *vmx, struct nvx_fast *f, u64 efer);
 
-/* fast_shadow.c */
+/* shadow.c */
 void nvx_shadow_pull(struct vcpu_vmx *vmx, struct nvx_fast *f);
 void nvx_shadow_push(struct vcpu_vmx *vmx, struct nvx_fast *f);
 
-/* fast_pages.c */
+/* pages.c */
 bool nvx_pages_current(struct kvm_vcpu *vcpu, struct nvx_fast *f);
 void nvx_pages_begin(struct kvm_vcpu *vcpu, struct nvx_fast *f);
 bool nvx_pages_end(struct kvm_vcpu *vcpu, struct nvx_fast *f);
@@ -235,7 +239,7 @@ void nvx_idle_stop(struct nvx_fast *f);
 void nvx_idle_entered(struct nvx_fast *f);
 void nvx_idle_give_back(struct kvm_vcpu *vcpu, struct nvx_fast *f);
 
-/* fast_mmu.c */
+/* mmu.c */
 void nvx_mmu_save(struct kvm_vcpu *vcpu, struct nvx_fast *f);
 bool nvx_mmu_alike(struct kvm_vcpu *vcpu, const struct nvx_fast *f);
 void nvx_mmu_swap(struct kvm_vcpu *vcpu, struct nvx_fast *f);
@@ -248,7 +252,7 @@ static inline hpa_t nvx_mmu_other_root(const struct nvx_fast *f,
 	return f->ept ? other->root.hpa : mmu->prev_roots[0].hpa;
 }
 
-/* fast_timer.c */
+/* timer.c */
 bool nvx_timer_enter(struct vcpu_vmx *vmx, struct nvx_fast *f);
 bool nvx_timer_leave(struct vcpu_vmx *vmx, struct nvx_fast *f);
 void nvx_timer_fall_back(struct vcpu_vmx *vmx, struct nvx_fast *f);

@@ -15,7 +15,7 @@
 #include <asm/tlbflush.h>
 
 #include "vmx/vmx.h"
-#include "nvx.h"
+#include "vmx/nvx/nvx.h"
 
 static_assert(NVX_LOAD_XCR0 == NVX_PV_LOAD_XCR0);
 static_assert(NVX_LOAD_XSS == NVX_PV_LOAD_XSS);

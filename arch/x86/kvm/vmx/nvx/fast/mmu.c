@@ -11,7 +11,7 @@
 #include "mmu.h"
 #include "vmx/vmx.h"
 #include "vmx/nested.h"
-#include "fast.h"
+#include "vmx/nvx/fast/fast.h"
 
 /**
  * nvx_mmu_save() - A level is about to be left on KVM's own path

@@ -8,8 +8,8 @@
 #include <linux/kvm_host.h>
 
 #include "vmx/nested.h"
-#include "nvx.h"
-#include "pv.h"
+#include "vmx/nvx/nvx.h"
+#include "vmx/nvx/pv/pv.h"
 
 /* Both sides and the saved nested state agree on where a field is. */
 #define CHECK_FIELD(encoding, member, offset, type)			\

@@ -14,7 +14,7 @@
 #include <linux/rcupdate.h>
 
 #include "vmx/vmx.h"
-#include "nvx.h"
+#include "vmx/nvx/nvx.h"
 
 bool __read_mostly nvx_pv_shim = true;
 module_param(nvx_pv_shim, bool, 0444);

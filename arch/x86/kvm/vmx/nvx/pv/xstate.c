@@ -15,8 +15,8 @@
 #include "cpuid.h"
 #include "vmx/vmx.h"
 #include "vmx/nested.h"
-#include "nvx.h"
-#include "pv.h"
+#include "vmx/nvx/nvx.h"
+#include "vmx/nvx/pv/pv.h"
 
 bool __read_mostly nvx_pv_xstate = true;
 module_param(nvx_pv_xstate, bool, 0444);

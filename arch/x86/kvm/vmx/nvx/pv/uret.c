@@ -9,8 +9,8 @@
 
 #include "x86.h"
 #include "vmx/vmx.h"
-#include "nvx.h"
-#include "pv.h"
+#include "vmx/nvx/nvx.h"
+#include "vmx/nvx/pv/pv.h"
 
 bool __read_mostly nvx_pv_uret = true;
 module_param(nvx_pv_uret, bool, 0444);

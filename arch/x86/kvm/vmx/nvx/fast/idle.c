@@ -11,9 +11,9 @@
 
 #include "vmx/vmx.h"
 #include "vmx/nested.h"
-#include "fast.h"
-#include "nvx.h"
-#include "pv.h"
+#include "vmx/nvx/fast/fast.h"
+#include "vmx/nvx/nvx.h"
+#include "vmx/nvx/pv/pv.h"
 
 #define PERIOD	HZ
 

@@ -28,8 +28,8 @@
 #include "x86.h"
 #include "vmx/vmx.h"
 #include "vmx/nested.h"
-#include "fast.h"
-#include "nvx.h"
+#include "vmx/nvx/fast/fast.h"
+#include "vmx/nvx/nvx.h"
 
 /* It stands still in the C-states that MWAIT reaches: see kvm_can_use_hv_timer(). */
 static bool cpu_timer_usable(const struct kvm_vcpu *vcpu)

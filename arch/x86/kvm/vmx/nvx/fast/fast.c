@@ -11,15 +11,15 @@
 #include <linux/kvm_host.h>
 #include <linux/module.h>
 
-#include "../../trace.h"
+#include "../../../trace.h"
 #include "cpuid.h"
 #include "vmx/vmx.h"
 #include "vmx/nested.h"
 #include "nvx_compat.h"
-#include "fast.h"
-#include "pv.h"
-#include "nvx.h"
-#include "trace.h"
+#include "vmx/nvx/fast/fast.h"
+#include "vmx/nvx/pv/pv.h"
+#include "vmx/nvx/nvx.h"
+#include "vmx/nvx/trace.h"
 
 bool __read_mostly nvx_fast = true;
 module_param(nvx_fast, bool, 0444);

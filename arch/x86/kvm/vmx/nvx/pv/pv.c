@@ -15,9 +15,9 @@
 #include "vmx/nested.h"
 #include "mmu/nvx/nvx_mmu.h"
 #include "nvx_compat.h"
-#include "nvx.h"
-#include "pv.h"
-#include "trace.h"
+#include "vmx/nvx/nvx.h"
+#include "vmx/nvx/pv/pv.h"
+#include "vmx/nvx/trace.h"
 
 bool __read_mostly nvx_pv = true;
 module_param(nvx_pv, bool, 0444);
@@ -43,7 +43,7 @@ MODULE_PARM_DESC(nvx_pv_range, "offer such guests to flush ranges of their guest
 
 static u32 offered_features __ro_after_init;
 
-/* May the CPU's own timer end L2?  See fast_timer.c. */
+/* May the CPU's own timer end L2?  See fast/timer.c. */
 static bool __init timer_of_cpu(void)
 {
 	u32 parts = NVX_FAST_DIRECT | NVX_FAST_TIMER | NVX_FAST_CPU_TIMER;
