@@ -18,6 +18,7 @@ is()
 # What the programs do with arguments only.
 check "nvx_fast_fail_test pv" /bin/nvx_fast_fail_test pv
 check "nvx_fast_cpuid_test pv" /bin/nvx_fast_cpuid_test pv
+check "nvx_fast_plain_test pv" /bin/nvx_fast_plain_test pv
 check "nvx_idle_test pv" /bin/nvx_idle_test pv
 check "nvx_fast_test mwait: no timer of the CPU" /bin/nvx_fast_test mwait
 

@@ -29,6 +29,16 @@ static bool same_controls(const struct vmcs_controls_shadow *a,
 }
 
 /*
+ * Debug controls that VM-entry does not load are those of L1.  They are what every
+ * VM-exit leaves, in vmcs02 too, see debug_known().
+ */
+static bool debug_unchanged(struct kvm_vcpu *vcpu, const struct nvx_fast *f)
+{
+	return f->l2.entry & VM_ENTRY_LOAD_DEBUG_CONTROLS ||
+	       (vcpu->arch.dr7 == DR7_FIXED_1 && !vmx_guest_debugctl_read());
+}
+
+/*
  * The record consists of KVM's view of vmcs01 and of what KVM derives from
  * CPUID, MSRs and modes of L1.  All of it can be compared.
  */
@@ -38,7 +48,8 @@ static bool l1_unchanged(struct kvm_vcpu *vcpu, const struct nvx_fast *f)
 
 	return same_controls(&vmx->vmcs01.controls_shadow, &f->l2.controls01) &&
 	       vcpu->arch.efer == f->l1.efer &&
-	       vcpu->arch.cr0 == f->l1.cr0 && vcpu->arch.cr4 == f->l1.cr4;
+	       vcpu->arch.cr0 == f->l1.cr0 && vcpu->arch.cr4 == f->l1.cr4 &&
+	       debug_unchanged(vcpu, f);
 }
 
 static bool l0_unchanged(struct kvm_vcpu *vcpu, const struct nvx_fast *f)
@@ -139,6 +150,13 @@ static bool injection_ok(const struct vmcs12 *vmcs12)
 		!(vmcs12->vm_entry_exception_error_code & GENMASK(31, 16)));
 }
 
+static bool debug_ok(const struct nvx_fast *f, const struct vmcs12 *vmcs12)
+{
+	return !(f->l2.entry & VM_ENTRY_LOAD_DEBUG_CONTROLS) ||
+	       (vmcs12->guest_dr7 == DR7_FIXED_1 &&
+		vmcs12->guest_ia32_debugctl == f->l2.debugctl);
+}
+
 /*
  * The fields that L1 can write without an exit, and those that an exit from L2
  * writes.  All others are as the consistency checks found them: any VMWRITE that
@@ -161,8 +179,7 @@ static bool vmcs12_ok(struct kvm_vcpu *vcpu, const struct nvx_fast *f,
 	       vmcs12->cr0_guest_host_mask == f->l2.cr0_mask &&
 	       vmcs12->guest_cr0 == f->synced.cr0 &&
 	       vmcs12->guest_cr4 == f->synced.cr4 &&
-	       vmcs12->guest_dr7 == DR7_FIXED_1 &&
-	       vmcs12->guest_ia32_debugctl == f->l2.debugctl &&
+	       debug_ok(f, vmcs12) &&
 	       vmcs12->guest_activity_state == GUEST_ACTIVITY_ACTIVE &&
 	       injection_ok(vmcs12) &&
 	       efer == f->l2.efer && pat == f->l2.pat &&
@@ -317,7 +334,7 @@ enum nvx_fast_reason nvx_fast_enter(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 	nvx_fast_switch_vmcs(vmx, &vmx->nested.vmcs02);
 	update_vmcs02(vcpu, f, vmcs12);
 	enter_guest_mode(vcpu);
-	nvx_compat_rearm_hv_flush(vcpu);
+	nvx_fast_flush_tlb(vcpu, vmcs12);
 	load_l2_registers(vcpu, f, vmcs12);
 	nvx_fast_switch_efer(vmx, f, f->l2.efer);
 	enter_l2_mmu(vcpu, f);

@@ -340,7 +340,7 @@ enum nvx_fast_reason nvx_fast_exit(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 	vcpu->arch.tsc_offset = vcpu->arch.l1_tsc_offset;
 	vcpu->arch.tsc_scaling_ratio = vcpu->arch.l1_tsc_scaling_ratio;
 
-	nvx_compat_rearm_hv_flush(vcpu);
+	nvx_fast_flush_tlb(vcpu, vmcs12);
 	leave_l2_mmu(vcpu, f);
 	nvx_fast_switch_efer(vmx, f, f->l1.efer);
 	load_l1_registers(vcpu, f, vmcs12);

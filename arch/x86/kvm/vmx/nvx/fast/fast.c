@@ -110,11 +110,30 @@ void nvx_fast_switch_efer(struct vcpu_vmx *vmx, struct nvx_fast *f, u64 efer)
 	}
 }
 
+/**
+ * nvx_fast_flush_tlb() - The TLB at a transition
+ * @vcpu: the vCPU, at the level that runs next
+ * @vmcs12: its VMCS, which decides whether the levels share a tag
+ *
+ * What is left of nested_vmx_transition_tlb_flush(): the VPID is known not to have
+ * changed, and with EPT in vmcs01 either level has a tag of its own, but for an L2
+ * without VPID, whose linear addresses every transition forgets.
+ *
+ * Context: Preemption off.
+ */
+void nvx_fast_flush_tlb(struct kvm_vcpu *vcpu, struct vmcs12 *vmcs12)
+{
+	nvx_compat_rearm_hv_flush(vcpu);
+	if (nested_cpu_has_vpid(vmcs12))
+		return;
+
+	kvm_make_request(KVM_REQ_TLB_FLUSH_GUEST, vcpu);
+	kvm_service_local_tlb_flush_requests(vcpu);
+}
+
 /* Is vmcs12 of the kind that the short forms know? */
 static bool config_known(struct kvm_vcpu *vcpu, struct vmcs12 *vmcs12)
 {
-	const u32 entry_needs = VM_ENTRY_IA32E_MODE |
-				VM_ENTRY_LOAD_DEBUG_CONTROLS;
 	const u32 entry_bars = VM_ENTRY_LOAD_IA32_PERF_GLOBAL_CTRL |
 			       VM_ENTRY_LOAD_BNDCFGS;
 	const u32 exit_bars = VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL |
@@ -124,8 +143,8 @@ static bool config_known(struct kvm_vcpu *vcpu, struct vmcs12 *vmcs12)
 	u32 second = vmcs12->secondary_vm_exec_control;
 
 	return nested_cpu_has(vmcs12, CPU_BASED_ACTIVATE_SECONDARY_CONTROLS) &&
-	       second & SECONDARY_EXEC_ENABLE_VPID && !(second & second_bars) &&
-	       (vmcs12->vm_entry_controls & entry_needs) == entry_needs &&
+	       !(second & second_bars) &&
+	       vmcs12->vm_entry_controls & VM_ENTRY_IA32E_MODE &&
 	       !(vmcs12->vm_entry_controls & entry_bars) &&
 	       (vmcs12->vm_exit_controls & VM_EXIT_HOST_ADDR_SPACE_SIZE) &&
 	       !(vmcs12->vm_exit_controls & exit_bars) &&
@@ -133,6 +152,13 @@ static bool config_known(struct kvm_vcpu *vcpu, struct vmcs12 *vmcs12)
 	       !vmcs12->hdr.shadow_vmcs && !vmcs12->vm_entry_msr_load_count &&
 	       !vmcs12->vm_exit_msr_load_count &&
 	       !vmcs12->vm_exit_msr_store_count;
+}
+
+/* Without "load debug controls" L2 has those of L1; vmcs02 is loaded. */
+static bool debug_known(struct kvm_vcpu *vcpu, struct vmcs12 *vmcs12)
+{
+	return vmcs12->vm_entry_controls & VM_ENTRY_LOAD_DEBUG_CONTROLS ||
+	       (vcpu->arch.dr7 == DR7_FIXED_1 && !vmx_guest_debugctl_read());
 }
 
 /*
@@ -214,6 +240,7 @@ void nvx_fast_entered(struct kvm_vcpu *vcpu)
 	f->shadow_rw_valid = false;
 	f->ept = nested_cpu_has_ept(vmcs12);
 	f->l2_valid = config_known(vcpu, vmcs12) && modes_match(vcpu, f, vmcs12) &&
+		      debug_known(vcpu, vmcs12) &&
 		      (f->ept || nvx_mmu_alike(vcpu, f)) &&
 		      !nvx_compat_evmptr_valid(vmx) &&
 		      !nvx_pages_logged(vcpu) && !nvx_pv_logged(vcpu) &&

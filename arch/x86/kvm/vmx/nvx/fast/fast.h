@@ -215,6 +215,7 @@ bool nvx_pv_answer(struct kvm_vcpu *vcpu, const struct nvx_pv *pv,
 /* fast.c */
 void nvx_fast_switch_vmcs(struct vcpu_vmx *vmx, struct loaded_vmcs *to);
 void nvx_fast_switch_efer(struct vcpu_vmx *vmx, struct nvx_fast *f, u64 efer);
+void nvx_fast_flush_tlb(struct kvm_vcpu *vcpu, struct vmcs12 *vmcs12);
 
 /* shadow.c */
 void nvx_shadow_pull(struct vcpu_vmx *vmx, struct nvx_fast *f);
