@@ -12,6 +12,7 @@
 #include "x86.h"
 #include "vmx/vmx.h"
 #include "vmx/nested.h"
+#include "vmx/nvx/fast/fast.h"
 #include "vmx/nvx/nvx.h"
 #include "vmx/nvx/pv/pv.h"
 #include "vmx/nvx/trace.h"
@@ -90,7 +91,7 @@ static bool answer_tsc_deadline(struct kvm_vcpu *vcpu, const struct nvx_pv *pv)
 
 static u32 delegated(struct kvm_vcpu *vcpu, const struct nvx_pv *pv)
 {
-	if (!pv->vmcs.map.hva || !nvx_pv_pages_current(vcpu, pv))
+	if (!pv->vmcs.map.hva || !nvx_pins_current(&pv->pins, vcpu))
 		return 0;
 	return READ_ONCE(nvx_pv_hdr(pv)->deleg);
 }

@@ -94,7 +94,7 @@ static enum nvx_fast_reason exit_check(struct kvm_vcpu *vcpu,
 	/* Or else the pages that the CPU has written may have to be logged. */
 	if (f->has_pages && !nvx_pages_current(vcpu, f))
 		return NVX_WHY_PAGES;
-	if (pv && !nvx_pv_pages_current(vcpu, pv))
+	if (pv && !nvx_pins_current(&pv->pins, vcpu))
 		return NVX_WHY_PAGES;
 
 	return roots_kept(vcpu, f) ? NVX_WHY_TAKEN : NVX_WHY_MMU;

@@ -17,6 +17,7 @@
 
 #include "vmx/vmx.h"
 #include "vmx/vmcs12.h"
+#include "vmx/nvx/pins.h"
 
 /* Why a transition took KVM's own path; the tracepoint has the names. */
 enum nvx_fast_reason {
@@ -90,12 +91,6 @@ struct nvx_idle {
 	bool give_back;			/* the vCPU's thread is to do it */
 };
 
-/* A guest page that stays mapped from one VM-entry to the next. */
-struct nvx_page {
-	struct kvm_host_map map;
-	gpa_t gpa;
-};
-
 /**
  * struct nvx_fast - What the last complete transition left behind
  * @l1_valid: the @l1 record describes vmcs01, L1 about to run or running
@@ -112,8 +107,7 @@ struct nvx_page {
  * @timer_pin: its control is set in vmcs02 for L2 only
  * @timer_state: who answers for the hrtimer
  * @cpuid_cr4: CR4 that the vCPU's CPUID shows bits of
- * @memslots_gen: generation of the memslots when pages were mapped
- * @mmu_seq: count of MMU-notifier invalidations when pages were mapped
+ * @pins: what pages that stay mapped depend on
  * @timer_start: host TSC at VM-entry
  * @timer_value: vmx_preemption_timer_value of vmcs12 in force, or nvx_timer_rearm()'s
  * @timer_deadline: host TSC at which L2's timer is due, with NVX_TIMER_CPU
@@ -149,8 +143,7 @@ struct nvx_fast {
 	enum nvx_timer_state timer_state;
 	unsigned long cpuid_cr4;
 
-	u64 memslots_gen;
-	unsigned long mmu_seq;
+	struct nvx_pins pins;
 
 	u64 timer_start;
 	u64 timer_deadline;
@@ -226,9 +219,7 @@ bool nvx_pages_current(struct kvm_vcpu *vcpu, struct nvx_fast *f);
 void nvx_pages_begin(struct kvm_vcpu *vcpu, struct nvx_fast *f);
 bool nvx_pages_end(struct kvm_vcpu *vcpu, struct nvx_fast *f);
 bool nvx_pages_logged(struct kvm_vcpu *vcpu);
-bool nvx_page_logged(struct kvm_vcpu *vcpu, gpa_t gpa);
 void nvx_pages_release(struct kvm_vcpu *vcpu, struct nvx_fast *f);
-void nvx_page_give_back(struct kvm_vcpu *vcpu, struct kvm_host_map *map);
 void nvx_pages_give_back(struct kvm_vcpu *vcpu, struct nvx_fast *f);
 void nvx_merge_msr_bitmap(struct vcpu_vmx *vmx, struct nvx_fast *f,
 			  struct vmcs12 *vmcs12);

@@ -3,11 +3,9 @@
  * nvx_fast: guest pages that stay mapped while L1 runs.
  *
  * KVM maps the pages that vmcs12 points to at each VM-entry and unmaps them at
- * each exit.  A map stays right as long as neither the memslots nor the host's
- * page tables under them have changed; both are counted by generic KVM, so
- * "unchanged" is two comparisons and needs no callback.  A page that did change
- * is held until the next VM-entry, as KVM holds it while L2 runs; if there is none
- * for a while all pages are given back, see idle.c.
+ * each exit.  The short form keeps them while they are what L1 sees, see pins.h.
+ * A page that has changed is held until the next VM-entry, as KVM holds it while L2
+ * runs; if there is none for a while all pages are given back, see idle.c.
  */
 #include <linux/kvm_host.h>
 
@@ -18,28 +16,17 @@
 #include "vmx/nvx/fast/fast.h"
 #include "vmx/nvx/nvx.h"
 
-static u64 memslots_generation(struct kvm_vcpu *vcpu)
-{
-	/* The memslots are part of struct kvm, only the pointer is RCU's. */
-	return rcu_dereference_raw(vcpu->kvm->memslots[0])->generation;
-}
-
 /**
  * nvx_pages_current() - Are all kept pages still what the guest sees?
  * @vcpu: vCPU about to enter L2
  * @f: its record
  *
- * Context: Any.  A change that comes later is no different from one that comes
- * while L2 runs.
+ * Context: Any.
  */
 bool nvx_pages_current(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 {
-	struct kvm *kvm = vcpu->kvm;
-
 	return (nvx_fast_mask & NVX_FAST_PAGES) &&
-	       !READ_ONCE(kvm->mmu_invalidate_in_progress) &&
-	       READ_ONCE(kvm->mmu_invalidate_seq) == f->mmu_seq &&
-	       memslots_generation(vcpu) == f->memslots_gen;
+	       nvx_pins_current(&f->pins, vcpu);
 }
 
 /**
@@ -48,8 +35,7 @@ bool nvx_pages_current(struct kvm_vcpu *vcpu, struct nvx_fast *f)
  * @f: its record
  *
  * KVM overwrites its maps at VM-entry, so those that outlived the exit have to
- * go first.  The counts are taken here, before KVM maps anything, so that no
- * change goes unnoticed.
+ * go first.  KVM maps its own afterwards.
  *
  * Context: Process context.
  */
@@ -70,9 +56,7 @@ void nvx_pages_begin(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 
 	if (f->msr_bitmap.map.hva)
 		kvm_vcpu_unmap(vcpu, &f->msr_bitmap.map, false);
-	f->memslots_gen = memslots_generation(vcpu);
-	f->mmu_seq = READ_ONCE(vcpu->kvm->mmu_invalidate_seq);
-	smp_rmb(); /* count first, then map */
+	nvx_pins_begin(&f->pins, vcpu);
 }
 
 /**
@@ -100,21 +84,6 @@ bool nvx_pages_end(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 		return false;
 	page->gpa = vmcs12->msr_bitmap;
 	return true;
-}
-
-/**
- * nvx_page_logged() - Does user space want to know of writes to a page?
- * @vcpu: the vCPU
- * @gpa: an address in the page
- *
- * Context: kvm->srcu held for read.
- */
-bool nvx_page_logged(struct kvm_vcpu *vcpu, gpa_t gpa)
-{
-	struct kvm_memory_slot *slot =
-		gfn_to_memslot(vcpu->kvm, gpa_to_gfn(gpa));
-
-	return slot && kvm_slot_dirty_track_enabled(slot);
 }
 
 /**
@@ -150,25 +119,6 @@ void nvx_pages_release(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 	nvx_pages_begin(vcpu, f);
 	if (f->msr_bitmap.map.hva)
 		kvm_vcpu_unmap(vcpu, &f->msr_bitmap.map, false);
-}
-
-/**
- * nvx_page_give_back() - Unmap a page that may have been written
- * @vcpu: the vCPU
- * @map: its map, or none
- *
- * The page is in no logged slot, or was not written since it is: KVM's log need not
- * know.  The host has to.
- *
- * Context: Process context, kvm->srcu held for read, in any thread.
- */
-void nvx_page_give_back(struct kvm_vcpu *vcpu, struct kvm_host_map *map)
-{
-	if (!map->hva)
-		return;
-	if (map->page && map->page != KVM_UNMAPPED_PAGE)
-		set_page_dirty_lock(map->page);
-	kvm_vcpu_unmap(vcpu, map, false);
 }
 
 /**

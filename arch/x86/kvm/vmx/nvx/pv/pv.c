@@ -111,27 +111,6 @@ static bool pv_cpuid(struct kvm_vcpu *vcpu, u32 function, u32 *eax, u32 *ebx,
 	return true;
 }
 
-static u64 memslots_generation(struct kvm_vcpu *vcpu)
-{
-	return rcu_dereference_raw(vcpu->kvm->memslots[0])->generation;
-}
-
-/**
- * nvx_pv_pages_current() - Are the mapped pages still what L1 sees?
- * @vcpu: the vCPU
- * @pv: its state
- *
- * Context: Any.
- */
-bool nvx_pv_pages_current(struct kvm_vcpu *vcpu, const struct nvx_pv *pv)
-{
-	struct kvm *kvm = vcpu->kvm;
-
-	return !READ_ONCE(kvm->mmu_invalidate_in_progress) &&
-	       READ_ONCE(kvm->mmu_invalidate_seq) == pv->mmu_seq &&
-	       memslots_generation(vcpu) == pv->memslots_gen;
-}
-
 /**
  * nvx_pv_direct_ok() - Is this VM-entry one without a new page or a flush?
  * @vcpu: vCPU whose L1 executes VMRESUME
@@ -143,7 +122,7 @@ bool nvx_pv_direct_ok(struct kvm_vcpu *vcpu, const struct nvx_pv *pv)
 {
 	const struct nvx_pv_assist *assist = nvx_pv_assist(pv);
 
-	return nvx_pv_pages_current(vcpu, pv) && pv->assist.map.hva &&
+	return nvx_pins_current(&pv->pins, vcpu) && pv->assist.map.hva &&
 	       pv->vmcs.map.hva &&
 	       READ_ONCE(assist->current_vmcs) ==
 	       to_vmx(vcpu)->nested.current_vmptr &&
@@ -188,13 +167,10 @@ static bool refresh_pages(struct kvm_vcpu *vcpu, struct nvx_pv *pv)
 {
 	bool had_vmcs = pv->vmcs.map.hva || pv->vmcs_idle;
 
-	if (pv->assist.map.hva && nvx_pv_pages_current(vcpu, pv))
+	if (pv->assist.map.hva && nvx_pins_current(&pv->pins, vcpu))
 		return true;
 
-	pv->memslots_gen = memslots_generation(vcpu);
-	pv->mmu_seq = READ_ONCE(vcpu->kvm->mmu_invalidate_seq);
-	smp_rmb(); /* count first, then map */
-
+	nvx_pins_begin(&pv->pins, vcpu);
 	pv->vmcs_idle = false;
 	kvm_vcpu_unmap(vcpu, &pv->cpuid.map, false);
 	pv->cpuid.gpa = INVALID_GPA;

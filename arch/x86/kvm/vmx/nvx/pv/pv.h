@@ -16,7 +16,7 @@
 
 #include "vmx/vmx.h"
 #include "vmx/vmcs12.h"
-#include "vmx/nvx/fast/fast.h"
+#include "vmx/nvx/pins.h"
 
 /* What L1 wants to be loaded, as it was at VM-entry, and what that replaced. */
 struct nvx_pv_loads {
@@ -32,8 +32,7 @@ struct nvx_pv_loads {
  * @assist: its VMXON region
  * @vmcs: region of nested.current_vmptr
  * @cpuid: page of the CPUID table that @vmcs names
- * @memslots_gen: generation of the memslots when the pages were mapped
- * @mmu_seq: count of MMU-notifier invalidations then
+ * @pins: what these pages, which stay mapped, depend on
  * @features: NVX_PV_FEAT_* that L1 has asked for
  * @loads: what L1 wants to be loaded
  * @loaded: those of @loads.mask that are L2's now, L1's are to be loaded
@@ -47,8 +46,7 @@ struct nvx_pv {
 	struct nvx_page assist;
 	struct nvx_page vmcs;
 	struct nvx_page cpuid;
-	u64 memslots_gen;
-	unsigned long mmu_seq;
+	struct nvx_pins pins;
 	u32 features;
 	struct nvx_pv_loads loads;
 	u32 loaded;
@@ -88,7 +86,6 @@ bool nvx_pv_flush_remote(struct kvm_vcpu *vcpu, struct nvx_pv *pv);
 
 /* pv.c */
 void nvx_pv_give_back(struct kvm_vcpu *vcpu, struct nvx_pv *pv);
-bool nvx_pv_pages_current(struct kvm_vcpu *vcpu, const struct nvx_pv *pv);
 bool nvx_pv_direct_ok(struct kvm_vcpu *vcpu, const struct nvx_pv *pv);
 
 /* xstate.c */
