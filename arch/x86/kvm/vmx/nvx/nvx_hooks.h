@@ -46,7 +46,7 @@ struct nvx_range {
  * @reflected_eptp: EPTP12 that was in use then
  * @prefault_pending: @reflected_gpa waits to be mapped at the next VM-entry
  * @mmu: what kvm.ko's MMU keeps
- * @fast: record of the last complete transition, see fast/fast.h
+ * @fast: record of the last complete transition, see fast/record.h
  * @pv: L1 writes its VMCS as memory, see pv/pv.h
  * @pv_restored: user space has set the nested state, L1 may do so since then
  * @pv_marked: that state says so
@@ -336,8 +336,8 @@ extern unsigned int nvx_fast_mask;
 
 void nvx_fast_entered(struct kvm_vcpu *vcpu);
 void nvx_fast_exited(struct kvm_vcpu *vcpu);
-void nvx_fast_reset(struct kvm_vcpu *vcpu);
-void nvx_fast_reset_l2(struct kvm_vcpu *vcpu);
+void nvx_fast_forget(struct kvm_vcpu *vcpu);
+void nvx_fast_forget_vmcs02(struct kvm_vcpu *vcpu);
 void nvx_fast_free(struct kvm_vcpu *vcpu);
 void nvx_fast_event(struct kvm_vcpu *vcpu);
 bool nvx_fast_vmexit(struct kvm_vcpu *vcpu, u32 exit_reason, u32 intr_info,
@@ -352,7 +352,7 @@ bool nvx_fast_sync_shadow(struct vcpu_vmx *vmx);
 #define nvx_fast_mask	0u
 static inline void nvx_fast_entered(struct kvm_vcpu *vcpu) { }
 static inline void nvx_fast_exited(struct kvm_vcpu *vcpu) { }
-static inline void nvx_fast_reset(struct kvm_vcpu *vcpu) { }
+static inline void nvx_fast_forget(struct kvm_vcpu *vcpu) { }
 static inline void nvx_fast_free(struct kvm_vcpu *vcpu) { }
 static inline void nvx_fast_event(struct kvm_vcpu *vcpu) { }
 static inline bool nvx_fast_vmexit(struct kvm_vcpu *vcpu, u32 exit_reason,
@@ -712,7 +712,7 @@ static __always_inline bool nvx_pre_run(struct kvm_vcpu *vcpu,
 					const struct nvx_vcpu *nvx)
 {
 	if (nvx_fast_record(nvx))
-		nvx_fast_reset(vcpu);
+		nvx_fast_forget(vcpu);
 #ifdef CONFIG_KVM_NVX_PV
 	return likely(!nvx->pv_restored) || nvx_pv_pre_run(vcpu);
 #else

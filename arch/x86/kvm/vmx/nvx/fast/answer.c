@@ -13,6 +13,7 @@
 #include "vmx/vmx.h"
 #include "vmx/nested.h"
 #include "vmx/nvx/fast/fast.h"
+#include "vmx/nvx/fast/parts.h"
 #include "vmx/nvx/nvx.h"
 #include "vmx/nvx/pv/pv.h"
 #include "vmx/nvx/trace.h"

@@ -17,6 +17,8 @@
 #include "vmx/nested.h"
 #include "nvx_compat.h"
 #include "vmx/nvx/fast/fast.h"
+#include "vmx/nvx/fast/parts.h"
+#include "vmx/nvx/fast/record.h"
 #include "vmx/nvx/pv/pv.h"
 
 static bool same_controls(const struct vmcs_controls_shadow *a,

@@ -14,6 +14,8 @@
 #include "vmx/nested.h"
 #include "nvx_compat.h"
 #include "vmx/nvx/fast/fast.h"
+#include "vmx/nvx/fast/parts.h"
+#include "vmx/nvx/fast/record.h"
 #include "vmx/nvx/pv/pv.h"
 
 /* Work that KVM left for the exit because vmcs01 was not loaded. */

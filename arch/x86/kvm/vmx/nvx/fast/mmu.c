@@ -11,7 +11,8 @@
 #include "mmu.h"
 #include "vmx/vmx.h"
 #include "vmx/nested.h"
-#include "vmx/nvx/fast/fast.h"
+#include "vmx/nvx/fast/parts.h"
+#include "vmx/nvx/fast/record.h"
 
 /**
  * nvx_mmu_save() - A level is about to be left on KVM's own path

@@ -13,7 +13,8 @@
 #include "vmx/vmx.h"
 #include "vmx/nested.h"
 #include "nvx_compat.h"
-#include "vmx/nvx/fast/fast.h"
+#include "vmx/nvx/fast/parts.h"
+#include "vmx/nvx/fast/record.h"
 #include "vmx/nvx/nvx.h"
 
 /**

@@ -16,7 +16,8 @@
 
 #include "vmx/vmx.h"
 #include "vmx/nested.h"
-#include "vmx/nvx/fast/fast.h"
+#include "vmx/nvx/fast/parts.h"
+#include "vmx/nvx/fast/record.h"
 #include "vmx/nvx/nvx.h"
 
 /* Fields that KVM takes out of its tables when the CPU has no such field. */

@@ -28,7 +28,8 @@
 #include "x86.h"
 #include "vmx/vmx.h"
 #include "vmx/nested.h"
-#include "vmx/nvx/fast/fast.h"
+#include "vmx/nvx/fast/parts.h"
+#include "vmx/nvx/fast/record.h"
 #include "vmx/nvx/nvx.h"
 
 /* It stands still in the C-states that MWAIT reaches: see kvm_can_use_hv_timer(). */

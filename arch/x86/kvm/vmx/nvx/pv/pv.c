@@ -257,7 +257,7 @@ bool nvx_pv_release(struct kvm_vcpu *vcpu)
 	nested->need_vmcs12_to_shadow_sync = false;
 	nested->posted_intr_nv = -1;
 	nested->current_vmptr = INVALID_GPA;
-	nvx_fast_reset_l2(vcpu);
+	nvx_fast_forget_vmcs02(vcpu);
 	return true;
 }
 
@@ -374,7 +374,7 @@ void nvx_pv_enter(struct kvm_vcpu *vcpu)
 		nested->force_msr_bitmap_recalc = true;
 	}
 	if (groups & ~NVX_PV_SHORT)
-		nvx_fast_reset_l2(vcpu);
+		nvx_fast_forget_vmcs02(vcpu);
 	nvx_pv_drain_flushes(vcpu, pv);
 	if (nvx_pv_maps_cpuid(pv))
 		map_page(vcpu, &pv->cpuid,
@@ -529,7 +529,7 @@ static enum nvx_pv_error probe(struct kvm_vcpu *vcpu)
 	if (!is_guest_mode(vcpu))
 		disable_shadow_vmcs(to_vmx(vcpu));
 	nested->nvx.pv = pv;
-	nvx_fast_reset(vcpu);
+	nvx_fast_forget(vcpu);
 	/* L1 may never have a VMCS. */
 	if (nested->current_vmptr == INVALID_GPA)
 		nvx_pv_give_back(vcpu, pv);

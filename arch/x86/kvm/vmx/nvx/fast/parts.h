@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* nvx_fast: what entries and exits in the short form consist of. */
+#ifndef __KVM_X86_VMX_NVX_FAST_PARTS_H
+#define __KVM_X86_VMX_NVX_FAST_PARTS_H
+
+#include <linux/kvm_host.h>
+
+#include "vmx/nvx/fast/record.h"
+
+/* switch.c */
+void nvx_fast_switch_vmcs(struct vcpu_vmx *vmx, struct loaded_vmcs *to);
+void nvx_fast_switch_efer(struct vcpu_vmx *vmx, struct nvx_fast *f, u64 efer);
+void nvx_fast_flush_tlb(struct kvm_vcpu *vcpu, struct vmcs12 *vmcs12);
+
+/* shadow.c */
+void nvx_shadow_pull(struct vcpu_vmx *vmx, struct nvx_fast *f);
+void nvx_shadow_push(struct vcpu_vmx *vmx, struct nvx_fast *f);
+
+/* pages.c */
+bool nvx_pages_current(struct kvm_vcpu *vcpu, struct nvx_fast *f);
+void nvx_pages_begin(struct kvm_vcpu *vcpu, struct nvx_fast *f);
+bool nvx_pages_end(struct kvm_vcpu *vcpu, struct nvx_fast *f);
+bool nvx_pages_logged(struct kvm_vcpu *vcpu);
+void nvx_pages_release(struct kvm_vcpu *vcpu, struct nvx_fast *f);
+void nvx_pages_give_back(struct kvm_vcpu *vcpu, struct nvx_fast *f);
+void nvx_merge_msr_bitmap(struct vcpu_vmx *vmx, struct nvx_fast *f,
+			  struct vmcs12 *vmcs12);
+bool nvx_msr_exit_wanted(struct kvm_vcpu *vcpu, struct nvx_fast *f, bool write);
+
+/* idle.c */
+void nvx_idle_init(struct kvm_vcpu *vcpu, struct nvx_fast *f);
+void nvx_idle_stop(struct nvx_fast *f);
+void nvx_idle_entered(struct nvx_fast *f);
+void nvx_idle_give_back(struct kvm_vcpu *vcpu, struct nvx_fast *f);
+
+/* mmu.c */
+void nvx_mmu_save(struct kvm_vcpu *vcpu, struct nvx_fast *f);
+bool nvx_mmu_alike(struct kvm_vcpu *vcpu, const struct nvx_fast *f);
+void nvx_mmu_swap(struct kvm_vcpu *vcpu, struct nvx_fast *f);
+
+/* timer.c */
+bool nvx_timer_enter(struct vcpu_vmx *vmx, struct nvx_fast *f);
+bool nvx_timer_leave(struct vcpu_vmx *vmx, struct nvx_fast *f);
+void nvx_timer_fall_back(struct vcpu_vmx *vmx, struct nvx_fast *f);
+bool nvx_timer_rearm(struct kvm_vcpu *vcpu, u64 deadline, u32 advance);
+u64 nvx_timer_left(struct kvm_vcpu *vcpu);
+
+#endif /* __KVM_X86_VMX_NVX_FAST_PARTS_H */
