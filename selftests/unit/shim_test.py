@@ -34,7 +34,7 @@ class Shim(unittest.TestCase):
 
     def test_all(self):
         """Rules of the architecture, tables, descriptors."""
-        self.run_program(125, *SOURCES)
+        self.run_program(126, *SOURCES)
 
     def test_pv_page(self):
         """The PV page against a model, with a shim that leaves at any step."""

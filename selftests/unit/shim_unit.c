@@ -281,6 +281,28 @@ static const struct refresh_mtrr mtrr = {
 	},
 };
 
+/* SDM 12.11.4.1: which register comes first does not matter. */
+static void test_overlaps(void)
+{
+	static const u8 types[][3] = { { 6, 0, 0 }, { 6, 4, 4 }, { 6, 6, 6 }, { 4, 0, 0 } };
+	unsigned int i, good = 0;
+
+	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		struct refresh_mtrr both = { .enabled = true, .default_type = 1, .nr = 2 };
+		u8 a = types[i][0], b = types[i][1], both_type = types[i][2];
+
+		both.variable[0].base = a;
+		both.variable[1].base = b;
+		both.variable[0].mask = (BIT(52) - BIT(30)) | VALID;
+		both.variable[1].mask = both.variable[0].mask;
+		good += refresh_memory_type(&both, 0x200000, BIT(21)) == both_type;
+		both.variable[0].base = b;
+		both.variable[1].base = a;
+		good += refresh_memory_type(&both, 0x200000, BIT(21)) == both_type;
+	}
+	ok(good == 2 * i, "types: of two that overlap, in either order");
+}
+
 static void test_memory_types(void)
 {
 	struct refresh_mtrr off = { .enabled = false };
@@ -296,6 +318,7 @@ static void test_memory_types(void)
 	   "types: and each half has its own");
 	ok(refresh_memory_type(&mtrr, BIT(33), BIT(30)) == 0, "types: default");
 	ok(refresh_memory_type(&off, 0, BIT(30)) == 0, "types: MTRRs off");
+	test_overlaps();
 }
 
 /* ---- control words, and the counters, which stand while the shim runs */
