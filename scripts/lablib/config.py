@@ -12,8 +12,11 @@ from .images import check_name
 
 CONFIG = os.path.join(TOP, "selftests", "tests.cfg")
 NEEDS = ("vmx", "root")
-KEYS = ("script", "files", "l1files", "l2files", "needs", "group", "timeout", "mem",
+# Key that names sets of files -> key that they are added to.
+USES = {"use": "files", "l1use": "l1files", "l2use": "l2files"}
+KEYS = ("script", *USES.values(), *USES, "needs", "group", "timeout", "mem",
         "known-bad", "kvm", "modules", "append", "console", "args", "counters", "l1counters")
+SET_PREFIX = "files:"
 KVM_PREFIX = "kvm:"
 KVM_SCRIPT = os.path.join("selftests", "lab", "guest", "kvm-test.sh")
 
@@ -42,8 +45,8 @@ class Test:
     args: str = ""
 
 
-def read_config(path):
-    """Parse a file like tests.cfg into {section: {key: value}}; refuse what nobody reads."""
+def read_sections(path):
+    """Parse a file like tests.cfg into {section: {key: value}}."""
     parser = configparser.ConfigParser(interpolation=None, inline_comment_prefixes=(";",),
                                        strict=True)
     try:
@@ -53,18 +56,73 @@ def read_config(path):
         raise UsageError(f"{path} is missing") from err
     except configparser.Error as err:
         raise UsageError(f"{path}: {err}") from err
-    sections = {}
-    for name in parser.sections():
-        section = dict(parser[name])
-        for key in section:
-            if key not in KEYS:
-                raise UsageError(f"{path} [{name}]: unknown key '{key}'; known: {' '.join(KEYS)}")
-        for need in section.get("needs", "").split():
-            if need not in NEEDS:
-                raise UsageError(f"{path} [{name}]: unknown need '{need}'; known: "
-                                 f"{' '.join(NEEDS)}")
-        sections[name] = section
-    return sections
+    return {name: dict(parser[name]) for name in parser.sections()}
+
+
+def check_words(where, what, words, known):
+    """Refuse a word that nobody knows."""
+    for word in words:
+        if word not in known:
+            raise UsageError(f"{where}: unknown {what} '{word}'; known: {' '.join(known)}")
+
+
+def check_once(where, key, words):
+    """Refuse a word that a list has twice."""
+    for word in words:
+        if words.count(word) > 1:
+            raise UsageError(f"{where}: {key} has {word} twice")
+
+
+def read_config(path):
+    """The tests of a file like tests.cfg, {section: {key: value}}; refuse what nobody reads."""
+    sections = read_sections(path)
+    sets = {name[len(SET_PREFIX):]: section for name, section in sections.items()
+            if name.startswith(SET_PREFIX)}
+    tests = {name: section for name, section in sections.items()
+             if not name.startswith(SET_PREFIX)}
+    for name, section in tests.items():
+        where = f"{path} [{name}]"
+        check_words(where, "key", section, KEYS)
+        check_words(where, "need", section.get("needs", "").split(), NEEDS)
+    return with_sets(path, tests, read_sets(path, sets))
+
+
+def read_sets(path, sections):
+    """{name: files} of the file sets; no two are the same."""
+    sets = {}
+    for name, section in sections.items():
+        where = f"{path} [{SET_PREFIX}{name}]"
+        check_words(where, "key", section, ("files",))
+        words = section.get("files", "").split()
+        if not words:
+            raise UsageError(f"{where}: no files")
+        check_once(where, "files", words)
+        for other, theirs in sets.items():
+            if set(words) == set(theirs):
+                raise UsageError(f"{where}: the same files as in [{SET_PREFIX}{other}]")
+        sets[name] = words
+    return sets
+
+
+def with_sets(path, tests, sets):
+    """The tests with all their files in the place of names of sets."""
+    unused = set(sets)
+    whole = {}
+    for name, section in tests.items():
+        where = f"{path} [{name}]"
+        whole[name] = {key: value for key, value in section.items() if key not in USES}
+        for use, key in USES.items():
+            names = section.get(use, "").split()
+            check_words(where, "file set", names, sets)
+            unused.difference_update(names)
+            words = [word for one in names for word in sets[one]]
+            words += section.get(key, "").split()
+            check_once(where, f"{key} with {use}", words)
+            if words:
+                whole[name][key] = " ".join(words)
+    for name in sorted(unused):
+        raise UsageError(f"{path} [{SET_PREFIX}{name}]: no test uses this file set")
+    return whole
 
 
 def make_test(name, section, script=None, files=()):

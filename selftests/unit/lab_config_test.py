@@ -1,0 +1,93 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the lab reads in tests.cfg, and what it refuses."""
+import itertools
+import os
+import sys
+import tempfile
+import unittest
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "scripts"))
+
+from lablib import config
+from lablib.common import UsageError
+
+SETS = "[files:a]\nfiles = x:/x y\n[files:b]\nfiles = z\n"
+FILE_KEYS = tuple(config.USES.values())
+
+
+class Read(unittest.TestCase):
+    """Text like that of tests.cfg."""
+
+    def read(self, text):
+        """The tests of a file."""
+        with tempfile.NamedTemporaryFile("w", delete=False) as stream:
+            stream.write(text)
+        self.addCleanup(os.unlink, stream.name)
+        return config.read_config(stream.name)
+
+    def refused(self, text, *words):
+        """The reason has these words in it."""
+        with self.assertRaises(UsageError) as caught:
+            self.read(text)
+        for word in words:
+            self.assertIn(word, str(caught.exception))
+
+    def test_sets_are_not_tests(self):
+        self.assertEqual(list(self.read(SETS + "[t]\nuse = a b\n")), ["t"])
+
+    def test_files_of_sets_come_first(self):
+        tests = self.read(SETS + "[t]\nscript = s\nfiles = w\nuse = b a\nl1use = a\nl2files = v\n"
+                                 "l2use = b\n[u]\nscript = s\n")
+        self.assertEqual(tests["t"], {"script": "s", "files": "z x:/x y w", "l1files": "x:/x y",
+                                      "l2files": "z v"})
+        self.assertEqual(tests["u"], {"script": "s"})
+
+    def test_list_of_several_lines(self):
+        self.assertEqual(self.read("[t]\nfiles = x\n\ty\n\tz\n")["t"]["files"], "x y z")
+
+    def test_unknown_set(self):
+        for use in config.USES:
+            self.refused(SETS + f"[t]\nuse = a b\n[u]\n{use} = a c\n", "[u]", "file set 'c'", "a b")
+
+    def test_unused_set(self):
+        self.refused(SETS + "[t]\nl1use = a\n", "[files:b]", "no test uses")
+
+    def test_set_twice(self):
+        self.refused(SETS + "[files:a]\nfiles = v\n[t]\nuse = a b\n", "files:a", "already exists")
+        self.refused(SETS + "[t]\nuse = a b a\n", "[t]", "x:/x twice")
+
+    def test_file_twice(self):
+        self.refused(SETS + "[t]\nuse = a b\nfiles = y\n", "[t]", "files with use has y twice")
+        self.refused("[t]\nl1files = y y\n", "[t]", "y twice")
+        self.refused("[files:a]\nfiles = y y\n[t]\nuse = a\n", "[files:a]", "y twice")
+
+    def test_two_sets_of_the_same(self):
+        self.refused("[files:a]\nfiles = x y\n[files:b]\nfiles = y x\n[t]\nuse = a b\n",
+                     "[files:b]", "[files:a]")
+
+    def test_set_with_other_things(self):
+        self.refused("[files:a]\nfiles = x\nneeds = vmx\n[t]\nuse = a\n", "[files:a]", "'needs'")
+        self.refused("[files:a]\nuse = b\n[files:b]\nfiles = x\n[t]\nuse = a\n", "'use'")
+        self.refused("[files:a]\nfiles =\n[t]\nuse = a\n", "[files:a]", "no files")
+
+    def test_unknown_words(self):
+        self.refused("[t]\nfile = x\n", "[t]", "unknown key 'file'")
+        self.refused("[t]\nneeds = vmx rot\n", "[t]", "unknown need 'rot'")
+
+
+class Table(unittest.TestCase):
+    """tests.cfg as it is."""
+
+    def test_no_list_stands_there_twice(self):
+        """Three files that two sections name are a set."""
+        lists = {f"[{name}] {key}": set(section.get(key, "").split())
+                 for name, section in config.read_sections(config.CONFIG).items()
+                 for key in FILE_KEYS}
+        for (one, mine), (other, theirs) in itertools.combinations(lists.items(), 2):
+            self.assertLess(len(mine & theirs), 3, f"{one}, {other}: {mine & theirs}")
+
+
+if __name__ == "__main__":
+    unittest.main()
