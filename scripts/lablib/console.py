@@ -16,9 +16,6 @@ class Console:
         self._stamped = open(os.path.join(run_directory, "console.stamped.log"), "a",
                              encoding="utf-8")
         self._partial = b""
-        self.recent = []
-        self.last = ""
-        self.last_time = time.monotonic()
 
     def note(self, text):
         """Write a line of the lab's own into the stamped log."""
@@ -36,7 +33,6 @@ class Console:
             return []
         self._raw.write(data)
         self._raw.flush()
-        self.last_time = time.monotonic()
         *whole, self._partial = (self._partial + data).split(b"\n")
         return [self._stamp(line) for line in whole]
 
@@ -44,16 +40,7 @@ class Console:
         text = line.decode("utf-8", "replace").rstrip("\r")
         self._stamped.write(f"{time.monotonic() - self._start:8.2f} {text}\n")
         self._stamped.flush()
-        self.recent.append(text)
-        if text.strip():
-            self.last = text.strip()
         return text
-
-    def save_recent(self, directory):
-        """Keep what was printed since the start of a test that took the machine down."""
-        os.makedirs(directory, exist_ok=True)
-        with open(os.path.join(directory, "console.txt"), "w", encoding="utf-8") as stream:
-            stream.write("\n".join(self.recent) + "\n")
 
     def close(self):
         """Flush the rest."""

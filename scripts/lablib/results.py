@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """From the results disk to verdicts and report.json."""
 
+import dataclasses
 import glob
 import json
 import os
@@ -106,17 +107,16 @@ def counters_off(modules, params):
     return modules != "nvx" or "nvx=0" in params
 
 
-def still_counters(test, where, options):
+def still_counters(test, counters, options):
     """Which counters the test should have moved and has not, or an empty string."""
     levels = []
     if not counters_off(options.modules, options.params):
-        levels.append(("L0", test.counters, [os.path.join(where, ".counters")]))
+        levels.append(("L0", test.counters))
     if not counters_off(options.l1_modules, options.variables.get("L1_PARAMS", "").split()):
-        levels.append(("L1", test.l1counters,
-                       glob.glob(os.path.join(glob.escape(where), "l1", "*", ".counters"))))
+        levels.append(("L1", test.l1counters))
     wrong = []
-    for level, names, paths in levels:
-        found = read_counters(paths)
+    for level, names in levels:
+        found = counters.get(level, {})
         for name in names:
             if not found.get(name):
                 wrong.append(f"{level} has no counter {name}" if name not in found else
@@ -158,29 +158,49 @@ def complaint(dmesg, known=()):
     return ""
 
 
-def judge(test, directory, verdict, reason, seconds, options):
-    """Verdict of one test from what it left and how its boot ended."""
-    where = os.path.join(directory, test.name)
-    output = read_text(os.path.join(where, "output.txt"))
+@dataclasses.dataclass(frozen=True)
+class Left:
+    """What a test has left in its directory."""
+
+    output: str = ""
+    # Its exit status, None if it has not got so far.
+    rc: int = None
+    # What the kernel said, since the test before (only the debug kernel is asked) and on.
+    dmesg: str = ""
+    # Level -> counter of nvx -> value.
+    counters: dict = dataclasses.field(default_factory=dict)
+    files: tuple = ()
+
+
+def read_left(where):
+    """Read the directory of a test."""
     status = read_text(os.path.join(where, ".rc")).strip()
-    rc = int(status) if status.isdigit() else None
-    subtests = tap_counts(output)
+    l1_paths = glob.glob(os.path.join(glob.escape(where), "l1", "*", ".counters"))
+    files = sorted(os.path.relpath(os.path.join(top, name), where)
+                   for top, _, names in os.walk(where) for name in names)
+    return Left(output=read_text(os.path.join(where, "output.txt")),
+                rc=int(status) if status.isdigit() else None,
+                dmesg="".join(read_text(os.path.join(where, name))
+                              for name in ("before.txt", "dmesg.txt")),
+                counters={"L0": read_counters([os.path.join(where, ".counters")]),
+                          "L1": read_counters(l1_paths)},
+                files=tuple(name for name in files if not name.startswith(".")))
+
+
+def judge(test, left, ending, options):
+    """What the report says of a test, from what it left and how it ended on the console."""
+    subtests = tap_counts(left.output)
+    verdict, reason = ending.verdict, ending.reason
     if not verdict:
-        unsaid = reason
-        # What was said between tests (only the debug kernel is asked) is of the next one.
-        dmesg = "".join(read_text(os.path.join(where, name))
-                        for name in ("before.txt", "dmesg.txt"))
-        verdict, reason = verdict_of(rc, subtests, output, dmesg, options.kernel.known_reports)
+        verdict, reason = verdict_of(left.rc, subtests, left.output, left.dmesg,
+                                     options.kernel.known_reports)
         if verdict == "pass":
-            reason = unsaid or still_counters(test, where, options)
+            reason = ending.reason or still_counters(test, left.counters, options)
             verdict = "fail" if reason else "pass"
     if test.known_bad:
         verdict, reason = known_bad(verdict, reason, test.known_bad)
-    files = sorted(os.path.relpath(os.path.join(top, name), where)
-                   for top, _, names in os.walk(where) for name in names)
-    return {"name": test.name, "verdict": verdict, "seconds": round(seconds, 2), "rc": rc,
-            "subtests": subtests, "reason": reason,
-            "files": [name for name in files if not name.startswith(".")]}
+    return {"name": test.name, "verdict": verdict, "seconds": round(ending.seconds, 2),
+            "rc": left.rc, "subtests": subtests, "reason": reason, "files": list(left.files)}
 
 
 def verdict_of(rc, subtests, output, dmesg, known=()):

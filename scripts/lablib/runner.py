@@ -3,7 +3,6 @@
 
 import dataclasses
 import os
-import re
 import shutil
 import time
 
@@ -12,18 +11,10 @@ from .common import GUEST, LabError, TOP, UsageError
 from .console import Console
 from .cpio import Archive
 from .machine import BACKENDS
-from .results import judge, unpack_results
+from .protocol import Ending, Keep, Limits, Protocol, Say, Send, Shell
+from .results import judge, read_left, unpack_results
 
 BOOT_TIMEOUT = {"bochs": 180, "qemu": 120}
-# How long a live guest may take to answer, and to save what a test left.
-PONG_SECONDS = 12
-STOP_SECONDS = 20
-# From the end of a test to the start of the next one.
-BETWEEN_SECONDS = 10
-PANIC_QUIET_SECONDS = 1.5
-# A machine that gets no CPU is not late, but for this much wall time.
-WALL_FACTOR = 4
-WAKE_SECONDS = 2
 SHIM_FILES = ("build/modules/@release@/stripped/vmm-refresh.ko",
               "build/selftests/refresh/refresh-ctl")
 
@@ -56,24 +47,15 @@ class Options:
 
 
 class Boot:
-    """One power-on with the tests that are left."""
+    """One power-on with the tests that are left: its machine, files and clock."""
 
     def __init__(self, run, tests, number):
         self.run, self.tests, self.number = run, tests, number
         self.work = os.path.join(run.directory, f"boot{number}")
+        self.results = os.path.join(self.work, "results.img")
         self.started = self.ended = None
-        self.current = None
-        self.test_start = self.test_cpu = 0
-        self.test_end = self.test_end_cpu = 0
-        # CPU seconds of the machine when it was last seen alive.
-        self.cpu = 0
-        self.ready_seconds = None
-        self.verdicts = {}
-        self.finished = False
-        # The test has announced that the machine goes down and comes back.
-        self.restarting = False
-        # The test sleeps, and typing is what wakes its machine: when next.
-        self.wake_at = 0
+        self.protocol = Protocol(tests, run.limits(), number,
+                                 os.path.join(run.directory, "console.log"))
         self.machine = None
         self.ticks = None
 
@@ -81,7 +63,6 @@ class Boot:
         """Make CD and disks."""
         options = self.run.options
         os.makedirs(self.work)
-        self.results = os.path.join(self.work, "results.img")
         images.results_disk(self.results)
         disks = [self.results]
         if any("root" in test.needs for test in self.tests):
@@ -110,163 +91,42 @@ class Boot:
         self.started = time.monotonic()
         self.machine.start()
         try:
-            while self.step():
-                pass
+            self.perform(self.protocol.start(self.started))
+            while not self.protocol.over:
+                self.step()
         finally:
             self.ended = time.monotonic()
             self.machine.kill()
 
     def step(self):
-        """Handle what the console says; False when this boot is over."""
-        console = self.run.console
-        self.cpu = self.machine.cpu_seconds() or self.cpu
-        exited = self.machine.exit_status() is not None
-        for line in console.lines(self.machine.console, 0 if exited else 0.1):
-            if line.startswith("@lab "):
-                self.mark(line.split()[1:])
-            elif "Kernel panic - not syncing" in line and not self.restarting:
-                self.drain(PANIC_QUIET_SECONDS)
-                return self.fatal("panic", line[line.index("Kernel panic"):])
-            exited = False
-        if exited:
-            return self.machine_ended()
-        if self.wake_at and time.monotonic() > self.wake_at:
-            self.machine.send("\n")
-            self.wake_at = time.monotonic() + WAKE_SECONDS
-        self.run.progress.status(self.stage(), console.last)
-        return self.check_time()
+        """Let the protocol know what the console says and what time it is."""
+        console, protocol = self.run.console, self.protocol
+        status = self.machine.exit_status()
+        lines = console.lines(self.machine.console, 0.1 if status is None else 0)
+        now, cpu = time.monotonic(), self.machine.cpu_seconds()
+        for line in lines:
+            self.perform(protocol.hear(now, cpu, line))
+        if status is None or lines:
+            self.perform(protocol.tick(now, cpu))
+        else:
+            self.perform(protocol.machine_ended(now, status, self.machine.fatal()))
+        self.run.progress.status(protocol.stage(now), protocol.last)
 
-    def stage(self):
-        """What the machine does now, in a few words."""
-        if self.current:
-            return f"test {self.current.name} {time.monotonic() - self.test_start:.0f} s"
-        return "tests" if self.ready_seconds else \
-            f"boot {self.number} {time.monotonic() - self.started:.0f} s"
+    def perform(self, actions):
+        """Do what the protocol wants done."""
+        for action in actions:
+            if isinstance(action, Send):
+                self.machine.send(action.text)
+            elif isinstance(action, Say):
+                self.run.progress.line(action.text)
+            elif isinstance(action, Keep):
+                save_console(os.path.join(self.run.directory, action.test or ""), action.lines)
+            elif isinstance(action, Shell):
+                self.shell()
 
-    def mark(self, words):
-        """One `@lab` line of the guest."""
-        if words[0] == "ready":
-            self.ready_seconds = self.ready_seconds or time.monotonic() - self.started
-        elif words[0] == "broken:":
-            raise LabError("the guest says: " + " ".join(words))
-        elif words[0] == "test" and words[2:] and words[2] == "start":
-            self.current = next(test for test in self.tests if test.name == words[1])
-            self.test_start = time.monotonic()
-            self.test_cpu = self.machine.cpu_seconds() or 0
-            self.run.console.recent.clear()
-            self.run.progress.line(f"test {words[1]} ...")
-        elif words[0] == "test" and words[2:] and words[2] in ("restarts", "resumes"):
-            self.restarting = words[2] == "restarts"
-            self.run.progress.line(f"test {words[1]} {words[2]}")
-        elif words[0] == "test" and words[2:] and words[2] == "end":
-            self.set_verdict("", self.unsaid())
-        elif words[0] == "wake":
-            self.wake_at = time.monotonic() + WAKE_SECONDS
-        elif words[0] == "awake":
-            self.wake_at = 0
-        elif words[0] == "done":
-            self.finished = True
-
-    def unsaid(self):
-        """Why the console was not what the test asks for, or an empty string."""
-        want = self.current.console if self.current else ""
-        if not want or any(re.search(want, line) for line in self.run.console.recent):
-            return ""
-        return f"the console did not say '{want}'"
-
-    def set_verdict(self, verdict, reason):
-        """Note how the current test ended; '' = as its results say."""
-        if self.current is None or self.current.name in self.verdicts:
-            return
-        seconds = time.monotonic() - self.test_start
-        self.cpu = self.machine.cpu_seconds() or self.cpu
-        self.verdicts[self.current.name] = (verdict, reason, seconds, self.cpu - self.test_cpu)
-        self.run.progress.line(f"test {self.current.name} {verdict or 'ended'} "
-                               f"after {seconds:.1f} s{': ' if reason else ''}{reason}")
-        self.current = None
-        self.test_end, self.test_end_cpu = time.monotonic(), self.machine.cpu_seconds() or 0
-
-    def fatal(self, verdict, reason):
-        """The machine cannot go on."""
-        if self.current is None and not self.finished:
-            raise LabError(f"boot {self.number}: {verdict} with no test running: {reason}; "
-                           f"see {self.run.directory}/console.log")
-        self.run.console.save_recent(os.path.join(self.run.directory, self.current.name)
-                                     if self.current else self.run.directory)
-        self.set_verdict(verdict, reason)
-        return False
-
-    def drain(self, quiet_seconds):
-        """Read on until the line has been quiet for a while."""
-        console = self.run.console
-        console.last_time = time.monotonic()
-        while time.monotonic() - console.last_time < quiet_seconds:
-            console.lines(self.machine.console, 0.2)
-
-    def machine_ended(self):
-        """The emulator is gone: by power-off, by a triple fault, or who knows."""
-        if self.finished:
-            return False
-        verdict = self.machine.fatal()
-        if verdict:
-            return self.fatal(verdict, "the CPU shut down after a triple fault")
-        return self.fatal("lost", "the machine ended with status "
-                          f"{self.machine.exit_status()} before the result")
-
-    def check_time(self):
-        """Enforce the limits; False when this boot is over."""
-        now = time.monotonic()
-        if self.finished and now - self.run.console.last_time > STOP_SECONDS:
-            return False
-        if self.run.out_of_time():
-            self.set_verdict("timeout", f"the run took longer than {self.run.options.timeout} s")
-            return False
-        if self.current:
-            limit = self.current.timeout * self.run.time_factor
-            return not self.late(self.test_start, self.test_cpu, limit) or self.overdue(limit)
-        if self.test_end and not self.finished and \
-                self.late(self.test_end, self.test_end_cpu,
-                          BETWEEN_SECONDS * self.run.time_factor):
-            self.run.progress.line(f"boot {self.number} is stuck since its last test, which "
-                                   "left something behind")
-            return False
-        if self.ready_seconds is None and \
-                self.late(self.started, 0, BOOT_TIMEOUT[self.machine.backend] *
-                          self.run.time_factor):
-            raise LabError(f"boot {self.number}: no test started within "
-                           f"{now - self.started:.0f} s; last line: '{self.run.console.last}'; "
-                           f"see {self.run.directory}/console.log")
-        return True
-
-    def late(self, wall_start, cpu_start, limit):
-        """True when the emulator has computed for @limit seconds, or never will."""
-        wall = time.monotonic() - wall_start
-        if wall <= limit:
-            return False
-        cpu = self.machine.cpu_seconds()
-        return cpu is None or cpu - cpu_start > limit or wall > WALL_FACTOR * limit
-
-    def overdue(self, limit):
-        """A test ran too long: ask whether anybody is alive, then stop the test."""
-        self.machine.send("ping\n")
-        if not self.wait_mark("pong", PONG_SECONDS * self.run.time_factor):
-            self.set_verdict("hang", f"not ready after {limit:.0f} s and the guest does not "
-                             "answer on its console")
-            return False
-        name = self.current.name if self.current else ""
-        self.set_verdict("timeout", f"not ready after {limit:.0f} s")
-        self.machine.send("stop\n")
-        self.wait_mark(f"test {name} end", STOP_SECONDS * self.run.time_factor)
-        return False
-
-    def wait_mark(self, text, seconds):
-        """True if the guest prints `@lab TEXT` in time."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end and self.machine.exit_status() is None:
-            for line in self.run.console.lines(self.machine.console, 0.2):
-                if line.startswith("@lab " + text):
-                    return True
-        return False
+    def shell(self):
+        """Nobody is there who could type."""
+        raise LabError("the guest gives a shell that nobody has asked for")
 
     def collect(self):
         """Unpack results, keep the emulator's log, drop the big images."""
@@ -289,14 +149,21 @@ class Run:
         self.directory, self.options, self.progress = directory, options, progress
         self.start = start
         self.console = Console(directory, start)
-        # A second CPU halves the speed of the emulator, and so on.
-        self.time_factor = 1 if options.backend == "qemu" else \
-            {1: 1, 2: 4}.get(options.cpus, 2 * options.cpus)
-        self.time_factor *= options.time_factor * options.kernel.time_factor
         self.keep_boots = False
         self.boots = []
         self.results = []
         self.boot_class = Boot
+
+    def limits(self):
+        """What a boot may take."""
+        options = self.options
+        # A second CPU halves the speed of the emulator, and so on.
+        factor = 1 if options.backend == "qemu" else \
+            {1: 1, 2: 4}.get(options.cpus, 2 * options.cpus)
+        return Limits(boot=BOOT_TIMEOUT[options.backend],
+                      factor=factor * options.time_factor * options.kernel.time_factor,
+                      end=self.start + options.timeout if options.timeout else None,
+                      run=options.timeout)
 
     def out_of_time(self):
         """True when the limit of the whole run is reached."""
@@ -320,29 +187,41 @@ class Run:
                 if boot.started:
                     boot.collect()
             self.note_boot(boot)
-            if not boot.verdicts:
+            verdicts = boot.protocol.verdicts
+            if not verdicts:
                 raise LabError(f"boot {boot.number} ended without running a test; "
                                f"see {self.directory}/console.log")
-            left = [test for test in left if test.name not in boot.verdicts]
+            left = [test for test in left if test.name not in verdicts]
         for test in left:
-            self.results.append(judge(test, self.directory, "lost",
-                                      "not run: the time of the run was over", 0,
-                                      self.options))
+            self.results.append(self.result(test, Ending(
+                "lost", "not run: the time of the run was over")))
+
+    def result(self, test, ending):
+        """What the report says of a test."""
+        left = read_left(os.path.join(self.directory, test.name))
+        return judge(test, left, ending, self.options)
 
     def note_boot(self, boot):
         """Account one boot."""
-        self.boots.append({"number": boot.number, "tests": list(boot.verdicts),
-                           "ready_seconds": rounded(boot.ready_seconds),
+        protocol = boot.protocol
+        self.boots.append({"number": boot.number, "tests": list(protocol.verdicts),
+                           "ready_seconds": rounded(protocol.ready_seconds),
                            "seconds": rounded(boot.ended - boot.started),
-                           "cpu": rounded(boot.cpu),
+                           "cpu": rounded(protocol.cpu),
                            "exit_status": boot.machine.exit_status(),
                            "ticks": boot.ticks,
-                           "clean": boot.finished})
+                           "clean": protocol.finished})
         for test in boot.tests:
-            if test.name in boot.verdicts:
-                verdict, reason, seconds, cpu = boot.verdicts[test.name]
-                result = judge(test, self.directory, verdict, reason, seconds, self.options)
-                self.results.append({**result, "cpu": rounded(cpu)})
+            if test.name in protocol.verdicts:
+                ending = protocol.verdicts[test.name]
+                self.results.append({**self.result(test, ending), "cpu": rounded(ending.cpu)})
+
+
+def save_console(directory, lines):
+    """Keep what was printed since the start of a test that took the machine down."""
+    os.makedirs(directory, exist_ok=True)
+    with open(os.path.join(directory, "console.txt"), "w", encoding="utf-8") as stream:
+        stream.write("\n".join(lines) + "\n")
 
 
 def rounded(seconds):

@@ -15,20 +15,13 @@ QUIT = b"\x1d"
 class ShellBoot(Boot):
     """A power-on whose console belongs to the user once the shell is there."""
 
-    def mark(self, words):
-        """The guest says when the shell starts and when it has ended."""
-        if words[0] == "shell":
-            self.run.progress.end()
-            print("shell in L0: `. /lab/lib.sh` gives kvm_load, l1_boot ...; "
-                  "exit or Ctrl-] ends it", file=sys.stderr)
-            relay(self.machine)
-            self.finished = True
-        else:
-            super().mark(words)
-
-    def check_time(self):
-        """No limit but that of the boot."""
-        return not self.finished and super().check_time()
+    def shell(self):
+        """The guest is ready; until the shell ends nothing is late."""
+        self.run.progress.end()
+        print("shell in L0: `. /lab/lib.sh` gives kvm_load, l1_boot ...; "
+              "exit or Ctrl-] ends it", file=sys.stderr)
+        relay(self.machine)
+        self.protocol.finish()
 
 
 def relay(machine):

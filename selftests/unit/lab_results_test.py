@@ -114,7 +114,7 @@ class Counters(unittest.TestCase):
         """As the lab judges."""
         test = config.Test(name="t", script="", counters=list(counters),
                            l1counters=list(l1counters))
-        return results.still_counters(test, self.where, options)
+        return results.still_counters(test, results.read_left(self.where).counters, options)
 
     def test_added_up_over_loads(self):
         self.assertEqual(self.still(["fast_entry", "fast_exit"], run_options()), "")
