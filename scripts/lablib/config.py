@@ -17,6 +17,7 @@ USES = {"use": "files", "l1use": "l1files", "l2use": "l2files"}
 KEYS = ("script", *USES.values(), *USES, "needs", "group", "timeout", "mem",
         "known-bad", "kvm", "modules", "append", "console", "args", "counters", "l1counters")
 SET_PREFIX = "files:"
+GROUP_PREFIX = "group:"
 KVM_PREFIX = "kvm:"
 KVM_SCRIPT = os.path.join("selftests", "lab", "guest", "kvm-test.sh")
 
@@ -209,21 +210,32 @@ def for_kernel(value, kernel):
         .replace("@release@", kernel.release).replace("@vmlinuz@", kernel.vmlinuz)
 
 
-def expand(word, kernel, sections):
-    """Tests that one TEST word stands for."""
-    if word.startswith("group:"):
-        group = word[len("group:"):]
-        members = [name for name, section in sections.items()
-                   if group in section.get("group", "").split()]
-        if not members:
+def members(group, sections):
+    """Names of the tests of a group."""
+    return [name for name, section in sections.items()
+            if group in section.get("group", "").split()]
+
+
+def check_word(word, sections):
+    """Refuse a test or a group that does not exist."""
+    if word.startswith(GROUP_PREFIX):
+        group = word[len(GROUP_PREFIX):]
+        if not members(group, sections):
             known = sorted({name for section in sections.values()
                             for name in section.get("group", "").split()})
             raise UsageError(f"group '{group}' is empty; known groups: {' '.join(known)}")
-        return [test for name in members for test in expand(name, kernel, sections)]
+    elif word not in sections:
+        raise UsageError(f"unknown test '{word}'; `scripts/lab list` shows the tests")
+
+
+def expand(word, kernel, sections):
+    """Tests that one TEST word stands for."""
     if word.startswith(KVM_PREFIX):
         return kvm_tests(word[len(KVM_PREFIX):], kernel.base, sections)
-    if word not in sections:
-        raise UsageError(f"unknown test '{word}'; `scripts/lab list` shows the tests")
+    check_word(word, sections)
+    if word.startswith(GROUP_PREFIX):
+        return [test for name in members(word[len(GROUP_PREFIX):], sections)
+                for test in expand(name, kernel, sections)]
     section = {key: for_kernel(value, kernel) if key.endswith("files") else value
                for key, value in sections[word].items()}
     return [make_test(word, section)]

@@ -23,7 +23,7 @@ from .runner import l0_archive
 FRESH = "LAB_FRESH"
 KEEP_DAYS = 30
 # Parts of the lab's code that no machine depends on.
-UNRELATED = ("limits.py", "papersource.py", "papertext.py", "suites.py")
+UNRELATED = ("limits.py", "papersource.py", "papertext.py", "registry.py", "suites.py")
 FIRMWARE = ("/usr/share/bochs/BIOS-bochs-latest", "/usr/share/bochs/VGABIOS-lgpl-latest",
             "/usr/lib/ISOLINUX/isolinux.bin", "/usr/lib/syslinux/modules/bios/ldlinux.c32")
 # What is missing today will be missing tomorrow: that is in the key, too.

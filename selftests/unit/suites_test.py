@@ -1,8 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """What scripts/run-suites makes of the output, the times and the order of suites."""
-import importlib.machinery
-import importlib.util
 import os
 import subprocess
 import sys
@@ -24,16 +22,6 @@ def suite(name, *after, cores=1, **values):
 
 def names(chosen):
     return [one.name for one in chosen]
-
-
-def table():
-    """The suites as the script has them."""
-    path = os.path.join(TOP, "scripts", "run-suites")
-    loader = importlib.machinery.SourceFileLoader("run_suites", path)
-    module = importlib.util.module_from_spec(
-        importlib.util.spec_from_loader("run_suites", loader))
-    loader.exec_module(module)
-    return module.SUITES
 
 
 class Counts(unittest.TestCase):
@@ -124,26 +112,6 @@ class Order(unittest.TestCase):
         self.assertEqual(names(suites.closure(["d"], all_of_them)), ["a", "b", "d"])
         with self.assertRaises(KeyError):
             suites.closure(["x"], all_of_them)
-
-
-class Table(unittest.TestCase):
-    """The suites that there are."""
-
-    def test_needs_exist(self):
-        known = names(table())
-        self.assertEqual(len(known), len(set(known)))
-        for one in table():
-            self.assertLessEqual(set(one.after), set(known), one.name)
-
-    def test_default_ones_need_default_ones(self):
-        default = [one for one in table() if one.default]
-        self.assertEqual(names(suites.closure(names(default), table())), names(default))
-
-    def test_build_steps_exist(self):
-        steps = subprocess.run([os.path.join(TOP, "scripts", "build-all"), "--list"],
-                               stdout=subprocess.PIPE, text=True, check=True).stdout.split()
-        here = [one.name for one in table() if one.command[0] == "scripts/build-all"]
-        self.assertEqual(sorted(steps), sorted(here))
 
 
 if __name__ == "__main__":
