@@ -103,7 +103,8 @@ class Machine:
             raise LabError(f"{argv[0]} is not installed; install the packages that "
                            "`scripts/lab packages` prints")
         with open(self.output, "wb") as output:
-            self._process = subprocess.Popen(  # pylint: disable=consider-using-with
+            # pylint: disable=subprocess-popen-preexec-fn # the lab has no threads
+            self._process = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                 cwd=self.work, env={**os.environ, **self.environment()},
                 start_new_session=True, preexec_fn=die_with_parent)

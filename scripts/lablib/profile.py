@@ -282,8 +282,9 @@ def diff_text(old, new):
         lines += ["", f"{level}: {sum(a.values())} -> {sum(b.values())} "
                   f"({sum(b.values()) - sum(a.values()):+})", "      A       B   change  function"]
         changed = [name for name in {*a, *b} if a[name] != b[name]]
-        for name in sorted(changed, key=lambda key: (-abs(b[key] - a[key]), key)):
-            lines.append(f"{a[name]:7} {b[name]:7} {b[name] - a[name]:+8}  {name}")
+        rows = [(-abs(b[name] - a[name]), name) for name in changed]
+        lines += [f"{a[name]:7} {b[name]:7} {b[name] - a[name]:+8}  {name}"
+                  for _, name in sorted(rows)]
     return "\n".join(lines) + "\n"
 
 

@@ -10,6 +10,7 @@ from . import images
 from .common import GUEST, LabError, TOP, UsageError
 from .console import Console
 from .cpio import Archive
+from .kernels import Kernel
 from .machine import BACKENDS
 from .protocol import Ending, Keep, Limits, Protocol, Say, Send, Shell
 from .results import judge, read_left, unpack_results
@@ -23,7 +24,7 @@ SHIM_FILES = ("build/modules/@release@/stripped/vmm-refresh.ko",
 class Options:
     """What the command line asks for."""
 
-    kernel: object
+    kernel: Kernel
     backend: str
     modules: str = "stock"
     l1_modules: str = "stock"

@@ -176,13 +176,12 @@ def stop(suite, seconds=20):
     return cpu
 
 
-def run(suite):
+def run_suite(suite):
     """Run one suite to its end or its time limit."""
     start, since = time.monotonic(), time.time()
     # Whether a machine is slow is not the question here.
     env = {"LAB_TIME_FACTOR": "3", **os.environ, "PYTHONUNBUFFERED": "1"}
     with open(suite.log, "w", encoding="utf-8") as log:
-        # pylint: disable=consider-using-with # wait4() below is what waits for it
         suite.process = subprocess.Popen(
             suite.command, cwd=TOP, stdin=subprocess.DEVNULL, stdout=log,
             stderr=subprocess.STDOUT, env=env, start_new_session=True)
@@ -206,7 +205,7 @@ def tail(path, lines):
         return log.read().splitlines()[-lines:]
 
 
-def report(suite):
+def say_end(suite):
     """Say how a suite ended."""
     word = "ok" if suite.ok else "FAILED"
     passed, failed, skipped = suite.counts
@@ -221,7 +220,7 @@ def report(suite):
 class Scheduler:
     """Start suites in the order of the table, as their needs are met."""
 
-    def __init__(self, suites, jobs, work=run):
+    def __init__(self, suites, jobs, work=run_suite):
         self.waiting = list(suites)
         self.running = []
         self.done = {}
@@ -259,7 +258,7 @@ class Scheduler:
         self.work(suite)
         with self.change:
             self.ended(suite)
-            report(suite)
+            say_end(suite)
             self.change.notify_all()
 
     def run(self):

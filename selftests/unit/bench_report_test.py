@@ -13,7 +13,7 @@ import unittest
 SCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "scripts")
 sys.path.insert(0, SCRIPTS)
 
-from lablib import limits, profile  # noqa: E402 pylint: disable=wrong-import-position
+from lablib import limits, profile
 
 
 def load(name):

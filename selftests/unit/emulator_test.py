@@ -9,8 +9,8 @@ import unittest
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "scripts"))
 
-from lablib.common import LabError, UsageError  # pylint: disable=wrong-import-position
-from lablib.emulator import Emulator  # pylint: disable=wrong-import-position
+from lablib.common import LabError, UsageError
+from lablib.emulator import Emulator
 
 
 class Models(unittest.TestCase):

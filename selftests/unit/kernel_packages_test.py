@@ -6,12 +6,13 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from unittest import mock
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "scripts"))
 
-from lablib import debian  # noqa: E402
-from lablib.common import LabError, UsageError  # noqa: E402
+from lablib import debian
+from lablib.common import LabError, UsageError
 
 APT_CACHE = """#!/bin/sh
 case $1 in
@@ -65,10 +66,9 @@ class KernelPackages(unittest.TestCase):
     def set_env(self, **words):
         """Environment for one test."""
         for name, value in words.items():
-            old = os.environ.get(name)
-            self.addCleanup(os.environ.__setitem__, name, old) if old is not None else \
-                self.addCleanup(os.environ.pop, name, None)
-            os.environ[name] = value
+            changed = mock.patch.dict(os.environ, {name: value})
+            changed.start()
+            self.addCleanup(changed.stop)
 
     def write(self, name, text):
         """A file below the root directory."""

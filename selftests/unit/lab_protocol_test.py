@@ -39,10 +39,13 @@ def judged(test, left, ending=Ending("", "")):
 class Story(unittest.TestCase):
     """A machine that says and does what a test tells."""
 
+    def setUp(self):
+        self.speed = 1.0
+        self.begin()
+
     def begin(self, *tests, factor=1, **limits):
         """Power on with these tests."""
         self.now = self.cpu = 100.0
-        self.speed = 1.0
         self.actions = []
         self.boot = Protocol(tests or [make_test()], Limits(boot=10, factor=factor, **limits), 1,
                              "console.log")

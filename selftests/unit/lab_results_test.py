@@ -11,7 +11,7 @@ import unittest
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "scripts"))
 
-from lablib import common, config, results  # pylint: disable=wrong-import-position
+from lablib import common, config, results
 
 
 def verdict(rc, output, dmesg=""):

@@ -9,8 +9,8 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-import nestctl_lib as lib  # noqa: E402
-from nestctl_lib import NVX, OK, REFUSED, UNKNOWN  # noqa: E402
+import nestctl_lib as lib
+from nestctl_lib import NVX, OK, REFUSED, UNKNOWN
 
 ID = "22" * 20
 FLAGS = "fpu vmx sse"

@@ -9,8 +9,8 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-import nestctl_lib as lib  # noqa: E402
-from nestctl_lib import BROKEN, FAILED, NVX, OK, REFUSED, STOCK, USAGE  # noqa: E402
+import nestctl_lib as lib
+from nestctl_lib import BROKEN, FAILED, NVX, OK, REFUSED, STOCK, USAGE
 
 ID_STOCK, ID_NVX = "11" * 20, "22" * 20
 PARMS = ("parmtype=nested:bool", "parmtype=ept:bool")

@@ -11,9 +11,9 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-import jsonschema  # noqa: E402
-import nestctl_lib as lib  # noqa: E402
-from nestctl_lib import OK, REFUSED, UNKNOWN, USAGE  # noqa: E402
+import jsonschema
+import nestctl_lib as lib
+from nestctl_lib import OK, REFUSED, UNKNOWN, USAGE
 
 MIB, GIB = 1 << 20, 1 << 30
 BLOCK = 128 * MIB

@@ -12,9 +12,9 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-import jsonschema  # noqa: E402
-import nestctl_lib as lib  # noqa: E402
-from nestctl_lib import NVX, OK, REFUSED, UNKNOWN, USAGE  # noqa: E402
+import jsonschema
+import nestctl_lib as lib
+from nestctl_lib import NVX, OK, REFUSED, UNKNOWN, USAGE
 
 ID = "22" * 20
 PARMS = ("parm=nvx_fast:do not repeat work (default: 1)", "parmtype=nvx_fast:bool",

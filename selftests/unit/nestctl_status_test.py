@@ -10,8 +10,8 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-import nestctl_lib as lib  # noqa: E402
-from nestctl_lib import NVX, OK, STOCK, UNKNOWN  # noqa: E402
+import nestctl_lib as lib
+from nestctl_lib import NVX, OK, STOCK, UNKNOWN
 
 ID_STOCK, ID_NVX, ID_OTHER = "11" * 20, "22" * 20, "33" * 20
 PARM = "parm=nvx_fault_around:pages at once, 1 to 64 (default: 16)"

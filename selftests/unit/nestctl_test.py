@@ -13,7 +13,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-import nestctl_lib as lib  # noqa: E402
+import nestctl_lib as lib
 
 TABLE = re.compile(r"^ +(\d+)  (\S.*)$", re.M)
 

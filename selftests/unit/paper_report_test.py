@@ -17,7 +17,7 @@ import unittest
 SCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "scripts")
 sys.path.insert(0, SCRIPTS)
 
-from lablib import papersource, papertext  # noqa: E402 pylint: disable=wrong-import-position
+from lablib import papersource, papertext
 
 
 def load(name):

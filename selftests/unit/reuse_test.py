@@ -13,11 +13,11 @@ from unittest import mock
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "scripts"))
 
-from lablib import reuse  # pylint: disable=wrong-import-position
-from lablib.common import TOP as LAB_TOP, UsageError  # pylint: disable=wrong-import-position
-from lablib.config import Test  # pylint: disable=wrong-import-position
-from lablib.emulator import Emulator  # pylint: disable=wrong-import-position
-from lablib.runner import Options  # pylint: disable=wrong-import-position
+from lablib import reuse
+from lablib.common import TOP as LAB_TOP, UsageError
+from lablib.config import Test
+from lablib.emulator import Emulator
+from lablib.runner import Options
 
 PASS, FAIL, SKIP = ({"name": "a", "verdict": verdict} for verdict in ("pass", "fail", "skip"))
 
@@ -80,7 +80,6 @@ class Store(unittest.TestCase):
     """What is kept, and what comes back."""
 
     def setUp(self):
-        # pylint: disable=consider-using-with
         self.top = tempfile.TemporaryDirectory()
         self.addCleanup(self.top.cleanup)
         self.environ = mock.patch.dict(os.environ, {"XDG_CACHE_HOME": self.top.name})

@@ -9,8 +9,8 @@ import unittest
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "scripts"))
 
-from lablib import suites  # pylint: disable=wrong-import-position
-from lablib.suites import Scheduler, Suite  # pylint: disable=wrong-import-position
+from lablib import suites
+from lablib.suites import Scheduler, Suite
 
 
 def suite(name, *after, cores=1, **values):
@@ -73,7 +73,6 @@ class Times(unittest.TestCase):
 
     def test_cpu_of_children_counts(self):
         spin = "import time\nwhile time.process_time() < 0.05: pass"
-        # pylint: disable=consider-using-with
         process = subprocess.Popen([sys.executable, "-c", "import subprocess, sys\n"
                                     f"subprocess.run([sys.executable, '-c', {spin!r}])"])
         status, cpu = suites.wait(process, 10)
