@@ -19,7 +19,7 @@ BOCHS_MAX_MEM = 2048
 LOG_LIMIT = 256 << 10
 
 BOCHSRC = """\
-cpu: model={model}, count={cpus}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs=1
+cpu: model={model}, count={cpus}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs=1{more}
 memory: guest={mem}, host={mem}
 romimage: file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot
 vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
@@ -35,6 +35,9 @@ error: action=report
 info: action=ignore
 debug: action=ignore
 """
+
+# Register, no type, reset value, reserved bits, ignored ones; each in two halves.
+MSR = "{index:x} 0 {high:x} {low:x} 0 0 ffffffff ffffffff\n"
 
 # What only one of the two builds has, and the other refuses.
 WITH_DEBUGGER = """\
@@ -186,7 +189,8 @@ class Bochs(Machine):
         with open(config, "w", encoding="utf-8") as stream:
             stream.write(BOCHSRC.format(cpus=self.cpus, ips=self.ips, mem=self.mem, iso=self.iso,
                                         disks=disks, tty=self.tty_name, log=self.log,
-                                        model=self.emulator.cpu, parts=self.parts()))
+                                        model=self.emulator.cpu, more=self.cpu_settings(),
+                                        parts=self.parts()))
         if not self.emulator.debugger:
             return [self.emulator.program, "-q", "-f", config]
         script = os.path.join(self.work, "bochs.rc")
@@ -202,6 +206,17 @@ class Bochs(Machine):
     def environment(self):
         return {"BX_TRACE": self.trace} if self.traces and not self.emulator.debugger else {}
 
+    def cpu_settings(self):
+        """Further settings of the CPU: registers, in a file."""
+        msrs = self.emulator.msrs()
+        if not msrs:
+            return ""
+        path = os.path.join(self.work, "msrs")
+        with open(path, "w", encoding="ascii") as stream:
+            stream.writelines(MSR.format(index=index, high=value >> 32, low=value & 0xffffffff)
+                              for index, value in msrs.items())
+        return f", msrs={path}"
+
     def parts(self):
         """Lines of the configuration that depend on the build."""
         return WITH_DEBUGGER.format(magic=int(self.traces > 0)) if self.emulator.debugger \
@@ -209,7 +224,7 @@ class Bochs(Machine):
 
     def cmdline(self):
         """Kernel words that this machine needs."""
-        words = f"tsc_early_khz={self.ips // 1000} {self.emulator.words()}".strip()
+        words = f"tsc_early_khz={self.ips // 1000}"
         # A CPU that waits in MWAIT does not see what another one writes there: it sleeps
         # until its next timer interrupt.
         return words if self.cpus == 1 else words + " idle=halt"
