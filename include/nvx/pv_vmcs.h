@@ -79,19 +79,25 @@
 /* No VMCS is current. */
 #define NVX_PV_NO_VMCS		(~0ull)
 
+/* Errors: name, value, and what a trace calls it. */
+#define NVX_PV_ERRORS(E)						\
+	E(OK,		0, "ok")					\
+	E(E_STATE,	1, "state")	/* not in VMX operation, or a VMCS is current */ \
+	E(E_ADDRESS,	2, "address")	/* not a page of memory, or the VMXON region */ \
+	E(E_MAGIC,	3, "magic")	/* magic or version */		\
+	E(E_FEATURES,	4, "features")	/* L0 does not offer a feature */ \
+	E(E_REVISION,	5, "revision")	/* VMCS revision identifier, or a shadow VMCS */ \
+	E(E_LOAD,	6, "load")	/* a value that L1 could not load itself */
+
 /*
  * enum nvx_pv_error - Why L0 refused, in &nvx_pv_assist.error
  *
  * Written with a #GP(0) of the assist MSR, and with a VMfailInvalid of VM-entry.
  */
 enum nvx_pv_error {
-	NVX_PV_OK		= 0,
-	NVX_PV_E_STATE		= 1,	/* not in VMX operation, or a VMCS is current */
-	NVX_PV_E_ADDRESS	= 2,	/* not a page of memory, or the VMXON region */
-	NVX_PV_E_MAGIC		= 3,	/* magic or version */
-	NVX_PV_E_FEATURES	= 4,	/* L0 does not offer a feature */
-	NVX_PV_E_REVISION	= 5,	/* VMCS revision identifier, or a shadow VMCS */
-	NVX_PV_E_LOAD		= 6,	/* a value that L1 could not load itself */
+#define NVX_PV_ERROR(name, value, text) NVX_PV_##name = value,
+	NVX_PV_ERRORS(NVX_PV_ERROR)
+#undef NVX_PV_ERROR
 };
 
 /* Requests in flush[]: the operand of the instruction, the type in @op. */

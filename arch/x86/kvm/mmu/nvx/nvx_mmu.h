@@ -11,10 +11,16 @@ struct kvm_memory_slot;
 struct kvm_vcpu;
 struct page;
 
+/* What came of an entry that was to be made in advance, and its name in a trace. */
+#define NVX_PREFAULT_RESULTS(R)		\
+	R(MAPPED,	"mapped")	\
+	R(MISSED,	"missed")	\
+	R(SKIPPED,	"skipped")
+
 enum nvx_prefault_result {
-	NVX_PREFAULT_MAPPED,
-	NVX_PREFAULT_MISSED,
-	NVX_PREFAULT_SKIPPED,
+#define NVX_PREFAULT_RESULT(name, text) NVX_PREFAULT_##name,
+	NVX_PREFAULT_RESULTS(NVX_PREFAULT_RESULT)
+#undef NVX_PREFAULT_RESULT
 };
 
 enum nvx_prefault_result nvx_mmu_prefault(struct kvm_vcpu *vcpu, u64 l2_gpa);
@@ -87,12 +93,17 @@ static inline struct nvx_mmu_vcpu *nvx_mmu_vcpu(struct kvm_vcpu *vcpu)
 	return (void *)vcpu + nvx_mmu.vcpu_offset;
 }
 
-/* Who has mapped pages around a fault, for nvx_mmu_mapped_around(). */
+/* Who has mapped pages around a fault, for nvx_mmu_mapped_around() and its trace. */
+#define NVX_AROUND_KINDS(K)						\
+	K(EPT12,	"ept12")	/* what EPT12 maps */		\
+	K(DIRECT,	"direct")	/* 4 KiB pieces of a large page of EPT12 */ \
+	K(TDP,		"tdp")		/* what the host maps for an ordinary guest */ \
+	K(POPULATE,	"populate")	/* pages that were allocated */
+
 enum nvx_around {
-	NVX_AROUND_EPT12,	/* what EPT12 maps */
-	NVX_AROUND_DIRECT,	/* 4 KiB pieces of a large page of EPT12 */
-	NVX_AROUND_TDP,		/* what the host maps for an ordinary guest */
-	NVX_AROUND_POPULATE,	/* pages that were allocated */
+#define NVX_AROUND_KIND(name, text) NVX_AROUND_##name,
+	NVX_AROUND_KINDS(NVX_AROUND_KIND)
+#undef NVX_AROUND_KIND
 };
 
 void nvx_mmu_mapped_around(struct kvm_vcpu *vcpu, u64 gpa, unsigned int pages,

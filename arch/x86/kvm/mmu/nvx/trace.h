@@ -4,9 +4,18 @@
 #define _TRACE_NVX_MMU_H
 
 #include <linux/tracepoint.h>
+#include "mmu/nvx/nvx_mmu.h"
 
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM nvx_mmu
+
+#define NVX_AROUND_VALUE(name, text)	TRACE_DEFINE_ENUM(NVX_AROUND_##name);
+#define NVX_AROUND_SYMBOL(name, text)	{ NVX_AROUND_##name, text },
+
+NVX_AROUND_KINDS(NVX_AROUND_VALUE)
+
+/* The last one ends the list, which must not end with a comma. */
+#define NVX_SYMBOLS_OF_KINDS	NVX_AROUND_KINDS(NVX_AROUND_SYMBOL) { -1, "" }
 
 /* Pages besides the one that faulted have been mapped, or allocated. */
 TRACE_EVENT(nvx_around,
@@ -29,9 +38,7 @@ TRACE_EVENT(nvx_around,
 
 	TP_printk("vcpu %u gpa %llx pages %u %s", __entry->vcpu_id,
 		  __entry->gpa, __entry->pages,
-		  __print_symbolic(__entry->kind,
-				   { 0, "ept12" }, { 1, "direct" },
-				   { 2, "tdp" }, { 3, "populate" }))
+		  __print_symbolic(__entry->kind, NVX_SYMBOLS_OF_KINDS))
 );
 
 /* L1 has written to a table of EPT12, whose shadow stays. */

@@ -4,9 +4,32 @@
 #define _TRACE_NVX_H
 
 #include <linux/tracepoint.h>
+#include <nvx/pv_vmcs.h>
+#include "mmu/nvx/nvx_mmu.h"
+#include "vmx/nvx/reasons.h"
 
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM nvx
+
+/*
+ * Values with names come from the enumerations themselves.  User space learns the
+ * numbers by TRACE_DEFINE_ENUM().
+ */
+#define NVX_REASON_VALUE(name, text)	TRACE_DEFINE_ENUM(NVX_WHY_##name);
+#define NVX_REASON_SYMBOL(name, text)	{ NVX_WHY_##name, text },
+#define NVX_ERROR_VALUE(name, value, text) TRACE_DEFINE_ENUM(NVX_PV_##name);
+#define NVX_ERROR_SYMBOL(name, value, text) { NVX_PV_##name, text },
+#define NVX_RESULT_VALUE(name, text)	TRACE_DEFINE_ENUM(NVX_PREFAULT_##name);
+#define NVX_RESULT_SYMBOL(name, text)	{ NVX_PREFAULT_##name, text },
+
+NVX_FAST_REASONS(NVX_REASON_VALUE)
+NVX_PV_ERRORS(NVX_ERROR_VALUE)
+NVX_PREFAULT_RESULTS(NVX_RESULT_VALUE)
+
+/* The last one ends the list, which must not end with a comma. */
+#define NVX_SYMBOLS_OF_REASONS	NVX_FAST_REASONS(NVX_REASON_SYMBOL) { -1, "" }
+#define NVX_SYMBOLS_OF_ERRORS	NVX_PV_ERRORS(NVX_ERROR_SYMBOL) { -1, "" }
+#define NVX_SYMBOLS_OF_RESULTS	NVX_PREFAULT_RESULTS(NVX_RESULT_SYMBOL) { -1, "" }
 
 /* At a nested VM-entry: was the reflected EPT violation answered in advance? */
 TRACE_EVENT(nvx_prefault,
@@ -26,10 +49,7 @@ TRACE_EVENT(nvx_prefault,
 	),
 
 	TP_printk("gpa %llx eptp %llx %s", __entry->gpa, __entry->eptp,
-		  __print_symbolic(__entry->result,
-				   { NVX_PREFAULT_MAPPED, "mapped" },
-				   { NVX_PREFAULT_MISSED, "missed" },
-				   { NVX_PREFAULT_SKIPPED, "skipped" }))
+		  __print_symbolic(__entry->result, NVX_SYMBOLS_OF_RESULTS))
 );
 
 /* RDMSR of IA32_DEBUGCTL by L1 passes through, or exits. */
@@ -69,10 +89,7 @@ TRACE_EVENT(nvx_pv_load,
 	),
 
 	TP_printk("vcpu %u gpa %llx %s", __entry->vcpu_id, __entry->gpa,
-		  __print_symbolic(__entry->error,
-				   { 0, "ok" }, { 1, "state" },
-				   { 2, "address" }, { 3, "magic" },
-				   { 4, "features" }, { 5, "revision" }))
+		  __print_symbolic(__entry->error, NVX_SYMBOLS_OF_ERRORS))
 );
 
 /* An exit of L2 that L1 has left to L0, or not. */
@@ -124,20 +141,6 @@ TRACE_EVENT(nvx_pv_range,
 		  __entry->nr_pages, __entry->zapped)
 );
 
-#define NVX_FAST_REASON_NAMES			\
-	{ 0,	"taken" },			\
-	{ 1,	"no-record" },			\
-	{ 2,	"request-pending" },		\
-	{ 3,	"event-pending" },		\
-	{ 4,	"other-cpu" },			\
-	{ 5,	"l0-state" },			\
-	{ 6,	"l1-state" },			\
-	{ 7,	"l2-state" },			\
-	{ 8,	"mmu-root" },			\
-	{ 9,	"pages" },			\
-	{ 10,	"timer" },			\
-	{ 11,	"not-clean" }
-
 /* A transition between L1 and L2: in the short form, or why not. */
 TRACE_EVENT(nvx_fast,
 	TP_PROTO(unsigned int vcpu_id, bool vm_entry, bool direct, int reason),
@@ -160,7 +163,7 @@ TRACE_EVENT(nvx_fast,
 	TP_printk("vcpu %u %s%s %s", __entry->vcpu_id,
 		  __entry->vm_entry ? "entry" : "exit",
 		  __entry->direct ? " direct" : "",
-		  __print_symbolic(__entry->reason, NVX_FAST_REASON_NAMES))
+		  __print_symbolic(__entry->reason, NVX_SYMBOLS_OF_REASONS))
 );
 
 #endif /* _TRACE_NVX_H */
