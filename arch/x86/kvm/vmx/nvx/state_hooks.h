@@ -12,11 +12,7 @@
 
 static __always_inline u32 nvx_nested_state_room(void)
 {
-#ifdef CONFIG_KVM_NVX_PV
-	return nvx_pv ? NVX_NESTED_STATE_ROOM : 0;
-#else
-	return 0;
-#endif
+	return nvx_pv_offered() ? NVX_NESTED_STATE_ROOM : 0;
 }
 
 /* NVX_PV_STATE_FLAG; pv/pv.c asserts. */
@@ -25,11 +21,7 @@ static __always_inline u32 nvx_nested_state_room(void)
 /* Flags of nested state that are ours. */
 static __always_inline u32 nvx_nested_state_flags(void)
 {
-#ifdef CONFIG_KVM_NVX_PV
-	return nvx_pv ? NVX_NESTED_STATE_FLAG : 0;
-#else
-	return 0;
-#endif
+	return nvx_pv_offered() ? NVX_NESTED_STATE_FLAG : 0;
 }
 
 /* User space gets nested state; its buffer has @size bytes. */
@@ -37,20 +29,16 @@ static __always_inline void nvx_get_nested_state(struct kvm_vcpu *vcpu,
 						 struct kvm_nested_state *state,
 						 u32 size)
 {
-#ifdef CONFIG_KVM_NVX_PV
-	if (nvx_pv)
+	if (nvx_pv_offered())
 		nvx_pv_get_state(vcpu, state, size);
-#endif
 }
 
 /* User space sets nested state in which L1 is in VMX operation. */
 static __always_inline void nvx_nested_restored(struct kvm_vcpu *vcpu,
 						struct kvm_nested_state *state)
 {
-#ifdef CONFIG_KVM_NVX_PV
-	if (nvx_pv_probing)
+	if (nvx_pv_recognized())
 		nvx_pv_set_state(vcpu, state);
-#endif
 }
 
 #endif /* __KVM_X86_VMX_NVX_STATE_HOOKS_H */

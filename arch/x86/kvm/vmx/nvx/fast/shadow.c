@@ -35,15 +35,6 @@ static __always_inline bool field_exists(unsigned long encoding)
 	}
 }
 
-static __always_inline bool shadow_host(void)
-{
-#ifdef CONFIG_KVM_NVX_EXITS
-	return nvx_shadow_host;
-#else
-	return false;
-#endif
-}
-
 #define pull_field(encoding, member) do {				\
 	if (field_exists(encoding)) {					\
 		vmcs12->member = __vmcs_readl(encoding);		\
@@ -66,7 +57,7 @@ void nvx_shadow_pull(struct vcpu_vmx *vmx, struct nvx_fast *f)
 	vmcs_load(vmx->vmcs01.shadow_vmcs);
 #define SHADOW_FIELD_RW(encoding, member) pull_field(encoding, member);
 #include "vmx/vmcs_shadow_fields.h"
-	if (shadow_host()) {
+	if (nvx_shadow_host) {
 		pull_field(HOST_RSP, host_rsp);
 		pull_field(HOST_CR3, host_cr3);
 	}
@@ -88,7 +79,7 @@ static __always_inline void push_rw(struct nvx_shadow_values *values,
 {
 #define SHADOW_FIELD_RW(encoding, member) push_field(encoding, member);
 #include "vmx/vmcs_shadow_fields.h"
-	if (shadow_host()) {
+	if (nvx_shadow_host) {
 		push_field(HOST_RSP, host_rsp);
 		push_field(HOST_CR3, host_cr3);
 	}
