@@ -197,9 +197,9 @@ static __always_inline void nvx_pv_write(unsigned long field, u64 value)
  * reschedule that came meanwhile, as in code that must not be instrumented; the
  * next interrupt or the VM-entry sees it.
  *
- * One statement that tells the compiler nothing of memory, like VMREAD: what it
- * writes is as before at its end.  What the compiler has to forget behind one of the
- * ways through an accessor, it has to read again behind all of them.
+ * One statement without a memory clobber, like VMREAD's; it leaves the preemption count as
+ * it was.  With a clobber the compiler would read values that it holds in registers again
+ * behind every VMREAD, with a shim or without.
  */
 static __always_inline u64 nvx_shim_read_slot(unsigned long field, int slot)
 {

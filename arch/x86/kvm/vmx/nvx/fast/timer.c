@@ -15,11 +15,15 @@
  * cannot be late, only early; its callback then finds out how much is left and
  * starts it again.  L2 gets its exit at the time it would have had.
  *
- * The callback may run on another CPU than the vCPU.  Each side writes its own
- * fact, then reads the other's: nvx_timer_enter() sets @timer_state and looks
- * whether the hrtimer is queued, the callback is no longer queued and looks at
- * @timer_state.  At least one of them sees the other, and starting an hrtimer
- * twice is harmless.  nvx_timer_leave() sets @timer_state and looks whether the
+ * The callback may run on another CPU than the vCPU:
+ *
+ *	nvx_timer_enter()			callback
+ *	writes @timer_state = NVX_TIMER_L2	the hrtimer is no longer queued
+ *	smp_mb()				smp_mb()
+ *	reads whether the hrtimer is queued	reads @timer_state
+ *
+ * At least one of them sees what the other has done and starts the hrtimer; if both
+ * do, that is harmless.  nvx_timer_leave() sets @timer_state and looks whether the
  * callback is running; if so the exit takes KVM's own path, which waits for it.
  */
 #include <linux/hrtimer.h>

@@ -3,9 +3,10 @@
  * nvx_pv_l1: have the host below forget some pages of a guest.
  *
  * KVM flushes TLBs after it has unmapped pages: it makes all vCPUs that run exit
- * and each of them executes an INVEPT.  With a PV VMCS each vCPU that does not
- * run is left a note instead, which it passes on at its next VM-entry; if one
- * runs, a single exit of this CPU serves all.
+ * and each of them executes an INVEPT.  Here the CPU that unmaps writes a note for
+ * each vCPU instead.  A vCPU that does not run copies its notes to the assist page
+ * before its next VM-entry.  If one runs, the CPU that unmaps writes the flush MSR, and
+ * the host forgets the pages for all vCPUs in that one exit.
  */
 #include <linux/kvm_host.h>
 

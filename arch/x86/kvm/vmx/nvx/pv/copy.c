@@ -76,7 +76,8 @@ static noinline u32 pull_rare(struct kvm_vcpu *vcpu, const struct vmcs12 *page,
  * @pv: its state, with the VMCS region mapped
  * @allowed: groups that the caller can deal with
  *
- * A group that L1 has not been shown (NVX_PV_LAZY) cannot have been written.
+ * Ignores the dirty bit of a group that L0 has not completed (NVX_PV_LAZY, and not in
+ * @valid): L1 must VMREAD before it writes to one.
  *
  * Context: Any, but process context if @allowed has more than NVX_PV_SHORT.
  * Return: the groups that were copied.  If L1 has written others than @allowed,

@@ -2,11 +2,11 @@
 /*
  * nvx_pv_xstate: XCR0 and XSS of L2, which L1 has put down beside its VMCS.
  *
- * KVM has no register of its own for a level: vcpu->arch.xcr0 is that of the one
- * which runs, and KVM's loop takes it into the CPU right before VM-entry and out
- * again right after VM-exit.  So to change levels, with interrupts on or off, is
- * to change these variables.  L1's values are taken and checked at VM-entry with
- * L2's: nothing can fail at VM-exit any more.
+ * vcpu->arch.xcr0 and vcpu->arch.ia32_xss are those of the level that runs.  KVM's
+ * loop loads them into the CPU right before VM-entry, and the host's right after
+ * VM-exit.  So at a change of levels L0 changes these two variables, with interrupts
+ * on or off.  It copies and checks L1's values together with L2's at VM-entry:
+ * nothing can fail at VM-exit any more.
  */
 #include <linux/kvm_host.h>
 #include <linux/module.h>
