@@ -32,10 +32,11 @@ class Store(unittest.TestCase):
         """Nobody but nvx_pv_store() sets a dirty bit, at either level."""
         found = []
         for where in ("arch/x86/kvm/vmx/nvx", "include/nvx"):
-            for name in sorted(os.listdir(os.path.join(TOP, where))):
-                with open(os.path.join(TOP, where, name), encoding="utf-8") as source:
-                    text = source.read()
-                found += [name] * len(re.findall(r"dirty\)? *\|=|\[dirty\] \"\+m\"", text))
+            for folder, _, names in os.walk(os.path.join(TOP, where)):
+                for name in names:
+                    with open(os.path.join(folder, name), encoding="utf-8") as source:
+                        text = source.read()
+                    found += [name] * len(re.findall(r"dirty\)? *\|=|\[dirty\] \"\+m\"", text))
         self.assertEqual(found, ["pv_store.h"])
 
 
