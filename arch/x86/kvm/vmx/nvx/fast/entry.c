@@ -79,10 +79,6 @@ static bool event_waits(struct kvm_vcpu *vcpu)
 	if (lapic_in_kernel(vcpu) &&
 	    READ_ONCE(vcpu->arch.apic->pending_events))
 		return true;
-	/* A notification for L2's posted interrupts that came while L1 ran. */
-	if (nested_cpu_has_posted_intr(get_vmcs12(vcpu)) &&
-	    kvm_apic_has_interrupt(vcpu) == vmx->nested.posted_intr_nv)
-		return true;
 	return kvm_vcpu_apicv_active(vcpu) &&
 	       (vmcs_read16(GUEST_INTR_STATUS) & 0xff);
 }
@@ -243,6 +239,24 @@ static void update_vmcs02(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 		nvx_merge_msr_bitmap(vmx, f, vmcs12);
 }
 
+/*
+ * A notification for L2's posted interrupts that came before L2 was entered is in L1's
+ * APIC, as nested_vmx_run() finds it.  One that comes later looks for guest mode: this
+ * is between the two, or it would be an interrupt for L1.
+ */
+static void take_notification(struct kvm_vcpu *vcpu, struct vmcs12 *vmcs12)
+{
+	struct nested_vmx *nested = &to_vmx(vcpu)->nested;
+
+	if (!nested_cpu_has_posted_intr(vmcs12) ||
+	    kvm_apic_has_interrupt(vcpu) != nested->posted_intr_nv)
+		return;
+
+	nested->pi_pending = true;
+	kvm_make_request(KVM_REQ_EVENT, vcpu);
+	kvm_apic_clear_irr(vcpu, nested->posted_intr_nv);
+}
+
 /* KVM's view of the vCPU, which is L2's while vmcs02 is loaded. */
 static void load_l2_registers(struct kvm_vcpu *vcpu, const struct nvx_fast *f,
 			      struct vmcs12 *vmcs12)
@@ -336,6 +350,7 @@ enum nvx_fast_reason nvx_fast_enter(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 	nvx_fast_switch_vmcs(vmx, &vmx->nested.vmcs02);
 	update_vmcs02(vcpu, f, vmcs12);
 	enter_guest_mode(vcpu);
+	take_notification(vcpu, vmcs12);
 	nvx_fast_flush_tlb(vcpu, vmcs12);
 	load_l2_registers(vcpu, f, vmcs12);
 	nvx_fast_switch_efer(vmx, f, f->l2.efer);
