@@ -5,12 +5,35 @@
 
 #include <linux/kvm_host.h>
 
+#include "hyperv.h"
+#include "nvx_compat.h"
 #include "vmx/nvx/fast/record.h"
 
 /* switch.c */
 void nvx_fast_switch_vmcs(struct vcpu_vmx *vmx, struct loaded_vmcs *to);
 void nvx_fast_switch_efer(struct vcpu_vmx *vmx, struct nvx_fast *f, u64 efer);
-void nvx_fast_flush_tlb(struct kvm_vcpu *vcpu, struct vmcs12 *vmcs12);
+void nvx_fast_flush_linear(struct kvm_vcpu *vcpu);
+
+/**
+ * nvx_fast_flush_tlb() - The TLB at a transition
+ * @vcpu: the vCPU, at the level that runs next
+ * @vmcs12: its VMCS, which decides whether the levels share a tag
+ *
+ * What is left of nested_vmx_transition_tlb_flush(): the VPID is known not to have
+ * changed, and with EPT in vmcs01 either level has a tag of its own, but for an L2
+ * without VPID, whose linear addresses every transition forgets.  The control is in
+ * use: config_known().
+ *
+ * Context: Preemption off.
+ */
+static inline void nvx_fast_flush_tlb(struct kvm_vcpu *vcpu,
+				      const struct vmcs12 *vmcs12)
+{
+	nvx_compat_rearm_hv_flush(vcpu);
+	if (unlikely(!(vmcs12->secondary_vm_exec_control &
+		       SECONDARY_EXEC_ENABLE_VPID)))
+		nvx_fast_flush_linear(vcpu);
+}
 
 /* shadow.c */
 void nvx_shadow_pull(struct vcpu_vmx *vmx, struct nvx_fast *f);

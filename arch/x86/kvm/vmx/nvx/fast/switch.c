@@ -6,8 +6,6 @@
 
 #include "x86.h"
 #include "vmx/vmx.h"
-#include "vmx/nested.h"
-#include "nvx_compat.h"
 #include "vmx/nvx/fast/parts.h"
 #include "vmx/nvx/fast/record.h"
 
@@ -72,22 +70,13 @@ void nvx_fast_switch_efer(struct vcpu_vmx *vmx, struct nvx_fast *f, u64 efer)
 }
 
 /**
- * nvx_fast_flush_tlb() - The TLB at a transition
+ * nvx_fast_flush_linear() - A transition of an L2 without a VPID
  * @vcpu: the vCPU, at the level that runs next
- * @vmcs12: its VMCS, which decides whether the levels share a tag
- *
- * What is left of nested_vmx_transition_tlb_flush(): the VPID is known not to have
- * changed, and with EPT in vmcs01 either level has a tag of its own, but for an L2
- * without VPID, whose linear addresses every transition forgets.
  *
  * Context: Preemption off.
  */
-void nvx_fast_flush_tlb(struct kvm_vcpu *vcpu, struct vmcs12 *vmcs12)
+void nvx_fast_flush_linear(struct kvm_vcpu *vcpu)
 {
-	nvx_compat_rearm_hv_flush(vcpu);
-	if (nested_cpu_has_vpid(vmcs12))
-		return;
-
 	kvm_make_request(KVM_REQ_TLB_FLUSH_GUEST, vcpu);
 	kvm_service_local_tlb_flush_requests(vcpu);
 }
