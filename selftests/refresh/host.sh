@@ -44,6 +44,28 @@ timer_interrupts()
 irqs=$(timer_interrupts)
 sleep 0.05
 check "timer interrupts go on" [ "$(timer_interrupts)" -gt "$irqs" ]
+
+# The host may program MTRRs, for later; it is told.
+mtrr()
+{
+	cp /proc/mtrr "$1" && echo "base=0x$MTRR_BASE size=0x100000 type=uncachable" >/proc/mtrr &&
+		grep -q "base=0x0*$MTRR_BASE " /proc/mtrr
+}
+
+# mtrr_gone SAVED: delete it, and all is as in the file.
+mtrr_gone()
+{
+	echo "disable=$(sed -n "s/^reg\([0-9]*\): base=0x0*$MTRR_BASE .*/\1/p" /proc/mtrr)" >/proc/mtrr
+	cmp "$1" /proc/mtrr
+}
+
+MTRR_BASE=1000000000	# nothing is there
+[ ! -e /proc/mtrr ] || {
+	check "nothing said of MTRRs" fails grep MTRR $DEBUG/console
+	check "the host programs an MTRR" mtrr before.mtrr
+	check "and is told that it has to wait" grep "MTRR .* of the host changes" $DEBUG/console
+	check "it takes it back" mtrr_gone before.mtrr
+}
 check "KVM loads" kvm_load
 check "a VM runs" refresh-vm early 20
 check "KVM unloads" kvm_unload
