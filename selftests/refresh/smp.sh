@@ -119,6 +119,14 @@ check "devirtualize without it" refresh-ctl off
 check "nothing is left of that either" no_trace_left
 check "CPU 1 comes online bare" sh -c "echo 1 >$CPU1/online"
 check "virtualize" refresh-ctl on
+
+# Memory that is there to be taken away must not have the shim in it.
+grep -q movablecore= /proc/cmdline && {
+	check "there is movable memory" grep -q "zone *Movable" /proc/zoneinfo
+	check "the shim is in memory" grep -qE "^0x[0-9a-f]+000 [0-9]+ [A-Z]" $DEBUG/reserve
+	check "none that can be taken away" fails grep Movable $DEBUG/reserve
+}
+
 check "CPU 1 goes offline above the shim" sh -c "echo 0 >$CPU1/online"
 check "the others are left above it" is "$(status cpus)" $((cpus - 1))
 check "CPU 1 comes online above the shim" sh -c "echo 1 >$CPU1/online"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the shim does, for people: /sys/kernel/debug/vmm-refresh/{console,exits}
+ * What the shim does, for people: /sys/kernel/debug/vmm-refresh/{console,exits,reserve}
  * and the attribute "state" of the device.
  */
 #include <linux/debugfs.h>
@@ -41,6 +41,17 @@ static int exits_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(exits);
 
+/* Where the shim is: address, KiB, zone of the memory. */
+static int reserve_show(struct seq_file *seq, void *unused)
+{
+	struct refresh_place place;
+
+	if (refresh_reserve_place(&place))
+		seq_printf(seq, "%#llx %llu %s\n", place.hpa, place.size >> 10, place.zone);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(reserve);
+
 /**
  * refresh_debugfs_init() - Create the files
  */
@@ -49,6 +60,7 @@ void refresh_debugfs_init(void)
 	directory = debugfs_create_dir("vmm-refresh", NULL);
 	debugfs_create_file("console", 0400, directory, NULL, &console_fops);
 	debugfs_create_file("exits", 0400, directory, NULL, &exits_fops);
+	debugfs_create_file("reserve", 0400, directory, NULL, &reserve_fops);
 }
 
 /**

@@ -12,15 +12,19 @@
 
 #include "session.h"
 
-/* Same zone from end to end, and nothing that can be told to be in the way. */
-static bool looks_usable(unsigned long pfn, unsigned long end)
+/*
+ * Same zone from end to end, and nothing that can be told to be in the way.  What is in
+ * ZONE_MOVABLE is there to be taken away: only if nothing else fits.
+ */
+static bool looks_usable(unsigned long pfn, unsigned long end, bool movable)
 {
 	struct zone *zone = NULL;
 	struct page *page;
 
 	for (; pfn < end; pfn += pageblock_nr_pages) {
 		page = pfn_to_online_page(pfn);
-		if (!page || PageReserved(page) || page_zonenum(page) == ZONE_DMA)
+		if (!page || PageReserved(page) || page_zonenum(page) == ZONE_DMA ||
+		    (page_zonenum(page) == ZONE_MOVABLE) != movable)
 			return false;
 		if (zone && page_zone(page) != zone)
 			return false;
@@ -29,8 +33,8 @@ static bool looks_usable(unsigned long pfn, unsigned long end)
 	return true;
 }
 
-/* The highest range first: that is where movable memory is. */
-static unsigned long take_range(int nid, unsigned long nr)
+/* The highest range first: that is where memory that can be moved is. */
+static unsigned long take_range(int nid, unsigned long nr, bool movable)
 {
 	unsigned long step = max_t(unsigned long, nr, pageblock_nr_pages);
 	unsigned long first = ALIGN(node_start_pfn(nid), pageblock_nr_pages);
@@ -38,13 +42,26 @@ static unsigned long take_range(int nid, unsigned long nr)
 
 	while (pfn >= first + step) {
 		pfn = ALIGN_DOWN(pfn - nr, pageblock_nr_pages);
-		if (looks_usable(pfn, pfn + nr) &&
+		if (looks_usable(pfn, pfn + nr, movable) &&
 		    !alloc_contig_range(pfn, pfn + nr, MIGRATE_MOVABLE,
 					GFP_KERNEL | __GFP_NOWARN))
 			return pfn;
 		if (fatal_signal_pending(current))
 			break;
 		cond_resched();
+	}
+	return 0;
+}
+
+static unsigned long take_any_range(unsigned long nr, bool movable)
+{
+	unsigned long pfn;
+	int nid;
+
+	for_each_online_node(nid) {
+		pfn = take_range(nid, nr, movable);
+		if (pfn)
+			return pfn;
 	}
 	return 0;
 }
@@ -60,20 +77,19 @@ static unsigned long take_range(int nid, unsigned long nr)
 int refresh_alloc_reserve(struct refresh_reserve *res, u64 size)
 {
 	unsigned int order = get_order(size);
-	unsigned long nr = PAGE_ALIGN(size) >> PAGE_SHIFT, pfn = 0;
-	int nid;
+	unsigned long nr = PAGE_ALIGN(size) >> PAGE_SHIFT, pfn;
 
 	res->va = (void *)__get_free_pages(GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN |
 					   __GFP_NORETRY, order);
 	res->contig = !res->va;
 	if (res->contig) {
-		for_each_online_node(nid) {
-			pfn = take_range(nid, nr);
-			if (pfn)
-				break;
+		pfn = take_any_range(nr, false);
+		if (!pfn) {
+			pfn = take_any_range(nr, true);
+			if (!pfn)
+				return -ENOMEM;
+			pr_info("the shim's memory is in a movable zone: its block cannot go offline until the shim leaves\n");
 		}
-		if (!pfn)
-			return -ENOMEM;
 		res->va = page_to_virt(pfn_to_page(pfn));
 		memset(res->va, 0, nr << PAGE_SHIFT);
 	}

@@ -558,6 +558,27 @@ size_t refresh_copy_console(char *buffer, size_t size)
 }
 
 /**
+ * refresh_reserve_place() - Where the shim is
+ * @place: filled in
+ *
+ * Return: false without a shim.
+ */
+bool refresh_reserve_place(struct refresh_place *place)
+{
+	bool on;
+
+	mutex_lock(&lock);
+	on = session.on;
+	if (on) {
+		place->hpa = session.res.hpa;
+		place->size = session.res.size;
+		place->zone = page_zone(virt_to_page(session.res.va))->name;
+	}
+	mutex_unlock(&lock);
+	return on;
+}
+
+/**
  * refresh_is_virtualized() - Is the shim there?
  *
  * Return: true between virtualize and devirtualize.

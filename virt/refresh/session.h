@@ -19,6 +19,12 @@ struct refresh_totals {
 /* shim_image.S */
 extern const char shim_image[], shim_image_end[];
 
+/* The reserve, for people. */
+struct refresh_place {
+	u64 hpa, size;
+	const char *zone;
+};
+
 /* session.c */
 int refresh_virtualize(u32 flags, u32 uart);
 int refresh_devirtualize(void);
@@ -27,6 +33,7 @@ void refresh_status(struct vmm_refresh_status *status);
 bool refresh_is_virtualized(void);
 u64 refresh_exits(bool guest, u32 reason);
 size_t refresh_copy_console(char *buffer, size_t size);
+bool refresh_reserve_place(struct refresh_place *place);
 void refresh_forbid(bool forbid);
 
 void refresh_pv_offer(void);
