@@ -11,11 +11,6 @@
 
 #include "../../arch/x86/refresh/refresh.h"
 
-struct refresh_totals {
-	u64 host_exits, guest_exits, installs, vmfails, nmis;
-	u32 on, panicked;
-};
-
 /* shim_image.S */
 extern const char shim_image[], shim_image_end[];
 
@@ -68,9 +63,7 @@ void refresh_debugfs_exit(void);
 
 extern const struct attribute_group *refresh_groups[];
 
-/* hotplug.c */
-int refresh_notifiers_init(void);
-void refresh_notifiers_exit(void);
+/* session.c: CPUs that come and go */
 int refresh_cpu_online(unsigned int cpu);
 int refresh_cpu_offline(unsigned int cpu);
 

@@ -30,14 +30,6 @@ static __always_inline int refresh_vmwrite(unsigned long field, unsigned long va
 	return fail ? -EIO : 0;
 }
 
-static __always_inline unsigned long refresh_vmread(unsigned long field)
-{
-	unsigned long value;
-
-	asm volatile("vmread %1, %0" : "=r" (value) : "r" (field) : "cc");
-	return value;
-}
-
 static __always_inline int refresh_vmptrld(u64 hpa)
 {
 	bool fail;
