@@ -11,7 +11,7 @@
 #define _REFRESH_SHIM_H
 
 #define SHIM_MAGIC		0x4d494853	/* "SHIM" */
-#define SHIM_ABI_VERSION	3
+#define SHIM_ABI_VERSION	4
 
 #define SHIM_PAGE		4096
 
@@ -131,6 +131,7 @@
 enum shim_error {
 	SHIM_OK		= 0,
 	SHIM_E_CALL	= 1,	/* unknown call, or one for tests */
+	SHIM_E_SHARED	= 2,	/* not while another kernel has a part of the machine */
 };
 
 /* What a CPU is doing, in &shim_shared.state. */
@@ -139,6 +140,7 @@ enum shim_state {
 	SHIM_STATE_ON		= 1,
 	SHIM_STATE_PANIC	= 2,	/* the shim gave up and left this CPU */
 	SHIM_STATE_DEAD		= 3,	/* ... and could not even leave */
+	SHIM_STATE_PARKED	= 4,	/* its partition has ended, the shim keeps it */
 };
 
 struct shim_segment {

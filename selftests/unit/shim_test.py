@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Compile and run shim_unit.c: the shim's pure parts on the build machine."""
 
+import glob
 import os
 import re
 import subprocess
@@ -47,6 +48,27 @@ class Shim(unittest.TestCase):
     def test_flush(self):
         """What a launch and a return drop, on a model of a TLB."""
         self.run_program(39, 'selftests/unit/shim_flush_unit.c')
+
+    def test_policy(self):
+        """Whatever happens, nobody gets a bare CPU while there are two partitions."""
+        self.run_program(60, '-include', 'selftests/unit/shim_ops_fake.h',
+                         'selftests/unit/shim_policy_unit.c',
+                         *(f'arch/x86/shim/{name}.c' for name in
+                           ('exit', 'policy', 'leave', 'init', 'trap', 'host', 'machine',
+                            'insn', 'guest', 'borrow', 'semantics', 'flush')))
+
+    def test_ways_out(self):
+        """Each function that can give a CPU away asks policy.c."""
+        ways = re.compile(r'\b(?:vmxoff|shut_down|shim_send_init)\(|leaving = true')
+        found = set()
+        for path in glob.glob(os.path.join(TOP, 'arch/x86/shim/*.c')):
+            with open(path, encoding='utf-8') as file:
+                functions = re.findall(r'^\w[^;{}]*?(\w+)\([^;{}]*\)\n{\n(.*?)^}', file.read(),
+                                       re.M | re.S)
+            found |= {name for name, body in functions
+                      if ways.search(body) and 'policy_may_give()' not in body}
+        # It enters VMX operation again at once.
+        self.assertEqual(found, {'change_vmxon_region'})
 
     def test_indirect_branches(self):
         """A guest could have trained them: the image has none."""

@@ -179,11 +179,14 @@ static int leave_this_cpu(void *unused)
 {
 	unsigned int cpu = raw_smp_processor_id();
 
+	int r;
+
 	refresh_take_snapshot(&session.before[cpu]);
-	refresh_leave_cpu(this_rc());
+	r = refresh_leave_cpu(this_rc());
 	refresh_take_snapshot(&session.after[cpu]);
-	WRITE_ONCE(session.on, false);
-	return 0;
+	if (!r)
+		WRITE_ONCE(session.on, false);
+	return r;
 }
 
 static void compare(const char *when)
@@ -316,11 +319,19 @@ static void log_panics(void)
 	kfree(text);
 }
 
+static void left(void)
+{
+	refresh_pv_detach();
+	log_panics();
+	free_session();
+	module_put(THIS_MODULE);
+}
+
 /**
  * refresh_devirtualize() - Take the shim away from all CPUs
  *
  * Context: process, may sleep.
- * Return: 0, or -ENODEV if there is no shim.
+ * Return: 0, -ENODEV if there is no shim, or -EBUSY if it is not this kernel's alone.
  */
 int refresh_devirtualize(void)
 {
@@ -330,11 +341,11 @@ int refresh_devirtualize(void)
 	if (session.on) {
 		r = stop_machine(leave_this_cpu, NULL, cpu_online_mask);
 		compare("return");
-		refresh_pv_detach();
 		trace_vmm_refresh_switch(false, num_online_cpus(), r);
-		log_panics();
-		free_session();
-		module_put(THIS_MODULE);
+		if (r)
+			pr_err("another kernel has a part of the machine: end it first\n");
+		else
+			left();
 	}
 	mutex_unlock(&lock);
 	return r;
@@ -449,19 +460,20 @@ int refresh_cpu_online(unsigned int cpu)
  * @cpu: its number
  *
  * Context: hotplug thread of the CPU.
- * Return: 0.
+ * Return: 0, or -EBUSY, which keeps the CPU online.
  */
 int refresh_cpu_offline(unsigned int cpu)
 {
 	unsigned long flags;
+	int r;
 
 	if (!session.on)
 		return 0;
 	local_irq_save(flags);
-	refresh_leave_cpu(this_rc());
+	r = refresh_leave_cpu(this_rc());
 	local_irq_restore(flags);
-	trace_vmm_refresh_cpu(cpu, false, 0);
-	return 0;
+	trace_vmm_refresh_cpu(cpu, false, r);
+	return r;
 }
 
 /**

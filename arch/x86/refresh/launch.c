@@ -454,7 +454,8 @@ void refresh_send_init(u32 apic_id)
  * @rc: a launched CPU
  *
  * Context: on the CPU, interrupts off.
- * Return: 0.  There is nothing to undo: a shim that panicked has left already.
+ * Return: 0, or -EBUSY if the CPU is not the host's alone to have.  A shim that panicked
+ * has left already.
  */
 int refresh_leave_cpu(struct refresh_cpu *rc)
 {
@@ -465,8 +466,9 @@ int refresh_leave_cpu(struct refresh_cpu *rc)
 		refresh_call(SHIM_CALL_LEAVE_FAULT);
 	else if (refresh_fault(REFRESH_STEP_LEAVE_MC))
 		refresh_call(SHIM_CALL_LEAVE_MC);
-	if (READ_ONCE(refresh_shared(rc->res, rc->area)->state) == SHIM_STATE_ON)
-		refresh_call(SHIM_CALL_LEAVE);
+	if (READ_ONCE(refresh_shared(rc->res, rc->area)->state) == SHIM_STATE_ON &&
+	    refresh_call(SHIM_CALL_LEAVE) == SHIM_E_SHARED)
+		return -EBUSY;
 	rc->launched = false;
 	rc->prepared = false;
 	return 0;

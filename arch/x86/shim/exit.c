@@ -3,6 +3,7 @@
  * VM exits: of a guest of the host, which all go to the host, and of the host
  * itself.
  */
+#include "exit_rules.h"
 #include "shim.h"
 #include "vmx_ops.h"
 
@@ -37,7 +38,7 @@ static u64 handle_mc_call(struct shim_cpu *cpu, u32 call)
 		return SHIM_RESUME;
 	}
 	if (call == SHIM_CALL_MC) {
-		asm volatile("int $18" : : : "memory");
+		raise_mc();
 		return SHIM_RESUME;
 	}
 	cpu->mc_in_leave = true;
@@ -49,7 +50,7 @@ static u64 handle_test_call(struct shim_cpu *cpu, u32 call)
 {
 	switch (call) {
 	case SHIM_CALL_PANIC:
-		return shim_panic(cpu, "asked to by the host", 0);
+		return policy_surprise(cpu, "asked to by the host", 0);
 	case SHIM_CALL_FAULT:
 		shim_fault_on_purpose();
 		break;
@@ -65,6 +66,12 @@ static u64 handle_test_call(struct shim_cpu *cpu, u32 call)
 	return SHIM_RESUME;
 }
 
+static bool wants_to_leave(u32 call)
+{
+	return call == SHIM_CALL_LEAVE || call == SHIM_CALL_LEAVE_FAULT ||
+	       call == SHIM_CALL_LEAVE_MC;
+}
+
 static u64 handle_call(struct shim_cpu *cpu)
 {
 	u64 *r = cpu->regs->r;
@@ -76,9 +83,11 @@ static u64 handle_call(struct shim_cpu *cpu)
 
 	host_skip_instruction();
 	r[R_RAX] = SHIM_OK;
-	if (call == SHIM_CALL_LEAVE)
+	if (wants_to_leave(call) && !policy_may_give())
+		r[R_RAX] = SHIM_E_SHARED;
+	else if (call == SHIM_CALL_LEAVE)
 		return shim_leave(cpu);
-	if (call == SHIM_CALL_VERSION)
+	else if (call == SHIM_CALL_VERSION)
 		r[R_RAX] = SHIM_ABI_VERSION;
 	else if (!(shim_config.flags & SHIM_FLAG_TEST))
 		r[R_RAX] = SHIM_E_CALL;
@@ -87,69 +96,61 @@ static u64 handle_call(struct shim_cpu *cpu)
 	return SHIM_RESUME;
 }
 
-static u64 handle_vmcall(struct shim_cpu *cpu)
+/* ---- handlers of exit_rules.h that are not elsewhere */
+
+static u64 exit_vmcall(struct shim_cpu *cpu, u32 reason)
 {
 	if (!host_cpl() && (u32)(cpu->regs->r[R_RAX] & 0xffff0000) == SHIM_CALL)
 		return handle_call(cpu);
-	return handle_vmx_instruction(cpu, EXIT_REASON_VMCALL);
+	return handle_vmx_instruction(cpu, reason);
 }
 
+/* No exception is intercepted: this is an NMI. */
+static u64 exit_nmi(struct shim_cpu *cpu, u32 reason)
+{
+	shim_unblock_nmi();
+	cpu->nmi_pending = true;
+	return SHIM_RESUME;
+}
+
+static u64 exit_nmi_window(struct shim_cpu *cpu, u32 reason)
+{
+	return cpu->nmi_window ? SHIM_RESUME : SHIM_UNSERVED;
+}
+
+static u64 exit_unserved(struct shim_cpu *cpu, u32 reason)
+{
+	return SHIM_UNSERVED;
+}
+
+static u64 unserved(struct shim_cpu *cpu, u32 reason, enum exit_otherwise otherwise)
+{
+	if (otherwise == EXIT_UNDEFINED) {
+		host_inject(cpu, UD_VECTOR, false, 0);
+		return SHIM_RESUME;
+	}
+	return policy_surprise(cpu, "unexpected exit of the host", reason);
+}
+
+/* Not through pointers: the shim has no indirect branch. */
 static u64 handle_host_exit(struct shim_cpu *cpu, u32 reason)
 {
+	u64 how = SHIM_UNSERVED;
+
 	if (likely(reason == EXIT_REASON_VMRESUME))
 		return handle_vmx_instruction(cpu, reason);
 	switch (reason) {
-	case EXIT_REASON_VMCLEAR ... EXIT_REASON_VMON:
-	case EXIT_REASON_INVEPT:
-	case EXIT_REASON_INVVPID:
-		return handle_vmx_instruction(cpu, reason);
-	case EXIT_REASON_CPUID:
-		handle_cpuid(cpu);
-		break;
-	case EXIT_REASON_EXCEPTION_NMI:
-		/* No exception is intercepted: this is an NMI. */
-		shim_unblock_nmi();
-		cpu->nmi_pending = true;
-		break;
-	case EXIT_REASON_NMI_WINDOW:
-		break;
-	case EXIT_REASON_INIT_SIGNAL:
-		return handle_init(cpu);
-	case EXIT_REASON_VMCALL:
-		return handle_vmcall(cpu);
-	case EXIT_REASON_CR_ACCESS:
-		if (!handle_cr_access(cpu))
-			return shim_panic(cpu, "access to a control register",
-					  vmread(EXIT_QUALIFICATION));
-		break;
-	case EXIT_REASON_MSR_READ:
-		handle_rdmsr(cpu);
-		break;
-	case EXIT_REASON_MSR_WRITE:
-		handle_wrmsr(cpu);
-		break;
-	case EXIT_REASON_XSETBV:
-		handle_xsetbv(cpu);
-		break;
-	case EXIT_REASON_INVD:
-		/* As firmware does it: without losing what is in the caches. */
-		asm volatile("wbinvd" : : : "memory");
-		host_skip_instruction();
-		break;
-	case EXIT_REASON_GETSEC:
-	case EXIT_REASON_VMFUNC:
-		host_inject(cpu, UD_VECTOR, false, 0);
-		break;
-	case EXIT_REASON_MONITOR_TRAP_FLAG:
-		return handle_leave_step(cpu);
-	case EXIT_REASON_TRIPLE_FAULT:
-		console_print("shim: cpu %d: triple fault of the host at %llx\n",
-			      cpu->boot.cpu, vmread(GUEST_RIP));
-		shim_shutdown();
-	default:
-		return shim_panic(cpu, "unexpected exit of the host", reason);
+#define EXIT_CASE(name, handler, whose, otherwise)				\
+	case EXIT_REASON_##name:						\
+		if (EXIT_##whose != EXIT_MACHINE || policy_may_give())		\
+			how = handler(cpu, reason);				\
+		if (likely(how != SHIM_UNSERVED))				\
+			return how;						\
+		return unserved(cpu, reason, EXIT_##otherwise);
+	EXIT_RULES(EXIT_CASE)
+#undef EXIT_CASE
 	}
-	return SHIM_RESUME;
+	return unserved(cpu, reason, EXIT_SURPRISE);
 }
 
 static void count(u64 *counters, u32 reason)
@@ -188,7 +189,7 @@ u64 shim_handle_exit(struct shim_cpu *cpu, struct shim_regs *regs)
 		if (reason == (EXIT_REASON_FAILED_ENTRY | EXIT_REASON_MCE_DURING_ENTRY))
 			cpu->mc_pending = true;
 		else if (reason & ~EXIT_REASON_BASIC)
-			how = shim_panic(cpu, "the host cannot be entered", reason);
+			how = policy_surprise(cpu, "the host cannot be entered", reason);
 		else
 			how = handle_host_exit(cpu, reason);
 	}
@@ -228,9 +229,7 @@ u64 shim_entry_failed(struct shim_cpu *cpu, struct shim_regs *regs, u64 rflags)
 	if (!cpu->in_guest) {
 		console_print("shim: cpu %d: VM entry of the host failed with error %d\n",
 			      cpu->boot.cpu, (u32)vmread(VM_INSTRUCTION_ERROR));
-		cpu->shared->state = SHIM_STATE_DEAD;
-		for (;;)
-			asm volatile("cli; hlt");
+		policy_halt(cpu, SHIM_STATE_DEAD);
 	}
 	/* It is the host's instruction that failed; its VMCS has the number. */
 	cpu->in_guest = false;

@@ -48,6 +48,21 @@ void guest_give_back_all(struct shim_cpu *cpu)
 			guest_give_back(cpu, &cpu->map.slot[i]);
 }
 
+/* Likewise, and none of them is active on this CPU any more. */
+void guest_clear_all(struct shim_cpu *cpu)
+{
+	u64 hpa;
+	u32 i;
+
+	for (i = 0; i < SHIM_NR_BORROWED; i++) {
+		hpa = cpu->map.slot[i].hpa;
+		if (hpa == SHIM_NO_VMCS)
+			continue;
+		guest_give_back(cpu, &cpu->map.slot[i]);
+		vmclear(hpa);
+	}
+}
+
 #define LOADED_DATA	0xc093
 #define LOADED_CODE	0xa09b
 #define LOADED_TSS	0x008b

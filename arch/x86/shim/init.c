@@ -82,6 +82,8 @@ void shim_take_init(struct shim_cpu *cpu)
 	u64 sysenter_esp = vmread(GUEST_SYSENTER_ESP);
 	u64 sysenter_eip = vmread(GUEST_SYSENTER_EIP);
 
+	if (!policy_may_give())
+		policy_park(cpu, "INIT", 0);
 	wrmsr(MSR_IA32_SYSENTER_CS, sysenter_cs);
 	wrmsr(MSR_IA32_SYSENTER_ESP, sysenter_esp);
 	wrmsr(MSR_IA32_SYSENTER_EIP, sysenter_eip);
@@ -91,14 +93,14 @@ void shim_take_init(struct shim_cpu *cpu)
 	vmxoff();
 	shim_send_init();
 	for (;;)
-		asm volatile("cli; hlt");
+		halt();
 }
 
 /*
  * A host in VMX operation does not see an INIT until its VMXOFF.  The bare CPU
  * keeps it for that long: leave, and leave the INIT pending.
  */
-u64 handle_init(struct shim_cpu *cpu)
+u64 exit_init(struct shim_cpu *cpu, u32 reason)
 {
 	/* No word: the start-up IPI comes some 20 us behind, and only once more. */
 	if (!cpu->vmxon)

@@ -94,7 +94,7 @@ static void load_host_state(struct shim_cpu *cpu, const struct shim_context *ctx
 /* For tests: an exception in the shim, which has to end in a panic. */
 void shim_fault_on_purpose(void)
 {
-	asm volatile("movb $0, (%0)" : : "r" (SHIM_VA_IMAGE - SHIM_PAGE) : "memory");
+	write_byte(SHIM_VA_IMAGE - SHIM_PAGE);
 }
 
 /*
@@ -105,6 +105,8 @@ u64 shim_leave(struct shim_cpu *cpu)
 {
 	struct shim_context *ctx = &cpu->shared->context;
 
+	if (!policy_may_give())
+		policy_park(cpu, "it was to have this CPU", 0);
 	if (cpu->current_vmcs != SHIM_NO_VMCS)
 		shadow_collect(cpu);
 	pv_stop(cpu);
@@ -117,7 +119,7 @@ u64 shim_leave(struct shim_cpu *cpu)
 		shim_fault_on_purpose();
 	}
 	if (unlikely(cpu->mc_in_leave))
-		asm volatile("int $18" : : : "memory");
+		raise_mc();
 	vmwrite(VM_ENTRY_INTR_INFO_FIELD, 0);
 	/* Bit 1 of RFLAGS is always set: VM entry fails on the guest state. */
 	vmwrite(GUEST_RFLAGS, 0);
@@ -151,8 +153,11 @@ static void step(bool on)
 		controls & ~(u64)CPU_BASED_MONITOR_TRAP_FLAG);
 }
 
-u64 handle_leave_step(struct shim_cpu *cpu)
+/* The host has executed one more instruction. */
+u64 exit_leave_step(struct shim_cpu *cpu, u32 reason)
 {
+	if (!cpu->panicked && !cpu->init_blocked)
+		return SHIM_UNSERVED;
 	if (!can_leave(cpu))
 		return SHIM_RESUME;
 	step(false);
@@ -169,7 +174,7 @@ u64 shim_leave_soon(struct shim_cpu *cpu)
 }
 
 /*
- * Give up: say why and give the CPU back, at once if the host's kernel is
+ * For policy.c.  Give up: say why and give the CPU back, at once if the host's kernel is
  * mapped.  It is not while user code runs with page-table isolation: make the
  * host enter its kernel and step until the return path can be reached.
  */

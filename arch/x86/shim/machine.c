@@ -23,7 +23,7 @@ static u32 mirror_bit(u32 value, u64 mask, bool set)
 	return set ? value | mask : value & ~(u32)mask;
 }
 
-void handle_cpuid(struct shim_cpu *cpu)
+u64 exit_cpuid(struct shim_cpu *cpu, u32 reason)
 {
 	u64 *r = cpu->regs->r;
 	u32 leaf = r[R_RAX], ask = r[R_RCX];
@@ -48,21 +48,30 @@ void handle_cpuid(struct shim_cpu *cpu)
 	r[R_RCX] = ecx;
 	r[R_RDX] = edx;
 	host_skip_instruction();
+	return SHIM_RESUME;
+}
+
+/* The instruction has been executed, or the CPU would not. */
+static u64 done(struct shim_cpu *cpu, bool ok)
+{
+	if (ok)
+		host_skip_instruction();
+	else
+		host_inject(cpu, GP_VECTOR, true, 0);
+	return SHIM_RESUME;
 }
 
 /* Outside the two ranges of the bitmap; the CPU knows which ones exist. */
-void handle_rdmsr(struct shim_cpu *cpu)
+u64 exit_rdmsr(struct shim_cpu *cpu, u32 reason)
 {
 	u64 *r = cpu->regs->r;
 	u32 low, high;
 
-	if (!rdmsr_safe(r[R_RCX], &low, &high)) {
-		host_inject(cpu, GP_VECTOR, true, 0);
-		return;
-	}
+	if (!rdmsr_safe(r[R_RCX], &low, &high))
+		return done(cpu, false);
 	r[R_RAX] = low;
 	r[R_RDX] = high;
-	host_skip_instruction();
+	return done(cpu, true);
 }
 
 /* The CPU has it, the EPT has not: true for the bare CPU, later. */
@@ -79,7 +88,7 @@ static void tell_of_mtrr(struct shim_cpu *cpu, u32 msr, u64 value)
 }
 
 /* In the bitmap's ranges only those exit that shim_classify_write() knows. */
-void handle_wrmsr(struct shim_cpu *cpu)
+u64 exit_wrmsr(struct shim_cpu *cpu, u32 reason)
 {
 	u64 *r = cpu->regs->r;
 	u64 value = (u32)r[R_RAX] | r[R_RDX] << 32;
@@ -89,30 +98,28 @@ void handle_wrmsr(struct shim_cpu *cpu)
 		/* As in VMX non-root operation: no fault, and no other revision. */
 		console_print("shim: cpu %d: no microcode update: the shim has to leave first\n",
 			      cpu->boot.cpu);
-		host_skip_instruction();
-		return;
+		return done(cpu, true);
 	case SHIM_WRITE_MTRR:
 		tell_of_mtrr(cpu, r[R_RCX], value);
 		break;
 	case SHIM_WRITE_PLAIN:
 		break;
 	}
-	if (!wrmsr_safe(r[R_RCX], r[R_RAX], r[R_RDX])) {
-		host_inject(cpu, GP_VECTOR, true, 0);
-		return;
-	}
-	host_skip_instruction();
+	return done(cpu, wrmsr_safe(r[R_RCX], r[R_RAX], r[R_RDX]));
 }
 
-void handle_xsetbv(struct shim_cpu *cpu)
+u64 exit_xsetbv(struct shim_cpu *cpu, u32 reason)
 {
 	u64 *r = cpu->regs->r;
 
-	if (host_cpl() || !xsetbv_safe(r[R_RCX], r[R_RAX], r[R_RDX])) {
-		host_inject(cpu, GP_VECTOR, true, 0);
-		return;
-	}
-	host_skip_instruction();
+	return done(cpu, !host_cpl() && xsetbv_safe(r[R_RCX], r[R_RAX], r[R_RDX]));
+}
+
+/* As firmware does it: without losing what is in the caches. */
+u64 exit_invd(struct shim_cpu *cpu, u32 reason)
+{
+	wbinvd();
+	return done(cpu, true);
 }
 
 static bool write_cr4(struct shim_cpu *cpu, u64 value)
@@ -144,40 +151,34 @@ static bool write_cr0(struct shim_cpu *cpu, u64 value)
 	return true;
 }
 
-/* False: an access that the masks do not let exit. */
-bool handle_cr_access(struct shim_cpu *cpu)
+/* The masks let no other access exit. */
+u64 exit_cr_access(struct shim_cpu *cpu, u32 reason)
 {
 	u64 qual = vmread(EXIT_QUALIFICATION), value;
 	bool ok;
 
 	if (CR_ACCESS_TYPE(qual) != CR_ACCESS_MOV_TO)
-		return false;
+		return SHIM_UNSERVED;
 	value = host_register(cpu, CR_ACCESS_GPR(qual));
 	if (CR_ACCESS_REGISTER(qual) == 4)
 		ok = write_cr4(cpu, value);
 	else if (CR_ACCESS_REGISTER(qual) == 0)
 		ok = write_cr0(cpu, value);
 	else
-		return false;
-	if (ok)
-		host_skip_instruction();
-	else
-		host_inject(cpu, GP_VECTOR, true, 0);
-	return true;
+		return SHIM_UNSERVED;
+	return done(cpu, ok);
 }
 
 /*
  * The host shut its CPU down: so does the machine, as without the shim.  What the
  * chipset answers may be an INIT, which VMX operation would block.
  */
-void shim_shutdown(void)
+u64 exit_triple_fault(struct shim_cpu *cpu, u32 reason)
 {
-	struct {
-		u16 limit;
-		u64 base;
-	} __packed none = { };
-
+	console_print("shim: cpu %d: triple fault of the host at %llx\n", cpu->boot.cpu,
+		      vmread(GUEST_RIP));
+	if (!policy_may_give())
+		policy_park(cpu, "triple fault", vmread(GUEST_RIP));
 	vmxoff();
-	for (;;)
-		asm volatile("lidt %0; int3" : : "m" (none));
+	shut_down();
 }

@@ -19,8 +19,11 @@ struct shim_regs {
 
 enum { R_RAX, R_RCX, R_RDX, R_RBX, R_HOW };
 
-/* How start.S goes on: which instruction enters the current VMCS. */
-enum shim_how { SHIM_RESUME, SHIM_LAUNCH };
+/*
+ * How start.S goes on: which instruction enters the current VMCS.  SHIM_UNSERVED is for
+ * exit.c alone: the handler has nothing to say to this exit.
+ */
+enum shim_how { SHIM_RESUME, SHIM_LAUNCH, SHIM_UNSERVED };
 
 /* The private part of a CPU's area. */
 struct shim_cpu {
@@ -88,18 +91,28 @@ bool host_takes_nmi(struct shim_cpu *cpu);
 u64 handle_vmx_instruction(struct shim_cpu *cpu, u32 reason);
 u64 vmx_finish(struct shim_cpu *cpu, int outcome);
 
-/* machine.c */
-void handle_cpuid(struct shim_cpu *cpu);
-void handle_rdmsr(struct shim_cpu *cpu);
-void handle_wrmsr(struct shim_cpu *cpu);
-void handle_xsetbv(struct shim_cpu *cpu);
-bool handle_cr_access(struct shim_cpu *cpu);
-void __noreturn shim_shutdown(void);
+/* machine.c: of exit_rules.h */
+u64 exit_cpuid(struct shim_cpu *cpu, u32 reason);
+u64 exit_rdmsr(struct shim_cpu *cpu, u32 reason);
+u64 exit_wrmsr(struct shim_cpu *cpu, u32 reason);
+u64 exit_xsetbv(struct shim_cpu *cpu, u32 reason);
+u64 exit_invd(struct shim_cpu *cpu, u32 reason);
+u64 exit_cr_access(struct shim_cpu *cpu, u32 reason);
+u64 exit_triple_fault(struct shim_cpu *cpu, u32 reason);
+
+/* policy.c */
+extern u32 shim_nr_parts;
+
+bool policy_may_give(void);
+u64 policy_surprise(struct shim_cpu *cpu, const char *why, u64 detail);
+void __noreturn policy_park(struct shim_cpu *cpu, const char *why, u64 detail);
+void __noreturn policy_halt(struct shim_cpu *cpu, enum shim_state state);
 
 /* guest.c */
 void guest_install(struct shim_cpu *cpu, struct borrowed *slot);
 void guest_give_back(struct shim_cpu *cpu, struct borrowed *slot);
 void guest_give_back_all(struct shim_cpu *cpu);
+void guest_clear_all(struct shim_cpu *cpu);
 void guest_reflect(struct shim_cpu *cpu, u32 reason);
 void guest_enter_perf(struct shim_cpu *cpu);
 
@@ -137,7 +150,7 @@ void *mem_map(u64 hpa, u64 type);
 u64 shim_leave(struct shim_cpu *cpu);
 u64 shim_leave_soon(struct shim_cpu *cpu);
 u64 shim_panic(struct shim_cpu *cpu, const char *why, u64 detail);
-u64 handle_leave_step(struct shim_cpu *cpu);
+u64 exit_leave_step(struct shim_cpu *cpu, u32 reason);
 void shim_fault_on_purpose(void);
 
 /* flush.c */
@@ -145,7 +158,7 @@ void host_flush_tlb(void);
 void shim_flush_tlb(void);
 
 /* init.c */
-u64 handle_init(struct shim_cpu *cpu);
+u64 exit_init(struct shim_cpu *cpu, u32 reason);
 void __noreturn shim_take_init(struct shim_cpu *cpu);
 void shim_send_init(void);
 

@@ -54,7 +54,8 @@ void shim_handle_trap(struct trap_frame *frame);
 
 /*
  * A bug in the shim costs the host the shim, not the machine: what it was doing
- * for the host is dropped, and the host repeats its instruction on the bare CPU.
+ * for the host is dropped, and the host repeats its instruction on the bare CPU.  (If
+ * policy.c does not end its partition for it.)
  */
 void shim_handle_trap(struct trap_frame *frame)
 {
@@ -79,16 +80,12 @@ void shim_handle_trap(struct trap_frame *frame)
 	console_print("shim: cpu %d: exception %d (%llx) at %llx rsp %llx cr2 %llx\n",
 		      cpu->boot.cpu, (u32)frame->vector, frame->code, frame->rip,
 		      frame->rsp, read_cr2());
-	if (cpu->panicking || !cpu->ready) {
-		if (cpu->shared)
-			cpu->shared->state = SHIM_STATE_DEAD;
-		for (;;)
-			asm volatile("cli; hlt");
-	}
+	if (cpu->panicking || !cpu->ready)
+		policy_halt(cpu, SHIM_STATE_DEAD);
 	cpu->panicking = true;
 	/* A page fault here has overwritten what the host may not have read yet. */
 	write_cr2(cpu->cr2);
 	vmptrld(cpu->boot.vmcs_hpa);
-	shim_reenter(cpu->regs, shim_panic(cpu, "exception in the shim",
-					   frame->vector));
+	shim_reenter(cpu->regs, policy_surprise(cpu, "exception in the shim",
+						frame->vector));
 }

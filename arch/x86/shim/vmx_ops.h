@@ -201,4 +201,37 @@ static inline u64 read_cr2(void)
 	return value;
 }
 
+static inline void wbinvd(void)
+{
+	asm volatile("wbinvd" : : : "memory");
+}
+
+/* Until an NMI or #MC. */
+static inline void halt(void)
+{
+	asm volatile("cli; hlt" : : : "memory");
+}
+
+static inline void raise_mc(void)
+{
+	asm volatile("int $18" : : : "memory");
+}
+
+static inline void write_byte(u64 va)
+{
+	asm volatile("movb $0, (%0)" : : "r" (va) : "memory");
+}
+
+/* Outside of VMX operation: what the chipset answers may be an INIT. */
+static inline void __noreturn shut_down(void)
+{
+	struct {
+		u16 limit;
+		u64 base;
+	} __packed none = { };
+
+	for (;;)
+		asm volatile("lidt %0; int3" : : "m" (none));
+}
+
 #endif /* SHIM_VMX_OPS_H */

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * In the place of arch/x86/shim/vmx_ops.h, by -include: a CPU that a test makes up.  The
+ * functions are in shim_policy_unit.c.
+ */
+#ifndef SHIM_OPS_FAKE_H
+#define SHIM_OPS_FAKE_H
+
+#define SHIM_VMX_OPS_H
+#include "../../arch/x86/shim/semantics.h"
+
+#define INV_SINGLE	1
+
+struct vmx_descriptor {
+	u64 low, high;
+};
+
+u64 vmread(u64 field);
+void vmread_to(u64 *value, u64 field);
+int vmread_checked(u64 field, u64 *value);
+void vmwrite(u64 field, u64 value);
+int vmwrite_checked(u64 field, u64 value);
+int vmptrld(u64 hpa);
+int vmclear(u64 hpa);
+int vmxon(u64 hpa);
+void vmxoff(void);
+int invept(u64 type, const struct vmx_descriptor *desc);
+int invvpid(u64 type, const struct vmx_descriptor *desc);
+bool rdmsr_safe(u32 msr, u32 *low, u32 *high);
+bool wrmsr_safe(u32 msr, u32 low, u32 high);
+bool xsetbv_safe(u32 index, u32 low, u32 high);
+u64 rdmsr(u32 msr);
+void wrmsr(u32 msr, u64 value);
+u64 read_cr4(void);
+void load_cr4(u64 value);
+void write_cr2(u64 value);
+u64 read_cr2(void);
+void wbinvd(void);
+void halt(void);
+void raise_mc(void);
+void write_byte(u64 va);
+void __noreturn shut_down(void);
+
+#endif /* SHIM_OPS_FAKE_H */
