@@ -8,6 +8,33 @@
 #include "shim.h"
 #include "vmx_ops.h"
 
+/* What host state has as well: _(member of the context, field to save, field to load). */
+#define KEPT_FIELDS(_)							\
+	_(cr0,		GUEST_CR0,		HOST_CR0)		\
+	_(cr3,		GUEST_CR3,		HOST_CR3)		\
+	_(efer,		GUEST_IA32_EFER,	HOST_IA32_EFER)		\
+	_(sysenter_cs,	GUEST_SYSENTER_CS,	HOST_IA32_SYSENTER_CS)	\
+	_(sysenter_esp,	GUEST_SYSENTER_ESP,	HOST_IA32_SYSENTER_ESP)	\
+	_(sysenter_eip,	GUEST_SYSENTER_EIP,	HOST_IA32_SYSENTER_EIP)	\
+	_(gdt_base,	GUEST_GDTR_BASE,	HOST_GDTR_BASE)		\
+	_(idt_base,	GUEST_IDTR_BASE,	HOST_IDTR_BASE)
+
+/* What the return path loads: _(member, field to save). */
+#define SAVED_FIELDS(_)							\
+	_(rip,		GUEST_RIP)					\
+	_(cs,		GUEST_CS_SELECTOR)				\
+	_(rflags,	GUEST_RFLAGS)					\
+	_(rsp,		GUEST_RSP)					\
+	_(ss,		GUEST_SS_SELECTOR)				\
+	_(dr7,		GUEST_DR7)					\
+	_(debugctl,	GUEST_IA32_DEBUGCTL)				\
+	_(gdt_limit,	GUEST_GDTR_LIMIT)				\
+	_(idt_limit,	GUEST_IDTR_LIMIT)
+
+/* Segment registers but CS and SS: _(member, number in the order of the fields). */
+#define SAVED_SEGMENTS(_)						\
+	_(es, 0) _(ds, 3) _(fs, 4) _(gs, 5) _(ldtr, 6) _(tr, 7)
+
 static struct shim_segment segment(u32 number)
 {
 	struct shim_segment segment = {
@@ -26,31 +53,14 @@ static void save_context(struct shim_cpu *cpu, struct shim_context *ctx)
 
 	for (i = 0; i < 16; i++)
 		ctx->regs[i] = cpu->regs->r[i];
-	ctx->rip = vmread(GUEST_RIP);
-	ctx->cs = vmread(GUEST_CS_SELECTOR);
-	ctx->rflags = vmread(GUEST_RFLAGS);
-	ctx->rsp = vmread(GUEST_RSP);
-	ctx->ss = vmread(GUEST_SS_SELECTOR);
-	ctx->cr0 = vmread(GUEST_CR0);
-	ctx->cr3 = vmread(GUEST_CR3);
+#define SAVE_KEPT(member, from, to)	ctx->member = vmread(from);
+	KEPT_FIELDS(SAVE_KEPT)
+#define SAVE_FIELD(member, from)	ctx->member = vmread(from);
+	SAVED_FIELDS(SAVE_FIELD)
+#define SAVE_SEGMENT(member, number)	ctx->member = segment(number);
+	SAVED_SEGMENTS(SAVE_SEGMENT)
 	ctx->cr4 = (vmread(GUEST_CR4) & ~X86_CR4_VMXE) |
 		   (vmread(CR4_READ_SHADOW) & X86_CR4_VMXE);
-	ctx->efer = vmread(GUEST_IA32_EFER);
-	ctx->dr7 = vmread(GUEST_DR7);
-	ctx->debugctl = vmread(GUEST_IA32_DEBUGCTL);
-	ctx->sysenter_cs = vmread(GUEST_SYSENTER_CS);
-	ctx->sysenter_esp = vmread(GUEST_SYSENTER_ESP);
-	ctx->sysenter_eip = vmread(GUEST_SYSENTER_EIP);
-	ctx->gdt_base = vmread(GUEST_GDTR_BASE);
-	ctx->gdt_limit = vmread(GUEST_GDTR_LIMIT);
-	ctx->idt_base = vmread(GUEST_IDTR_BASE);
-	ctx->idt_limit = vmread(GUEST_IDTR_LIMIT);
-	ctx->es = segment(0);
-	ctx->ds = segment(3);
-	ctx->fs = segment(4);
-	ctx->gs = segment(5);
-	ctx->ldtr = segment(6);
-	ctx->tr = segment(7);
 	ctx->current_vmcs = cpu->current_vmcs;
 	ctx->vmxon = cpu->vmxon;
 	host_collect_arrived(cpu);
@@ -66,8 +76,8 @@ static u64 host_selector(u16 selector)
 
 static void load_host_state(struct shim_cpu *cpu, const struct shim_context *ctx)
 {
-	vmwrite(HOST_CR0, ctx->cr0);
-	vmwrite(HOST_CR3, ctx->cr3);
+#define LOAD_KEPT(member, from, to)	vmwrite(to, ctx->member);
+	KEPT_FIELDS(LOAD_KEPT)
 	vmwrite(HOST_CR4, ctx->cr4 | X86_CR4_VMXE);
 	vmwrite(HOST_CS_SELECTOR, cpu->boot.return_cs);
 	vmwrite(HOST_SS_SELECTOR, cpu->boot.return_ss);
@@ -79,12 +89,6 @@ static void load_host_state(struct shim_cpu *cpu, const struct shim_context *ctx
 	vmwrite(HOST_FS_BASE, ctx->fs.base);
 	vmwrite(HOST_GS_BASE, ctx->gs.base);
 	vmwrite(HOST_TR_BASE, ctx->tr.base);
-	vmwrite(HOST_GDTR_BASE, ctx->gdt_base);
-	vmwrite(HOST_IDTR_BASE, ctx->idt_base);
-	vmwrite(HOST_IA32_SYSENTER_CS, ctx->sysenter_cs);
-	vmwrite(HOST_IA32_SYSENTER_ESP, ctx->sysenter_esp);
-	vmwrite(HOST_IA32_SYSENTER_EIP, ctx->sysenter_eip);
-	vmwrite(HOST_IA32_EFER, ctx->efer);
 	if (shim_config.flags & SHIM_FLAG_PERF)
 		vmwrite(HOST_IA32_PERF_GLOBAL_CTRL, cpu->boot.perf.value);
 	vmwrite(HOST_RSP, cpu->boot.return_rsp);

@@ -10,12 +10,11 @@
 #define FRAME		128
 #define SHIM_HOW_LAUNCH	1
 
-	.text
-
-/* What a VM exit leaves: RSP is the top of the stack, all else is the host's. */
-	.globl	shim_vm_exit
-shim_vm_exit:
-	sub	$FRAME, %rsp
+/*
+ * Registers to the frame at RSP and back, flags untouched.  C keeps R12 to R15, and RBX and RBP,
+ * too, but whoever calls it from an exception wants one of its own.
+ */
+	.macro	SAVE_SCRATCH
 	mov	%rax, 0(%rsp)
 	mov	%rcx, 8(%rsp)
 	mov	%rdx, 16(%rsp)
@@ -27,10 +26,45 @@ shim_vm_exit:
 	mov	%r9, 72(%rsp)
 	mov	%r10, 80(%rsp)
 	mov	%r11, 88(%rsp)
+	.endm
+
+	.macro	SAVE_REGS
+	SAVE_SCRATCH
 	mov	%r12, 96(%rsp)
 	mov	%r13, 104(%rsp)
 	mov	%r14, 112(%rsp)
 	mov	%r15, 120(%rsp)
+	.endm
+
+	.macro	LOAD_SCRATCH
+	mov	0(%rsp), %rax
+	mov	8(%rsp), %rcx
+	mov	16(%rsp), %rdx
+	mov	24(%rsp), %rbx
+	mov	40(%rsp), %rbp
+	mov	48(%rsp), %rsi
+	mov	56(%rsp), %rdi
+	mov	64(%rsp), %r8
+	mov	72(%rsp), %r9
+	mov	80(%rsp), %r10
+	mov	88(%rsp), %r11
+	.endm
+
+	.macro	LOAD_REGS
+	LOAD_SCRATCH
+	mov	96(%rsp), %r12
+	mov	104(%rsp), %r13
+	mov	112(%rsp), %r14
+	mov	120(%rsp), %r15
+	.endm
+
+	.text
+
+/* What a VM exit leaves: RSP is the top of the stack, all else is the host's. */
+	.globl	shim_vm_exit
+shim_vm_exit:
+	sub	$FRAME, %rsp
+	SAVE_REGS
 	mov	FRAME(%rsp), %rdi
 	mov	%rsp, %rsi
 	call	shim_handle_exit
@@ -49,21 +83,7 @@ shim_enter_begin:
 	/* What the host did against leaks of CPU buffers came before the shim. */
 	verw	verw_selector(%rip)
 	cmpq	$SHIM_HOW_LAUNCH, SLOT_HOW(%rsp)
-	mov	0(%rsp), %rax
-	mov	8(%rsp), %rcx
-	mov	16(%rsp), %rdx
-	mov	24(%rsp), %rbx
-	mov	40(%rsp), %rbp
-	mov	48(%rsp), %rsi
-	mov	56(%rsp), %rdi
-	mov	64(%rsp), %r8
-	mov	72(%rsp), %r9
-	mov	80(%rsp), %r10
-	mov	88(%rsp), %r11
-	mov	96(%rsp), %r12
-	mov	104(%rsp), %r13
-	mov	112(%rsp), %r14
-	mov	120(%rsp), %r15
+	LOAD_REGS
 	je	1f
 	vmresume
 	jmp	shim_enter_end
@@ -130,33 +150,13 @@ shim_nmi:
 
 shim_trap:				/* vector and error code are pushed */
 	sub	$FRAME, %rsp
-	mov	%rax, 0(%rsp)
-	mov	%rcx, 8(%rsp)
-	mov	%rdx, 16(%rsp)
-	mov	%rbx, 24(%rsp)
-	mov	%rbp, 40(%rsp)
-	mov	%rsi, 48(%rsp)
-	mov	%rdi, 56(%rsp)
-	mov	%r8, 64(%rsp)
-	mov	%r9, 72(%rsp)
-	mov	%r10, 80(%rsp)
-	mov	%r11, 88(%rsp)
+	SAVE_SCRATCH
 	mov	%rsp, %rdi
 	mov	%rsp, %rbx
 	and	$-16, %rsp
 	call	shim_handle_trap
 	mov	%rbx, %rsp
-	mov	0(%rsp), %rax
-	mov	8(%rsp), %rcx
-	mov	16(%rsp), %rdx
-	mov	24(%rsp), %rbx
-	mov	40(%rsp), %rbp
-	mov	48(%rsp), %rsi
-	mov	56(%rsp), %rdi
-	mov	64(%rsp), %r8
-	mov	72(%rsp), %r9
-	mov	80(%rsp), %r10
-	mov	88(%rsp), %r11
+	LOAD_SCRATCH
 	add	$FRAME + 16, %rsp
 	iretq
 

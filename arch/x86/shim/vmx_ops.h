@@ -119,17 +119,21 @@ static inline int invvpid(u64 type, const struct vmx_descriptor *desc)
 	".quad " insn ", " landing "\n\t"		\
 	".popsection\n\t"
 
+/* Sets the operand named ok. */
+#define INSN_SAFE(insn)					\
+	"1: " insn "\n\t"				\
+	"mov $1, %[ok]\n\t"				\
+	"jmp 3f\n\t"					\
+	"2: xor %[ok], %[ok]\n\t"			\
+	"3:\n\t"					\
+	SHIM_FIXUP("1b", "2b")
+
 static inline bool rdmsr_safe(u32 msr, u32 *low, u32 *high)
 {
 	bool ok;
 
-	asm volatile("1: rdmsr\n\t"
-		     "mov $1, %2\n\t"
-		     "jmp 3f\n\t"
-		     "2: xor %2, %2\n\t"
-		     "3:\n\t"
-		     SHIM_FIXUP("1b", "2b")
-		     : "=a" (*low), "=d" (*high), "=q" (ok) : "c" (msr));
+	asm volatile(INSN_SAFE("rdmsr")
+		     : "=a" (*low), "=d" (*high), [ok] "=q" (ok) : "c" (msr));
 	return ok;
 }
 
@@ -137,13 +141,8 @@ static inline bool wrmsr_safe(u32 msr, u32 low, u32 high)
 {
 	bool ok;
 
-	asm volatile("1: wrmsr\n\t"
-		     "mov $1, %0\n\t"
-		     "jmp 3f\n\t"
-		     "2: xor %0, %0\n\t"
-		     "3:\n\t"
-		     SHIM_FIXUP("1b", "2b")
-		     : "=&q" (ok) : "c" (msr), "a" (low), "d" (high) : "memory");
+	asm volatile(INSN_SAFE("wrmsr")
+		     : [ok] "=&q" (ok) : "c" (msr), "a" (low), "d" (high) : "memory");
 	return ok;
 }
 
@@ -151,13 +150,8 @@ static inline bool xsetbv_safe(u32 index, u32 low, u32 high)
 {
 	bool ok;
 
-	asm volatile("1: xsetbv\n\t"
-		     "mov $1, %0\n\t"
-		     "jmp 3f\n\t"
-		     "2: xor %0, %0\n\t"
-		     "3:\n\t"
-		     SHIM_FIXUP("1b", "2b")
-		     : "=&q" (ok) : "c" (index), "a" (low), "d" (high) : "memory");
+	asm volatile(INSN_SAFE("xsetbv")
+		     : [ok] "=&q" (ok) : "c" (index), "a" (low), "d" (high) : "memory");
 	return ok;
 }
 
