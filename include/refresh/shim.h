@@ -11,7 +11,7 @@
 #define _REFRESH_SHIM_H
 
 #define SHIM_MAGIC		0x4d494853	/* "SHIM" */
-#define SHIM_ABI_VERSION	4
+#define SHIM_ABI_VERSION	5
 
 #define SHIM_PAGE		4096
 
@@ -84,8 +84,10 @@
 #define SHIM_MAX_SHADOW		16
 #define SHIM_NR_REASONS		80
 
+/* Of a partition. */
 #define SHIM_FLAG_SHADOW	0x1	/* VMCS shadowing is in use */
 #define SHIM_FLAG_TEST		0x2	/* serve the calls for tests */
+/* Of the machine. */
 #define SHIM_FLAG_L1D_FLUSH	0x4	/* flush the L1D before a guest runs */
 #define SHIM_FLAG_PML		0x8	/* the CPU has GUEST_PML_INDEX */
 #define SHIM_FLAG_TIMER		0x10	/* ... the VMX-preemption timer */
@@ -116,6 +118,7 @@
 /* What came while the shim was at work. */
 #define SHIM_ARRIVED_NMI	1
 #define SHIM_ARRIVED_MC		2
+#define SHIM_ARRIVED_END	4		/* its partition ends */
 
 #ifndef __ASSEMBLY__
 
@@ -211,7 +214,7 @@ struct shim_msr {
  */
 struct shim_boot {
 	__u32	arrived;			/* SHIM_ARRIVED_*, set by handlers */
-	__u32	cpu;				/* the host's number of it */
+	__u32	apic_id;			/* which CPU it is, whatever its host calls it */
 	__u64	shared_va;			/* of struct shim_shared, in the shim */
 	__u64	vmxon_hpa, vmcs_hpa, shadow_hpa;
 	__u64	current_vmcs;			/* of the host at the launch */
@@ -227,18 +230,34 @@ struct shim_boot {
 };
 
 /*
- * struct shim_config - What the loader tells the shim about the machine
+ * struct shim_machine - Facts about the machine
+ *
+ * From the loader; nothing in it changes after the launch.
  */
-struct shim_config {
+struct shim_machine {
 	__u64	reserve_hpa, reserve_size;
 	__u64	console_va;
 	__u64	image_pt_va;			/* entries of SHIM_VA_IMAGE, page by page */
-	__u64	eptp;
+	__u64	areas_va;			/* of CPUs, one behind the other */
 	__u64	vmx_basic;
 	__u64	cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 	__u64	phys_mask;			/* address bits that exist */
-	__u32	flags;				/* SHIM_FLAG_* */
+	__u32	nr_areas;
+	__u32	flags;				/* SHIM_FLAG_* of the machine */
 	__u32	uart;				/* I/O port, 0: none */
+	__u32	reserved;
+};
+
+/*
+ * struct shim_part - A partition: one host, with what its CPUs are entered with
+ *
+ * The loader makes the first one, which has all of the machine.
+ */
+struct shim_part {
+	__u64	eptp;
+	__u64	msr_bitmap, vmread_bitmap, vmwrite_bitmap;
+	__u32	flags;				/* SHIM_FLAG_* of a partition */
+	__u32	ended;				/* no CPU of it is entered any more */
 	__u32	nr_ro, nr_rw;			/* used entries of the lists */
 	__u32	ro[SHIM_MAX_SHADOW];		/* shadowed for VMREAD */
 	__u32	rw[SHIM_MAX_SHADOW];		/* ... and for VMWRITE */
@@ -257,7 +276,8 @@ struct shim_header {
 	__u64	end_va;				/* of the image, .bss included */
 	__u64	exit_va;			/* HOST_RIP */
 	__u64	trap_stubs_va;			/* SHIM_IDT_VECTORS of them */
-	struct shim_config config;		/* filled in by the loader */
+	struct shim_machine machine;		/* filled in by the loader */
+	struct shim_part part;			/* likewise */
 };
 
 static_assert(offsetof(struct shim_context, regs) == SHIM_CTX_REGS, "regs");
@@ -278,8 +298,10 @@ static_assert(offsetof(struct shim_boot, host) == 88, "host");
 static_assert(offsetof(struct shim_boot, perf) % SHIM_MSR_ALIGN == 0, "list of MSRs");
 static_assert(sizeof(struct shim_boot) == 256, "size of the boot data");
 static_assert(offsetof(struct shim_header, exit_va) == 24, "exit_va");
-static_assert(offsetof(struct shim_header, config) == 40, "config");
-static_assert(sizeof(struct shim_config) == 232, "size of the configuration");
+static_assert(offsetof(struct shim_header, machine) == 40, "machine");
+static_assert(offsetof(struct shim_header, part) == 144, "part");
+static_assert(sizeof(struct shim_machine) == 104, "size of the facts");
+static_assert(sizeof(struct shim_part) == 176, "size of a partition");
 
 #endif /* !__ASSEMBLY__ */
 #endif /* _REFRESH_SHIM_H */

@@ -15,6 +15,13 @@ PARAMETERS=/sys/module/vmm_refresh/parameters
 MACHINE_CHECK=/sys/devices/system/machinecheck/machinecheck0
 cpus=$(grep -c ^processor /proc/cpuinfo)
 
+# What the shim calls a CPU.
+apic_of()
+{
+	awk -v cpu="$1" '$1 == "processor" { p = $3 } $1 == "apicid" && p == cpu { print $3 }' \
+		/proc/cpuinfo
+}
+
 inject()
 {
 	echo "$2" >$PARAMETERS/fault_cpu
@@ -68,7 +75,7 @@ for step in 7 8; do
 		dmesg -c >/dev/null
 		check "return step $step on CPU $cpu: devirtualize" refresh-ctl off
 		check "return step $step on CPU $cpu: the log says why" \
-			said "shim: cpu $cpu: panic: "
+			said "shim: apic $(apic_of $cpu): panic: "
 		check "return step $step on CPU $cpu: nothing is left" no_trace_left
 		check "return step $step on CPU $cpu: the host works" host_works
 		inject 0 0

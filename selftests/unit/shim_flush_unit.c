@@ -127,7 +127,7 @@ static void load_cr4(u64 value)
 	refresh_write_cr4(value);
 }
 
-struct shim_header shim_header = { .config = { .eptp = OUR_EPTP } };
+struct shim_header shim_header = { .part = { .eptp = OUR_EPTP } };
 
 #include "../../arch/x86/refresh/flush.c"
 #include "../../arch/x86/shim/flush.c"
@@ -135,6 +135,11 @@ struct shim_header shim_header = { .config = { .eptp = OUR_EPTP } };
 static void launch(void)
 {
 	refresh_flush_tags(OUR_EPTP, cr4);
+}
+
+static void leave(void)
+{
+	shim_flush_tlb(&shim_header.part);
 }
 
 static void try(const char *what, void (*flush)(void), u64 value)
@@ -161,7 +166,7 @@ int main(void)
 
 	try("launch", launch, with_pge);
 	try("launch without PGE", launch, with_pge & ~X86_CR4_PGE);
-	try("return", shim_flush_tlb, with_pge);
+	try("return", leave, with_pge);
 	printf("1..%d\n", count);
 	return failed != 0;
 }

@@ -78,9 +78,9 @@ static void begin(void)
 	memset(memory, 0, sizeof(memory));
 	memset(vmcs, 0, sizeof(vmcs));
 	memset(&race, 0, sizeof(race));
-	shim_config.phys_mask = BIT(46) - 1;
-	shim_config.reserve_hpa = HPA(RESERVE);
-	shim_config.reserve_size = 4096;
+	shim_machine.phys_mask = BIT(46) - 1;
+	shim_machine.reserve_hpa = HPA(RESERVE);
+	shim_machine.reserve_size = 4096;
 	vmcs[GUEST_CR3] = HPA(PML4) | 5;
 	vmcs[GUEST_CR0] = X86_CR0_WP;
 	*entry(4) = HPA(PDPT) | P;

@@ -26,6 +26,7 @@ enum outcome { ENTERS, HALTED, SHUT_DOWN };
 
 static struct {
 	bool in_vmx, init_sent;
+	u32 kicked;		/* APIC IDs of NMIs */
 	u64 current, cr4, cr2, x2apic;
 	u64 own[0x8000], other[0x8000];
 	u64 active[64];
@@ -33,7 +34,7 @@ static struct {
 } hw;
 
 static u64 apic_page[512];
-static u32 seed;
+static u32 seed, icr2_seen;
 
 static u32 dice(u32 sides)
 {
@@ -126,7 +127,11 @@ u64 rdmsr(u32 msr)
 
 void wrmsr(u32 msr, u64 value)
 {
-	hw.init_sent |= msr == 0x830 && (value & 0x700) == 0x500;
+	if (msr != 0x830)
+		return;
+	hw.init_sent |= (value & 0x700) == 0x500;
+	if ((value & 0x700) == 0x400)
+		hw.kicked |= 1u << (value >> 32);
 }
 
 bool rdmsr_safe(u32 msr, u32 *low, u32 *high)
@@ -184,8 +189,13 @@ void shut_down(void)
 
 static bool mapped = true;
 
+/* Before each access: the one to the ICR finds the destination in its other half. */
 void *mem_map(u64 hpa, u64 type)
 {
+	u32 icr2 = *(u32 *)((char *)apic_page + 0x310);
+
+	if ((hpa & 0xfff) == 0x300 && icr2)
+		icr2_seen = icr2;
 	return (char *)apic_page + (hpa & 0xfff);
 }
 
@@ -244,8 +254,13 @@ void shim_reenter(struct shim_regs *regs, u64 how)
 
 /* ---- one thing that happens, in a state that dice make */
 
-static char area[SHIM_AREA_SIZE] __aligned(SHIM_AREA_SIZE);
-static struct shim_cpu *const cpu = (struct shim_cpu *)(area + SHIM_AREA_PRIVATE);
+/* CPUs: the one of which the test is, one of its partition, one of the other, one offline. */
+enum { THIS, SAME, FOREIGN, OFFLINE, NR_AREAS };
+
+static char areas[NR_AREAS][SHIM_AREA_SIZE] __aligned(SHIM_AREA_SIZE);
+static char *const area = areas[THIS];
+static struct shim_cpu *const cpu = (struct shim_cpu *)(areas[THIS] + SHIM_AREA_PRIVATE);
+static struct shim_part other_part;
 static struct shim_regs regs;
 
 struct trap_frame {
@@ -296,6 +311,20 @@ static void fill(u64 *vmcs)
 	vmcs[VM_EXIT_INTR_INFO] = dice(2) ? INTR_VALID | INTR_TYPE_NMI : 0;
 }
 
+static void make_cpu(u32 nr)
+{
+	struct shim_cpu *made = cpu_of_area(nr);
+
+	made->boot.vmcs_hpa = OWN_VMCS;
+	made->boot.apic_id = 2 * nr + 1;
+	made->part = nr == FOREIGN ? &other_part : &shim_header.part;
+	made->shared = (struct shim_shared *)areas[nr];
+	made->page = (struct nvx_shim_page *)(areas[nr] + SHIM_SHARED_PV);
+	made->current_vmcs = SHIM_NO_VMCS;
+	borrow_init(&made->map);
+	cpu_set_state(made, nr == OFFLINE ? SHIM_STATE_BARE : SHIM_STATE_ON);
+}
+
 static void make_state(u32 parts)
 {
 	static const u32 calls[] = {
@@ -305,30 +334,32 @@ static void make_state(u32 parts)
 	u32 i;
 
 	shim_nr_parts = parts;
-	memset(area, 0, sizeof(area));
+	memset(areas, 0, sizeof(areas));
+	memset(&shim_header, 0, sizeof(shim_header));
+	shim_machine.areas_va = (u64)areas;
+	shim_machine.nr_areas = NR_AREAS;
+	for (i = 0; i < NR_AREAS; i++)
+		make_cpu(i);
 	memset(apic_page, 0, sizeof(apic_page));
 	hw.in_vmx = true;
 	hw.init_sent = false;
+	hw.kicked = 0;
+	icr2_seen = 0;
 	hw.nr_active = 0;
 	hw.x2apic = dice(2) << 10;
 	hw.cr4 = dice(2) ? X86_CR4_MCE : 0;
 	mapped = dice(8);
 	fill(hw.own);
 	fill(hw.other);
-	shim_config.phys_mask = 0xffffffffff;
-	shim_config.reserve_hpa = 1ull << 39;
-	shim_config.flags = dice(0x40);
-	cpu->boot.vmcs_hpa = OWN_VMCS;
-	cpu->shared = (struct shim_shared *)area;
-	cpu->page = (struct nvx_shim_page *)(area + SHIM_SHARED_PV);
-	cpu->shared->state = SHIM_STATE_ON;
+	shim_machine.phys_mask = 0xffffffffff;
+	shim_machine.reserve_hpa = 1ull << 39;
+	shim_machine.flags = dice(0x40);
+	shim_header.part.flags = dice(4);
 	cpu->regs = &regs;
 	cpu->ready = true;
 	cpu->vmxon = dice(2);
 	cpu->nmi_window = dice(2);
 	cpu->nmi_pending = !dice(4);
-	cpu->current_vmcs = SHIM_NO_VMCS;
-	borrow_init(&cpu->map);
 	for (i = 0; cpu->vmxon && i < dice(4); i++) {
 		cpu->current_vmcs = 0x100000 + 0x1000 * i;
 		vmptrld(cpu->current_vmcs);
@@ -348,6 +379,35 @@ static bool is_given(enum outcome outcome)
 
 	return !hw.in_vmx || outcome == SHUT_DOWN || cpu->leaving || hw.init_sent ||
 	       (icr & 0x700) == 0x500;
+}
+
+static bool is_parked(u32 nr)
+{
+	return cpu_of_area(nr)->state == SHIM_STATE_PARKED;
+}
+
+/*
+ * The others of the partition are told, nobody else, and those park, too.  (The page of the
+ * xAPIC has the last command only, which is the only one here.)
+ */
+static bool others_end(void)
+{
+	struct shim_cpu *same = cpu_of_area(SAME);
+	u32 i, told, icr = *(u32 *)((char *)apic_page + 0x300);
+
+	for (i = 0; i < NR_AREAS; i++) {
+		told = cpu_of_area(i)->boot.arrived;
+		if (i == SAME ? !told : i != THIS && told)
+			return false;
+	}
+	if (hw.x2apic ? hw.kicked != 1u << same->boot.apic_id : icr != 0x4400 ||
+	    icr2_seen >> 24 != same->boot.apic_id)
+		return false;
+	hw.nr_active = 0;
+	vmptrld(OWN_VMCS);
+	if (!setjmp(way_out))
+		shim_late_event(same, &regs, SHIM_RESUME);
+	return is_parked(SAME) && !is_parked(FOREIGN);
 }
 
 /* ---- what can happen */
@@ -509,7 +569,7 @@ static enum outcome run(const struct happening *happening, u32 parts)
 
 static void test(const struct happening *happening)
 {
-	u32 given = 0, two = 0, parked = 0, kept = 0, i, parks;
+	u32 given = 0, two = 0, parked = 0, kept = 0, others = 0, i, parks;
 	enum outcome outcome;
 
 	seed = 1;
@@ -518,15 +578,17 @@ static void test(const struct happening *happening)
 	for (i = 0; i < STATES; i++) {
 		outcome = run(happening, 2);
 		two += is_given(outcome);
-		parks = cpu->shared->state == SHIM_STATE_PARKED;
+		parks = is_parked(THIS);
 		parked += parks;
 		/* It halts, and none of its VMCSs is active. */
 		kept += !parks || (outcome == HALTED && !hw.nr_active);
+		others += !parks || others_end();
 	}
 	ok((given > 0) == (happening->one == SOMETIMES), "one host", happening->name);
 	ok(!two, "nobody gets a CPU of two", happening->name);
 	ok(!happening->parks || parked == STATES, "its partition ends", happening->name);
 	ok(kept == STATES, "parked CPUs write nothing", happening->name);
+	ok(others == STATES, "all of the partition ends, and nothing else", happening->name);
 }
 
 int main(void)

@@ -246,7 +246,7 @@ static void test_slots(void)
 /* A field that the CPU lacks is never touched: VMREAD of it would leave an error. */
 static void test_optional(void)
 {
-	shim_config.flags = 0;
+	shim_machine.flags = 0;
 	load(0);
 	vmcs[0][GUEST_PML_INDEX] = 0x1234;
 	host_write(NVX_SHIM_GUEST_PML_INDEX, 0x77);
@@ -254,7 +254,7 @@ static void test_optional(void)
 	pv_collect(&cpu);
 	ok(vmcs[0][GUEST_PML_INDEX] == 0x1234 && !area.page.dirty,
 	   "PV page: a field that the CPU lacks stays alone");
-	shim_config.flags = SHIM_FLAG_PML | SHIM_FLAG_TIMER;
+	shim_machine.flags = SHIM_FLAG_PML | SHIM_FLAG_TIMER;
 }
 
 int main(void)

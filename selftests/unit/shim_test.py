@@ -51,10 +51,10 @@ class Shim(unittest.TestCase):
 
     def test_policy(self):
         """Whatever happens, nobody gets a bare CPU while there are two partitions."""
-        self.run_program(60, '-include', 'selftests/unit/shim_ops_fake.h',
+        self.run_program(75, '-include', 'selftests/unit/shim_ops_fake.h',
                          'selftests/unit/shim_policy_unit.c',
                          *(f'arch/x86/shim/{name}.c' for name in
-                           ('exit', 'policy', 'leave', 'init', 'trap', 'host', 'machine',
+                           ('exit', 'policy', 'cpu', 'ipi', 'leave', 'init', 'trap', 'host', 'machine',
                             'insn', 'guest', 'borrow', 'semantics', 'flush')))
 
     def test_ways_out(self):

@@ -127,17 +127,17 @@ static void test_decode(void)
 
 /* ---- fields, host state, control registers */
 
-static const struct shim_config config = {
+static const struct shim_machine machine = {
 	.cr0_fixed0 = 0x80000021, .cr0_fixed1 = 0xffffffff,
 	.cr4_fixed0 = 0x2000, .cr4_fixed1 = 0x3767ff,
 	.phys_mask = BIT(40) - 1,
 };
 
-static const struct shim_config with_perf = { .flags = SHIM_FLAG_PERF };
+static const struct shim_machine with_perf = { .flags = SHIM_FLAG_PERF };
 
 static int index_of(u64 field)
 {
-	return shim_host_field_index(field, &config);
+	return shim_host_field_index(field, &machine);
 }
 
 static void test_fields(void)
@@ -187,7 +187,7 @@ static bool host_with(int index, u64 value)
 
 	good_host(host);
 	host[index] = value;
-	return shim_host_state_valid(host, EFER_LMA, false, &config);
+	return shim_host_state_valid(host, EFER_LMA, false, &machine);
 }
 
 static void test_host_state(void)
@@ -195,8 +195,8 @@ static void test_host_state(void)
 	u64 host[H_NR];
 
 	good_host(host);
-	ok(shim_host_state_valid(host, EFER_LMA, false, &config), "host state: good");
-	ok(!shim_host_state_valid(host, 0, false, &config), "host state: EFER.LMA");
+	ok(shim_host_state_valid(host, EFER_LMA, false, &machine), "host state: good");
+	ok(!shim_host_state_valid(host, 0, false, &machine), "host state: EFER.LMA");
 	ok(!host_with(H_CR0, 0x50033), "host state: CR0 without PG");
 	ok(!host_with(H_CR4, 0x2000), "host state: CR4 without PAE");
 	ok(!host_with(H_CR4, 0x6e0), "host state: CR4 without VMXE");
@@ -217,26 +217,26 @@ static void test_control_registers(void)
 {
 	const u64 now = 0x6e0;
 
-	ok(shim_cr4_valid(now, now | X86_CR4_VMXE, true, 0, false, &config),
+	ok(shim_cr4_valid(now, now | X86_CR4_VMXE, true, 0, false, &machine),
 	   "CR4: set VMXE");
-	ok(shim_cr4_valid(now | X86_CR4_VMXE, now, true, 0, false, &config),
+	ok(shim_cr4_valid(now | X86_CR4_VMXE, now, true, 0, false, &machine),
 	   "CR4: clear VMXE outside of VMX operation");
-	ok(!shim_cr4_valid(now | X86_CR4_VMXE, now, true, 0, true, &config),
+	ok(!shim_cr4_valid(now | X86_CR4_VMXE, now, true, 0, true, &machine),
 	   "CR4: not within");
-	ok(!shim_cr4_valid(now, now | BIT(30), true, 0, false, &config),
+	ok(!shim_cr4_valid(now, now | BIT(30), true, 0, false, &machine),
 	   "CR4: reserved bit");
-	ok(!shim_cr4_valid(now, now & ~X86_CR4_PAE, true, 0, false, &config),
+	ok(!shim_cr4_valid(now, now & ~X86_CR4_PAE, true, 0, false, &machine),
 	   "CR4: PAE stays in long mode");
-	ok(!shim_cr4_valid(now, now | X86_CR4_PCIDE, true, 5, false, &config) &&
-	   shim_cr4_valid(now, now | X86_CR4_PCIDE, true, 0x1000, false, &config),
+	ok(!shim_cr4_valid(now, now | X86_CR4_PCIDE, true, 5, false, &machine) &&
+	   shim_cr4_valid(now, now | X86_CR4_PCIDE, true, 0x1000, false, &machine),
 	   "CR4: PCIDE with PCID 0 only");
-	ok(shim_cr0_valid(0x80050033, 0, true, true, &config), "CR0: good");
-	ok(!shim_cr0_valid(0x80050013, 0, true, true, &config), "CR0: NE in VMX operation");
-	ok(shim_cr0_valid(0x80050013, 0, true, false, &config), "CR0: outside of it");
-	ok(!shim_cr0_valid(0x80000020, 0, false, false, &config), "CR0: PG without PE");
-	ok(!shim_cr0_valid(BIT(29) | 0x80000021, 0, true, false, &config),
+	ok(shim_cr0_valid(0x80050033, 0, true, true, &machine), "CR0: good");
+	ok(!shim_cr0_valid(0x80050013, 0, true, true, &machine), "CR0: NE in VMX operation");
+	ok(shim_cr0_valid(0x80050013, 0, true, false, &machine), "CR0: outside of it");
+	ok(!shim_cr0_valid(0x80000020, 0, false, false, &machine), "CR0: PG without PE");
+	ok(!shim_cr0_valid(BIT(29) | 0x80000021, 0, true, false, &machine),
 	   "CR0: NW without CD");
-	ok(!shim_cr0_valid(0x50033, 0, true, false, &config), "CR0: PG in 64-bit mode");
+	ok(!shim_cr0_valid(0x50033, 0, true, false, &machine), "CR0: PG in 64-bit mode");
 }
 
 /* ---- borrowed VMCSs */

@@ -120,9 +120,9 @@ static int load_image(u32 flags, u32 uart, u64 phys_size)
 		pr_err("the memory types of this machine take more page tables than the shim has\n");
 		return r;
 	}
-	refresh_fill_msr_bitmap(res->va + res->layout.msr_bitmap);
 	session.flags = flags;
-	refresh_fill_config(res, &session.caps, flags, uart);
+	refresh_fill_machine(res, &session.caps, session.nr_areas, uart);
+	refresh_fill_part(res, flags);
 	for (cpu = 0; cpu < session.nr_areas; cpu++) {
 		refresh_build_descriptors(res, cpu);
 		refresh_pv_page(cpu)->dirty = NVX_SHIM_OFF;

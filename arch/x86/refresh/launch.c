@@ -107,9 +107,9 @@ static const u32 host_fields[] = {
 
 static_assert(ARRAY_SIZE(host_fields) == SHIM_NR_HOST_FIELDS);
 
-static u64 shim_cr4(const struct shim_config *config, u64 cr4)
+static u64 shim_cr4(const struct shim_machine *machine, u64 cr4)
 {
-	return config->cr4_fixed0 | X86_CR4_PAE | X86_CR4_VMXE |
+	return machine->cr4_fixed0 | X86_CR4_PAE | X86_CR4_VMXE |
 	       (cr4 & (X86_CR4_OSXSAVE | X86_CR4_MCE));
 }
 
@@ -117,11 +117,11 @@ static u64 shim_cr4(const struct shim_config *config, u64 cr4)
 static void shim_state(struct refresh_cpu *rc, struct shim_boot *boot)
 {
 	u64 va = SHIM_VA_IMAGE + refresh_area(rc->res, rc->area);
-	const struct shim_config *config = &rc->res->header->config;
+	const struct shim_machine *machine = &rc->res->header->machine;
 	u64 cr0 = read_cr0() & ~(X86_CR0_TS | X86_CR0_EM | X86_CR0_CD | X86_CR0_NW);
 	const u64 values[SHIM_NR_HOST_FIELDS] = {
 		0, SHIM_SEL_CS, SHIM_SEL_SS, 0, 0, 0, SHIM_SEL_TSS,
-		cr0, rc->res->shim_cr3, shim_cr4(config, rc->cr4),
+		cr0, rc->res->shim_cr3, shim_cr4(machine, rc->cr4),
 		0, va, va + SHIM_AREA_TABLES + SHIM_TSS_OFFSET,
 		va + SHIM_AREA_TABLES, va + SHIM_AREA_TABLES + IDT_OFFSET,
 		va + SHIM_AREA_SIZE - 16, rc->res->header->exit_va,
@@ -136,7 +136,7 @@ static void fill_shim_state(struct refresh_cpu *rc, const struct shim_boot *boot
 	int nr = SHIM_NR_HOST_FIELDS, i;
 	u64 efer;
 
-	if (!(rc->res->header->config.flags & SHIM_FLAG_PERF))
+	if (!(rc->res->header->machine.flags & SHIM_FLAG_PERF))
 		nr--;
 	for (i = 0; i < nr; i++)
 		write_field(host_fields[i], boot->host[i]);
@@ -234,7 +234,7 @@ static void fill_host_registers(struct refresh_cpu *rc)
 	write_field(GUEST_CR4, rc->cr4 | X86_CR4_VMXE);
 	write_field(CR4_READ_SHADOW, rc->cr4);
 	write_field(CR4_GUEST_HOST_MASK,
-		    X86_CR4_VMXE | rc->res->header->config.cr4_fixed0);
+		    X86_CR4_VMXE | rc->res->header->machine.cr4_fixed0);
 	get_debugreg(value, 7);
 	write_field(GUEST_DR7, value);
 	write_field(GUEST_RFLAGS, X86_EFLAGS_FIXED);
@@ -272,7 +272,7 @@ static u64 perf_mask(void)
 static void fill_perf(struct refresh_cpu *rc, struct shim_boot *boot)
 {
 	u64 list = area_hpa(rc) + SHIM_AREA_PRIVATE + offsetof(struct shim_boot, perf);
-	bool on = rc->res->header->config.flags & SHIM_FLAG_PERF;
+	bool on = rc->res->header->machine.flags & SHIM_FLAG_PERF;
 
 	write_field(VM_EXIT_MSR_STORE_COUNT, on);
 	write_field(VM_ENTRY_MSR_LOAD_COUNT, on);
@@ -287,7 +287,7 @@ static void fill_perf(struct refresh_cpu *rc, struct shim_boot *boot)
 
 static void fill_controls(struct refresh_cpu *rc)
 {
-	const struct refresh_reserve *res = rc->res;
+	const struct shim_part *part = &rc->res->header->part;
 	const struct refresh_caps *caps = rc->caps;
 
 	write_field(PIN_BASED_VM_EXEC_CONTROL, caps->pin);
@@ -300,14 +300,14 @@ static void fill_controls(struct refresh_cpu *rc)
 	write_field(PAGE_FAULT_ERROR_CODE_MATCH, 0);
 	write_field(CR3_TARGET_COUNT, 0);
 	write_field(VM_ENTRY_INTR_INFO_FIELD, 0);
-	write_field(MSR_BITMAP, res->hpa + res->layout.msr_bitmap);
-	write_field(EPT_POINTER, res->eptp);
+	write_field(MSR_BITMAP, part->msr_bitmap);
+	write_field(EPT_POINTER, part->eptp);
 	write_field(VIRTUAL_PROCESSOR_ID, REFRESH_HOST_VPID);
 	if (caps->cpu2 & REFRESH_EXEC2_XSAVES)
 		write_field(XSS_EXIT_BITMAP, 0);
-	if (res->header->config.flags & SHIM_FLAG_SHADOW) {
-		write_field(VMREAD_BITMAP, res->hpa + res->layout.vmread_bitmap);
-		write_field(VMWRITE_BITMAP, res->hpa + res->layout.vmwrite_bitmap);
+	if (part->flags & SHIM_FLAG_SHADOW) {
+		write_field(VMREAD_BITMAP, part->vmread_bitmap);
+		write_field(VMWRITE_BITMAP, part->vmwrite_bitmap);
 	}
 }
 
@@ -318,7 +318,7 @@ static void fill_boot_data(struct refresh_cpu *rc, struct shim_boot *boot)
 	u64 hpa = area_hpa(rc);
 
 	memset(boot, 0, SHIM_PRIVATE_SIZE);
-	boot->cpu = raw_smp_processor_id();
+	boot->apic_id = cpu_physical_id(raw_smp_processor_id());
 	boot->shared_va = SHIM_VA_IMAGE + refresh_area(rc->res, rc->area) +
 			  SHIM_AREA_SHARED;
 	boot->vmxon_hpa = hpa + SHIM_AREA_VMXON;
@@ -326,7 +326,7 @@ static void fill_boot_data(struct refresh_cpu *rc, struct shim_boot *boot)
 	boot->shadow_hpa = hpa + SHIM_AREA_SHADOW;
 	boot->return_rip = (u64)refresh_return_entry;
 	boot->return_rsp = (u64)return_top;
-	boot->return_gdt_rw = (u64)get_cpu_gdt_rw(boot->cpu);
+	boot->return_gdt_rw = (u64)get_cpu_gdt_rw(raw_smp_processor_id());
 	*(u64 *)return_top = (u64)ctx;
 	boot->return_cs = __KERNEL_CS;
 	boot->return_ss = __KERNEL_DS;
@@ -351,7 +351,7 @@ int refresh_prepare_cpu(struct refresh_cpu *rc)
 		return r;
 
 	r = refresh_fault(REFRESH_STEP_VMCS) ? -EIO : refresh_vmclear(boot->vmcs_hpa);
-	if (!r && rc->res->header->config.flags & SHIM_FLAG_SHADOW)
+	if (!r && rc->res->header->part.flags & SHIM_FLAG_SHADOW)
 		r = refresh_vmclear(boot->shadow_hpa);
 	if (!r)
 		r = refresh_vmptrld(boot->vmcs_hpa);
@@ -402,7 +402,7 @@ int refresh_launch_cpu(struct refresh_cpu *rc)
 {
 	if (refresh_fault(REFRESH_STEP_LAUNCH))
 		refresh_vmwrite(VM_ENTRY_CONTROLS, 0);
-	if (rc->res->header->config.flags & SHIM_FLAG_PERF)
+	if (rc->res->header->machine.flags & SHIM_FLAG_PERF)
 		rdmsrl(MSR_CORE_PERF_GLOBAL_CTRL, boot_data(rc)->perf.value);
 	/* Point of no return: from here the shim has to give the CPU back. */
 	if (refresh_vmlaunch())

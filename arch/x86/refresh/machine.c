@@ -226,7 +226,7 @@ static void allow(struct refresh_reserve *res, u64 bitmap, u32 field)
 	bits[field / 8] &= ~BIT(field % 8);
 }
 
-static void fill_shadowing(struct refresh_reserve *res, struct shim_config *config)
+static void fill_shadowing(struct refresh_reserve *res, struct shim_part *part)
 {
 	const struct refresh_layout *layout = &res->layout;
 	u64 cap;
@@ -234,19 +234,19 @@ static void fill_shadowing(struct refresh_reserve *res, struct shim_config *conf
 
 	rdmsrl(MSR_IA32_VMX_PROCBASED_CTLS2, cap);
 	if (!(cap >> 32 & SECONDARY_EXEC_SHADOW_VMCS))
-		config->flags &= ~SHIM_FLAG_SHADOW;
-	if (!(config->flags & SHIM_FLAG_SHADOW))
+		part->flags &= ~SHIM_FLAG_SHADOW;
+	if (!(part->flags & SHIM_FLAG_SHADOW))
 		return;
 	memset(res->va + layout->vmread_bitmap, 0xff, SHIM_PAGE);
 	memset(res->va + layout->vmwrite_bitmap, 0xff, SHIM_PAGE);
 	for (i = 0; i < ARRAY_SIZE(shadow_ro); i++) {
 		if (!field_exists(shadow_ro[i], cap >> 32))
 			continue;
-		config->ro[config->nr_ro++] = shadow_ro[i];
+		part->ro[part->nr_ro++] = shadow_ro[i];
 		allow(res, layout->vmread_bitmap, shadow_ro[i]);
 	}
 	for (i = 0; i < ARRAY_SIZE(shadow_rw); i++) {
-		config->rw[config->nr_rw++] = shadow_rw[i];
+		part->rw[part->nr_rw++] = shadow_rw[i];
 		allow(res, layout->vmread_bitmap, shadow_rw[i]);
 		allow(res, layout->vmwrite_bitmap, shadow_rw[i]);
 	}
@@ -268,35 +268,54 @@ static u32 optional_fields(void)
 }
 
 /**
- * refresh_fill_config() - Tell the shim about the machine
+ * refresh_fill_machine() - Tell the shim about the machine
  * @res: the reserve, with the image and the tables in it
  * @caps: from refresh_check_machine()
- * @flags: SHIM_FLAG_* that are wanted
+ * @nr_areas: CPUs that the machine can have
  * @uart: I/O port for the shim's console, or 0
  */
-void refresh_fill_config(struct refresh_reserve *res, const struct refresh_caps *caps,
-			 u32 flags, u32 uart)
+void refresh_fill_machine(struct refresh_reserve *res, const struct refresh_caps *caps,
+			  u32 nr_areas, u32 uart)
 {
-	struct shim_config *config = &res->header->config;
+	struct shim_machine *machine = &res->header->machine;
 
-	memset(config, 0, sizeof(*config));
-	config->reserve_hpa = res->hpa;
-	config->reserve_size = res->layout.end;
-	config->console_va = SHIM_VA_IMAGE + res->layout.console;
-	config->image_pt_va = SHIM_VA_IMAGE + res->image_pt;
-	config->eptp = res->eptp;
-	config->vmx_basic = caps->basic;
-	rdmsrl(MSR_IA32_VMX_CR0_FIXED0, config->cr0_fixed0);
-	rdmsrl(MSR_IA32_VMX_CR0_FIXED1, config->cr0_fixed1);
-	rdmsrl(MSR_IA32_VMX_CR4_FIXED0, config->cr4_fixed0);
-	rdmsrl(MSR_IA32_VMX_CR4_FIXED1, config->cr4_fixed1);
-	config->phys_mask = caps->phys_mask;
-	config->flags = flags;
-	config->uart = uart;
+	memset(machine, 0, sizeof(*machine));
+	machine->reserve_hpa = res->hpa;
+	machine->reserve_size = res->layout.end;
+	machine->console_va = SHIM_VA_IMAGE + res->layout.console;
+	machine->image_pt_va = SHIM_VA_IMAGE + res->image_pt;
+	machine->areas_va = SHIM_VA_IMAGE + res->layout.areas;
+	machine->nr_areas = nr_areas;
+	machine->vmx_basic = caps->basic;
+	rdmsrl(MSR_IA32_VMX_CR0_FIXED0, machine->cr0_fixed0);
+	rdmsrl(MSR_IA32_VMX_CR0_FIXED1, machine->cr0_fixed1);
+	rdmsrl(MSR_IA32_VMX_CR4_FIXED0, machine->cr4_fixed0);
+	rdmsrl(MSR_IA32_VMX_CR4_FIXED1, machine->cr4_fixed1);
+	machine->phys_mask = caps->phys_mask;
+	machine->uart = uart;
+	machine->flags = optional_fields();
 	if (boot_cpu_has_bug(X86_BUG_L1TF) && boot_cpu_has(X86_FEATURE_FLUSH_L1D))
-		config->flags |= SHIM_FLAG_L1D_FLUSH;
-	config->flags |= optional_fields();
+		machine->flags |= SHIM_FLAG_L1D_FLUSH;
 	if (caps->exit & VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL)
-		config->flags |= SHIM_FLAG_PERF;
-	fill_shadowing(res, config);
+		machine->flags |= SHIM_FLAG_PERF;
+}
+
+/**
+ * refresh_fill_part() - Make the first partition, which has all of the machine
+ * @res: the reserve, with the image and the tables in it
+ * @flags: SHIM_FLAG_* of a partition that are wanted
+ */
+void refresh_fill_part(struct refresh_reserve *res, u32 flags)
+{
+	const struct refresh_layout *layout = &res->layout;
+	struct shim_part *part = &res->header->part;
+
+	memset(part, 0, sizeof(*part));
+	part->eptp = res->eptp;
+	part->msr_bitmap = res->hpa + layout->msr_bitmap;
+	part->vmread_bitmap = res->hpa + layout->vmread_bitmap;
+	part->vmwrite_bitmap = res->hpa + layout->vmwrite_bitmap;
+	part->flags = flags;
+	refresh_fill_msr_bitmap(res->va + layout->msr_bitmap);
+	fill_shadowing(res, part);
 }

@@ -82,8 +82,9 @@ u64 refresh_perf_mask(u32 eax, u32 ecx, u32 edx, bool metrics);
 
 int refresh_check_machine(struct refresh_caps *caps);
 void refresh_read_mtrr(struct refresh_mtrr *mtrr);
-void refresh_fill_config(struct refresh_reserve *res, const struct refresh_caps *caps,
-			 u32 flags, u32 uart);
+void refresh_fill_machine(struct refresh_reserve *res, const struct refresh_caps *caps,
+			  u32 nr_areas, u32 uart);
+void refresh_fill_part(struct refresh_reserve *res, u32 flags);
 
 /* Steps at which a fault can be injected. */
 enum refresh_step {

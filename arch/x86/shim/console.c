@@ -13,7 +13,7 @@
 
 static struct shim_console *ring(void)
 {
-	return (struct shim_console *)shim_config.console_va;
+	return (struct shim_console *)shim_machine.console_va;
 }
 
 static u8 inb(u16 port)
@@ -36,11 +36,11 @@ static void put_char(char c)
 
 	console->data[console->head % sizeof(console->data)] = c;
 	console->head++;
-	if (!shim_config.uart)
+	if (!shim_machine.uart)
 		return;
-	while (!(inb(shim_config.uart + UART_LSR) & UART_LSR_THRE) && --tries)
+	while (!(inb(shim_machine.uart + UART_LSR) & UART_LSR_THRE) && --tries)
 		;
-	outb(c, shim_config.uart);
+	outb(c, shim_machine.uart);
 }
 
 static void put_string(const char *s)

@@ -10,18 +10,21 @@
 /* The first exit of a launch: take over what the host has open. */
 static void first_exit(struct shim_cpu *cpu)
 {
+	cpu->part = &shim_header.part;
 	cpu->shared = (struct shim_shared *)cpu->boot.shared_va;
 	cpu->page = (struct nvx_shim_page *)(cpu->boot.shared_va + SHIM_SHARED_PV);
 	cpu->current_vmcs = cpu->boot.current_vmcs;
 	cpu->vmxon = cpu->boot.vmxon;
 	borrow_init(&cpu->map);
 	pv_stop(cpu);
-	cpu->shared->state = SHIM_STATE_ON;
+	if (cpu->part->ended)
+		policy_park(cpu, "it has ended before", 0);
+	cpu_set_state(cpu, SHIM_STATE_ON);
 	cpu->ready = true;
 
 	shadow_init(cpu);
 	if (cpu->current_vmcs != SHIM_NO_VMCS &&
-	    shim_config.flags & SHIM_FLAG_SHADOW) {
+	    cpu->part->flags & SHIM_FLAG_SHADOW) {
 		vmptrld(cpu->current_vmcs);
 		shadow_publish(cpu);
 	}
@@ -89,7 +92,7 @@ static u64 handle_call(struct shim_cpu *cpu)
 		return shim_leave(cpu);
 	else if (call == SHIM_CALL_VERSION)
 		r[R_RAX] = SHIM_ABI_VERSION;
-	else if (!(shim_config.flags & SHIM_FLAG_TEST))
+	else if (!(cpu->part->flags & SHIM_FLAG_TEST))
 		r[R_RAX] = SHIM_E_CALL;
 	else
 		return handle_test_call(cpu, call);
@@ -227,8 +230,8 @@ u64 shim_late_event(struct shim_cpu *cpu, struct shim_regs *regs, u64 how)
 u64 shim_entry_failed(struct shim_cpu *cpu, struct shim_regs *regs, u64 rflags)
 {
 	if (!cpu->in_guest) {
-		console_print("shim: cpu %d: VM entry of the host failed with error %d\n",
-			      cpu->boot.cpu, (u32)vmread(VM_INSTRUCTION_ERROR));
+		console_print("shim: apic %d: VM entry of the host failed with error %d\n",
+			      cpu->boot.apic_id, (u32)vmread(VM_INSTRUCTION_ERROR));
 		policy_halt(cpu, SHIM_STATE_DEAD);
 	}
 	/* It is the host's instruction that failed; its VMCS has the number. */

@@ -19,9 +19,9 @@ void host_flush_tlb(void)
  * the VPID can be another hypervisor's afterwards.  What the shim itself caches behind
  * this are addresses that no host uses, and the next launch drops them.
  */
-void shim_flush_tlb(void)
+void shim_flush_tlb(const struct shim_part *part)
 {
-	struct vmx_descriptor desc = { .low = shim_config.eptp };
+	struct vmx_descriptor desc = { .low = part->eptp };
 	u64 cr4 = read_cr4();
 
 	host_flush_tlb();

@@ -14,7 +14,7 @@ static const u32 host_fields[] = {
 /* @slot's VMCS is current and holds the host's own host state. */
 void guest_install(struct shim_cpu *cpu, struct borrowed *slot)
 {
-	u32 nr = shim_nr_host_fields(&shim_config), i;
+	u32 nr = shim_nr_host_fields(&shim_machine), i;
 
 	for (i = 0; i < nr; i++) {
 		slot->host[i] = vmread(host_fields[i]);
@@ -29,7 +29,7 @@ void guest_install(struct shim_cpu *cpu, struct borrowed *slot)
 /* Leaves @slot's VMCS current. */
 void guest_give_back(struct shim_cpu *cpu, struct borrowed *slot)
 {
-	u32 nr = shim_nr_host_fields(&shim_config), i;
+	u32 nr = shim_nr_host_fields(&shim_machine), i;
 
 	vmptrld(slot->hpa);
 	for (i = 0; i < nr; i++)
@@ -154,7 +154,7 @@ void guest_reflect(struct shim_cpu *cpu, u32 reason)
 	const u64 *host = slot->host;
 	bool nmi = exit_was_nmi(reason);
 
-	if (shim_config.flags & SHIM_FLAG_PERF)
+	if (shim_machine.flags & SHIM_FLAG_PERF)
 		reflect_perf(cpu, host, reason);
 	if (likely(cpu->pv))
 		pv_publish(cpu, reason);

@@ -92,8 +92,8 @@ static bool write_operand(struct shim_cpu *cpu, const void *data, u32 size)
 
 static bool pointer_ok(u64 hpa)
 {
-	return !vmx_check_pointer(hpa, shim_config.phys_mask,
-				  shim_config.reserve_hpa, shim_config.reserve_size);
+	return !vmx_check_pointer(hpa, shim_machine.phys_mask,
+				  shim_machine.reserve_hpa, shim_machine.reserve_size);
 }
 
 /* ---- VMXON and VMXOFF: whose VMXON region the CPU works with */
@@ -102,7 +102,7 @@ static bool vmxon_region_ok(u64 hpa)
 {
 	u32 revision = *(u32 *)mem_map(hpa, 0);
 
-	return revision == (u32)(shim_config.vmx_basic & 0x7fffffff);
+	return revision == (u32)(shim_machine.vmx_basic & 0x7fffffff);
 }
 
 /*
@@ -139,7 +139,7 @@ static u64 handle_vmxon(struct shim_cpu *cpu)
 	if (cpu->vmxon)
 		return vmx_finish(cpu, VMXERR_VMXON_IN_ROOT);
 	if (!shim_cr0_valid(host_cr0(), vmread(GUEST_CR4), true, true,
-			    &shim_config)) {
+			    &shim_machine)) {
 		host_inject(cpu, GP_VECTOR, true, 0);
 		return SHIM_RESUME;
 	}
@@ -224,7 +224,7 @@ static u64 handle_vmptrld(struct shim_cpu *cpu)
 	if (outcome == VMX_SUCCEED) {
 		cpu->current_vmcs = hpa;
 		cpu->borrowed = borrow_find(&cpu->map, hpa);
-		if (!pv_start(cpu) && shim_config.flags & SHIM_FLAG_SHADOW)
+		if (!pv_start(cpu) && cpu->part->flags & SHIM_FLAG_SHADOW)
 			shadow_publish(cpu);
 	}
 	load_own(cpu);
@@ -246,7 +246,7 @@ static u64 handle_vmptrst(struct shim_cpu *cpu)
 
 static int read_current(struct shim_cpu *cpu, u64 field, u64 *value)
 {
-	int index = cpu->borrowed ? shim_host_field_index(field, &shim_config) : -1;
+	int index = cpu->borrowed ? shim_host_field_index(field, &shim_machine) : -1;
 	int outcome;
 
 	if (index >= 0) {
@@ -280,7 +280,7 @@ static u64 handle_vmread(struct shim_cpu *cpu)
 
 static int write_current(struct shim_cpu *cpu, u64 field, u64 value)
 {
-	int index = cpu->borrowed ? shim_host_field_index(field, &shim_config) : -1;
+	int index = cpu->borrowed ? shim_host_field_index(field, &shim_machine) : -1;
 	int outcome;
 
 	if (index >= 0) {
@@ -343,12 +343,12 @@ static bool host_state_ok(struct shim_cpu *cpu, struct borrowed *slot)
 	controls = vmread(VM_EXIT_CONTROLS);
 	if (controls & VM_EXIT_LOAD_IA32_EFER)
 		host_efer = vmread(HOST_IA32_EFER);
-	if (shim_config.flags & SHIM_FLAG_PERF &&
+	if (shim_machine.flags & SHIM_FLAG_PERF &&
 	    !shim_perf_valid(controls, slot->host[H_PERF], cpu->boot.perf_mask))
 		return false;
 	slot->checked = shim_host_state_valid(slot->host, host_efer,
 					      slot->host[H_CR4] & X86_CR4_LA57,
-					      &shim_config);
+					      &shim_machine);
 	return slot->checked;
 }
 
@@ -371,9 +371,9 @@ static u64 handle_vm_entry(struct shim_cpu *cpu, u32 reason)
 		load_own(cpu);
 		return vmx_finish(cpu, VMXERR_ENTRY_HOST_STATE);
 	}
-	if (shim_config.flags & SHIM_FLAG_L1D_FLUSH)
+	if (shim_machine.flags & SHIM_FLAG_L1D_FLUSH)
 		wrmsr_safe(MSR_IA32_FLUSH_CMD, 1, 0);
-	if (shim_config.flags & SHIM_FLAG_PERF)
+	if (shim_machine.flags & SHIM_FLAG_PERF)
 		guest_enter_perf(cpu);
 	cpu->in_guest = true;
 	return reason == EXIT_REASON_VMLAUNCH ? SHIM_LAUNCH : SHIM_RESUME;

@@ -89,7 +89,7 @@ static void load_host_state(struct shim_cpu *cpu, const struct shim_context *ctx
 	vmwrite(HOST_FS_BASE, ctx->fs.base);
 	vmwrite(HOST_GS_BASE, ctx->gs.base);
 	vmwrite(HOST_TR_BASE, ctx->tr.base);
-	if (shim_config.flags & SHIM_FLAG_PERF)
+	if (shim_machine.flags & SHIM_FLAG_PERF)
 		vmwrite(HOST_IA32_PERF_GLOBAL_CTRL, cpu->boot.perf.value);
 	vmwrite(HOST_RSP, cpu->boot.return_rsp);
 	vmwrite(HOST_RIP, cpu->boot.return_rip);
@@ -127,11 +127,11 @@ u64 shim_leave(struct shim_cpu *cpu)
 	vmwrite(VM_ENTRY_INTR_INFO_FIELD, 0);
 	/* Bit 1 of RFLAGS is always set: VM entry fails on the guest state. */
 	vmwrite(GUEST_RFLAGS, 0);
-	shim_flush_tlb();
+	shim_flush_tlb(cpu->part);
 	if (unlikely(cpu->init_blocked))
-		shim_send_init();
+		shim_send_init(cpu);
 	cpu->leaving = true;
-	cpu->shared->state = cpu->panicked ? SHIM_STATE_PANIC : SHIM_STATE_BARE;
+	cpu_set_state(cpu, cpu->panicked ? SHIM_STATE_PANIC : SHIM_STATE_BARE);
 	return SHIM_RESUME;
 }
 
@@ -184,7 +184,7 @@ u64 shim_leave_soon(struct shim_cpu *cpu)
  */
 u64 shim_panic(struct shim_cpu *cpu, const char *why, u64 detail)
 {
-	console_print("shim: cpu %d: panic: %s (%llx)\n", cpu->boot.cpu, why, detail);
+	console_print("shim: apic %d: panic: %s (%llx)\n", cpu->boot.apic_id, why, detail);
 	console_print("shim: host rip %llx rsp %llx cr3 %llx reason %x qualification %llx\n",
 		      vmread(GUEST_RIP), vmread(GUEST_RSP), vmread(GUEST_CR3),
 		      (u32)vmread(VM_EXIT_REASON), vmread(EXIT_QUALIFICATION));

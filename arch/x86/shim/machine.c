@@ -83,8 +83,8 @@ static void tell_of_mtrr(struct shim_cpu *cpu, u32 msr, u64 value)
 	    (low | (u64)high << 32) == value)
 		return;
 	cpu->mtrr_told = true;
-	console_print("shim: cpu %d: MTRR %x of the host changes, memory types do not yet\n",
-		      cpu->boot.cpu, msr);
+	console_print("shim: apic %d: MTRR %x of the host changes, memory types do not yet\n",
+		      cpu->boot.apic_id, msr);
 }
 
 /* In the bitmap's ranges only those exit that shim_classify_write() knows. */
@@ -96,8 +96,8 @@ u64 exit_wrmsr(struct shim_cpu *cpu, u32 reason)
 	switch (shim_classify_write(r[R_RCX])) {
 	case SHIM_WRITE_UCODE:
 		/* As in VMX non-root operation: no fault, and no other revision. */
-		console_print("shim: cpu %d: no microcode update: the shim has to leave first\n",
-			      cpu->boot.cpu);
+		console_print("shim: apic %d: no microcode update: the shim has to leave first\n",
+			      cpu->boot.apic_id);
 		return done(cpu, true);
 	case SHIM_WRITE_MTRR:
 		tell_of_mtrr(cpu, r[R_RCX], value);
@@ -129,10 +129,10 @@ static bool write_cr4(struct shim_cpu *cpu, u64 value)
 
 	old = (old & ~X86_CR4_VMXE) | (vmread(CR4_READ_SHADOW) & X86_CR4_VMXE);
 	if (!shim_cr4_valid(old, value, lma, vmread(GUEST_CR3), cpu->vmxon,
-			    &shim_config))
+			    &shim_machine))
 		return false;
 	vmwrite(CR4_READ_SHADOW, value);
-	vmwrite(GUEST_CR4, value | shim_config.cr4_fixed0);
+	vmwrite(GUEST_CR4, value | shim_machine.cr4_fixed0);
 	host_flush_tlb();
 	return true;
 }
@@ -143,7 +143,7 @@ static bool write_cr0(struct shim_cpu *cpu, u64 value)
 	bool long_code = vmread(GUEST_IA32_EFER) & EFER_LMA && access & AR_L;
 
 	if (!shim_cr0_valid(value, vmread(GUEST_CR4), long_code, cpu->vmxon,
-			    &shim_config))
+			    &shim_machine))
 		return false;
 	vmwrite(CR0_READ_SHADOW, value);
 	vmwrite(GUEST_CR0, value | X86_CR0_NE);
@@ -175,7 +175,7 @@ u64 exit_cr_access(struct shim_cpu *cpu, u32 reason)
  */
 u64 exit_triple_fault(struct shim_cpu *cpu, u32 reason)
 {
-	console_print("shim: cpu %d: triple fault of the host at %llx\n", cpu->boot.cpu,
+	console_print("shim: apic %d: triple fault of the host at %llx\n", cpu->boot.apic_id,
 		      vmread(GUEST_RIP));
 	if (!policy_may_give())
 		policy_park(cpu, "triple fault", vmread(GUEST_RIP));

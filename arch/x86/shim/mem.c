@@ -24,7 +24,7 @@
 /* The host's map of the shim's memory is a page of nothing. */
 static bool is_shim(u64 hpa)
 {
-	return hpa - shim_config.reserve_hpa < shim_config.reserve_size;
+	return hpa - shim_machine.reserve_hpa < shim_machine.reserve_size;
 }
 
 static bool page_fault(struct mem_fault *fault, u64 gva, u32 code)
@@ -68,7 +68,7 @@ static enum walk_result walk_once(u64 gva, struct walk *walk, bool write)
 		       (gva >> (12 + 9 * (walk->level - 1)) & 511);
 		walk->entry = __atomic_load_n(slot, __ATOMIC_RELAXED);
 		if (!(walk->entry & PTE_P) ||
-		    walk->entry & PTE_ADDRESS & ~shim_config.phys_mask)
+		    walk->entry & PTE_ADDRESS & ~shim_machine.phys_mask)
 			return WALK_ABSENT;
 		walk->writable &= !!(walk->entry & PTE_W);
 		walk->user &= !!(walk->entry & PTE_U);

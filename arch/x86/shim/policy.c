@@ -23,26 +23,49 @@ bool policy_may_give(void)
 void policy_halt(struct shim_cpu *cpu, enum shim_state state)
 {
 	if (cpu->shared)
-		cpu->shared->state = state;
+		cpu_set_state(cpu, state);
 	for (;;)
 		halt();
 }
 
 /*
- * The CPU stays in the shim and does nothing.  No VMCS of its host is active afterwards, so
- * the CPU writes nothing to memory that may soon be another's.
+ * A CPU in the shim looks before it enters anything; the NMI brings back one that runs.  One
+ * that comes later finds the partition ended at its first exit.
+ */
+static void end_others(const struct shim_cpu *cpu)
+{
+	struct shim_cpu *other;
+	u32 i;
+
+	if (__atomic_exchange_n(&cpu->part->ended, 1, __ATOMIC_ACQ_REL))
+		return;
+	for (i = 0; i < shim_machine.nr_areas; i++) {
+		other = cpu_of_area(i);
+		if (other == cpu || other->part != cpu->part ||
+		    __atomic_load_n(&other->state, __ATOMIC_ACQUIRE) != SHIM_STATE_ON)
+			continue;
+		__atomic_or_fetch(&other->boot.arrived, SHIM_ARRIVED_END, __ATOMIC_RELEASE);
+		shim_kick(other);
+	}
+}
+
+/*
+ * The partition ends, with all of its CPUs.  This one stays in the shim and does nothing.  No
+ * VMCS of its host is active afterwards, so the CPU writes nothing to memory that may soon be
+ * another's.
  */
 void policy_park(struct shim_cpu *cpu, const char *why, u64 detail)
 {
-	console_print("shim: cpu %d: its partition ends: %s (%llx)\n", cpu->boot.cpu, why,
+	console_print("shim: apic %d: its partition ends: %s (%llx)\n", cpu->boot.apic_id, why,
 		      detail);
+	end_others(cpu);
 	pv_stop(cpu);
 	guest_clear_all(cpu);
 	if (cpu->current_vmcs != SHIM_NO_VMCS)
 		vmclear(cpu->current_vmcs);
 	cpu->current_vmcs = SHIM_NO_VMCS;
 	vmclear(cpu->boot.vmcs_hpa);
-	shim_flush_tlb();
+	shim_flush_tlb(cpu->part);
 	policy_halt(cpu, SHIM_STATE_PARKED);
 }
 

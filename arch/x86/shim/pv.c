@@ -37,9 +37,9 @@ static u32 take(const u32 *word)
 static bool exists(u32 slot)
 {
 	if (slot == NVX_SHIM_GUEST_PML_INDEX)
-		return shim_config.flags & SHIM_FLAG_PML;
+		return shim_machine.flags & SHIM_FLAG_PML;
 	if (slot == NVX_SHIM_VMX_PREEMPTION_TIMER_VALUE)
-		return shim_config.flags & SHIM_FLAG_TIMER;
+		return shim_machine.flags & SHIM_FLAG_TIMER;
 	return true;
 }
 
@@ -121,9 +121,9 @@ void pv_publish(struct shim_cpu *cpu, u32 reason)
 	SHOW(VM_ENTRY_INTR_INFO_FIELD);
 	SHOW(GUEST_CS_AR_BYTES);
 	SHOW(GUEST_SS_AR_BYTES);
-	if (shim_config.flags & SHIM_FLAG_PML)
+	if (shim_machine.flags & SHIM_FLAG_PML)
 		SHOW(GUEST_PML_INDEX);
-	if (shim_config.flags & SHIM_FLAG_TIMER)
+	if (shim_machine.flags & SHIM_FLAG_TIMER)
 		SHOW(VMX_PREEMPTION_TIMER_VALUE);
 	cpu->shared->pv_exits++;
 }

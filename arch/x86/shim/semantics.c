@@ -94,15 +94,15 @@ static const u32 host_fields[] = {
 static_assert(ARRAY_SIZE(host_fields) == SHIM_NR_HOST_FIELDS, "host fields");
 static_assert(H_NR == SHIM_NR_HOST_FIELDS, "indices of host fields");
 
-int shim_nr_host_fields(const struct shim_config *config)
+int shim_nr_host_fields(const struct shim_machine *machine)
 {
-	return config->flags & SHIM_FLAG_PERF ? SHIM_NR_HOST_FIELDS :
+	return machine->flags & SHIM_FLAG_PERF ? SHIM_NR_HOST_FIELDS :
 						SHIM_NR_HOST_FIELDS - 1;
 }
 
-int shim_host_field_index(u64 field, const struct shim_config *config)
+int shim_host_field_index(u64 field, const struct shim_machine *machine)
 {
-	int nr = shim_nr_host_fields(config), i;
+	int nr = shim_nr_host_fields(machine), i;
 
 	/* Most fields are not of the host state: width and type say so. */
 	if ((field & ~0x601eull) != 0x0c00)
@@ -152,20 +152,20 @@ static bool host_addresses_valid(const u64 *host, bool la57)
  * instead of an exit with a state that the CPU cannot load.
  */
 bool shim_host_state_valid(const u64 *host, u64 entry_efer, bool la57,
-			   const struct shim_config *config)
+			   const struct shim_machine *machine)
 {
 	u64 cr0 = host[H_CR0], cr4 = host[H_CR4];
 
-	if ((cr0 & config->cr0_fixed0) != config->cr0_fixed0 ||
-	    cr0 & ~config->cr0_fixed1)
+	if ((cr0 & machine->cr0_fixed0) != machine->cr0_fixed0 ||
+	    cr0 & ~machine->cr0_fixed1)
 		return false;
-	if ((cr4 & config->cr4_fixed0) != config->cr4_fixed0 ||
-	    cr4 & ~config->cr4_fixed1)
+	if ((cr4 & machine->cr4_fixed0) != machine->cr4_fixed0 ||
+	    cr4 & ~machine->cr4_fixed1)
 		return false;
 	/* The host runs in 64-bit mode, and so does what follows its exits. */
 	if (!(cr4 & X86_CR4_PAE) || !(entry_efer & EFER_LMA))
 		return false;
-	if (host[H_CR3] & ~config->phys_mask)
+	if (host[H_CR3] & ~machine->phys_mask)
 		return false;
 	return host_selectors_valid(host) && host_addresses_valid(host, la57);
 }
@@ -221,11 +221,11 @@ enum shim_write shim_classify_write(u32 msr)
 
 /* MOV to CR4: true if the CPU would take @value, false for #GP. */
 bool shim_cr4_valid(u64 old, u64 value, bool lma, u64 cr3, bool vmxon,
-		    const struct shim_config *config)
+		    const struct shim_machine *machine)
 {
-	if (value & ~config->cr4_fixed1)
+	if (value & ~machine->cr4_fixed1)
 		return false;
-	if (vmxon && (value & config->cr4_fixed0) != config->cr4_fixed0)
+	if (vmxon && (value & machine->cr4_fixed0) != machine->cr4_fixed0)
 		return false;
 	if (lma && (!(value & X86_CR4_PAE) || (old ^ value) & X86_CR4_LA57))
 		return false;
@@ -237,7 +237,7 @@ bool shim_cr4_valid(u64 old, u64 value, bool lma, u64 cr3, bool vmxon,
 
 /* MOV to CR0, for the bits that can be decided here. */
 bool shim_cr0_valid(u64 value, u64 cr4, bool lma_cs_l, bool vmxon,
-		    const struct shim_config *config)
+		    const struct shim_machine *machine)
 {
 	if (value >> 32)
 		return false;
@@ -249,7 +249,7 @@ bool shim_cr0_valid(u64 value, u64 cr4, bool lma_cs_l, bool vmxon,
 		return false;
 	if (!(value & X86_CR0_WP) && cr4 & X86_CR4_CET)
 		return false;
-	if (vmxon && (value & config->cr0_fixed0) != config->cr0_fixed0)
+	if (vmxon && (value & machine->cr0_fixed0) != machine->cr0_fixed0)
 		return false;
 	return true;
 }

@@ -61,11 +61,11 @@ struct vmx_operands vmx_decode(u32 info);
 u64 vmx_linear_address(const struct vmx_operands *op, u64 displacement,
 		       const u64 *regs, u64 segment_base, bool long_mode);
 
-int shim_nr_host_fields(const struct shim_config *config);
-int shim_host_field_index(u64 field, const struct shim_config *config);
+int shim_nr_host_fields(const struct shim_machine *machine);
+int shim_host_field_index(u64 field, const struct shim_machine *machine);
 u64 shim_host_field_trim(int index, u64 value);
 bool shim_host_state_valid(const u64 *host, u64 entry_efer, bool la57,
-			   const struct shim_config *config);
+			   const struct shim_machine *machine);
 
 /* Index of each field in those kept aside. */
 enum {
@@ -76,9 +76,9 @@ enum {
 };
 
 bool shim_cr4_valid(u64 old, u64 value, bool lma, u64 cr3, bool vmxon,
-		    const struct shim_config *config);
+		    const struct shim_machine *machine);
 bool shim_cr0_valid(u64 value, u64 cr4, bool lma_cs_l, bool vmxon,
-		    const struct shim_config *config);
+		    const struct shim_machine *machine);
 bool shim_is_canonical(u64 gva, bool la57);
 bool shim_perf_valid(u32 exit_controls, u64 value, u64 mask);
 u64 shim_perf_after_exit(u64 host, u64 before, u64 guest, u32 exit_controls,

@@ -16,7 +16,7 @@ void shadow_enable(struct shim_cpu *cpu, bool on)
 {
 	u64 controls;
 
-	if (!(shim_config.flags & SHIM_FLAG_SHADOW) || cpu->shadow_on == on)
+	if (!(cpu->part->flags & SHIM_FLAG_SHADOW) || cpu->shadow_on == on)
 		return;
 	controls = vmread(SECONDARY_VM_EXEC_CONTROL);
 	vmwrite(SECONDARY_VM_EXEC_CONTROL, on ?
@@ -27,7 +27,7 @@ void shadow_enable(struct shim_cpu *cpu, bool on)
 
 void shadow_link(struct shim_cpu *cpu, bool on)
 {
-	if (!(shim_config.flags & SHIM_FLAG_SHADOW) || cpu->shadowing == on)
+	if (!(cpu->part->flags & SHIM_FLAG_SHADOW) || cpu->shadowing == on)
 		return;
 	vmwrite(VMCS_LINK_POINTER, on ? cpu->boot.shadow_hpa : SHIM_NO_VMCS);
 	cpu->shadowing = on;
@@ -36,15 +36,16 @@ void shadow_link(struct shim_cpu *cpu, bool on)
 /* Once per launch: the region holds what cpu->shadow[] says. */
 void shadow_init(struct shim_cpu *cpu)
 {
+	const struct shim_part *part = cpu->part;
 	u32 i;
 
-	if (!(shim_config.flags & SHIM_FLAG_SHADOW))
+	if (!(cpu->part->flags & SHIM_FLAG_SHADOW))
 		return;
 	vmptrld(cpu->boot.shadow_hpa);
-	for (i = 0; i < shim_config.nr_ro; i++)
-		vmwrite(shim_config.ro[i], cpu->shadow[i]);
-	for (i = 0; i < shim_config.nr_rw; i++)
-		vmwrite(shim_config.rw[i], cpu->shadow[RW(i)]);
+	for (i = 0; i < part->nr_ro; i++)
+		vmwrite(part->ro[i], cpu->shadow[i]);
+	for (i = 0; i < part->nr_rw; i++)
+		vmwrite(part->rw[i], cpu->shadow[RW(i)]);
 	vmclear(cpu->boot.shadow_hpa);
 }
 
@@ -61,18 +62,19 @@ static u64 read_field(struct shim_cpu *cpu, u32 field)
  */
 void shadow_publish(struct shim_cpu *cpu)
 {
+	const struct shim_part *part = cpu->part;
 	u32 changed = 0, i;
 	u64 value;
 
-	for (i = 0; i < shim_config.nr_ro; i++) {
-		value = vmread(shim_config.ro[i]);
+	for (i = 0; i < part->nr_ro; i++) {
+		value = vmread(part->ro[i]);
 		if (value == cpu->shadow[i])
 			continue;
 		cpu->shadow[i] = value;
 		changed |= 1u << i;
 	}
-	for (i = 0; i < shim_config.nr_rw; i++) {
-		value = read_field(cpu, shim_config.rw[i]);
+	for (i = 0; i < part->nr_rw; i++) {
+		value = read_field(cpu, part->rw[i]);
 		if (value == cpu->shadow[RW(i)])
 			continue;
 		cpu->shadow[RW(i)] = value;
@@ -83,8 +85,8 @@ void shadow_publish(struct shim_cpu *cpu)
 	while (changed) {
 		i = __builtin_ctz(changed);
 		changed &= changed - 1;
-		vmwrite(i < SHIM_MAX_SHADOW ? shim_config.ro[i] :
-			shim_config.rw[i - SHIM_MAX_SHADOW], cpu->shadow[i]);
+		vmwrite(i < SHIM_MAX_SHADOW ? part->ro[i] :
+			part->rw[i - SHIM_MAX_SHADOW], cpu->shadow[i]);
 	}
 	vmclear(cpu->boot.shadow_hpa);
 }
@@ -103,6 +105,7 @@ static void write_field(struct shim_cpu *cpu, u32 field, u64 value)
  */
 void shadow_collect(struct shim_cpu *cpu)
 {
+	const struct shim_part *part = cpu->part;
 	u32 changed = 0, i;
 	u64 value;
 
@@ -113,8 +116,8 @@ void shadow_collect(struct shim_cpu *cpu)
 	}
 	if (cpu->shadowing) {
 		vmptrld(cpu->boot.shadow_hpa);
-		for (i = 0; i < shim_config.nr_rw; i++) {
-			value = vmread(shim_config.rw[i]);
+		for (i = 0; i < part->nr_rw; i++) {
+			value = vmread(part->rw[i]);
 			if (value == cpu->shadow[RW(i)])
 				continue;
 			cpu->shadow[RW(i)] = value;
@@ -127,7 +130,7 @@ void shadow_collect(struct shim_cpu *cpu)
 	while (changed) {
 		i = __builtin_ctz(changed);
 		changed &= changed - 1;
-		write_field(cpu, shim_config.rw[i], cpu->shadow[RW(i)]);
+		write_field(cpu, part->rw[i], cpu->shadow[RW(i)]);
 	}
 }
 
@@ -137,12 +140,13 @@ void shadow_collect(struct shim_cpu *cpu)
  */
 void shadow_store(struct shim_cpu *cpu, u64 field, u64 value)
 {
+	const struct shim_part *part = cpu->part;
 	u32 i;
 
 	if (!cpu->shadowing)
 		return;
-	for (i = 0; i < shim_config.nr_ro; i++) {
-		if (shim_config.ro[i] != field)
+	for (i = 0; i < part->nr_ro; i++) {
+		if (part->ro[i] != field)
 			continue;
 		cpu->shadow[i] = value;
 		vmptrld(cpu->boot.shadow_hpa);

@@ -25,9 +25,14 @@ enum { R_RAX, R_RCX, R_RDX, R_RBX, R_HOW };
  */
 enum shim_how { SHIM_RESUME, SHIM_LAUNCH, SHIM_UNSERVED };
 
-/* The private part of a CPU's area. */
+/*
+ * The private part of a CPU's area.  The CPU is the one with @boot.apic_id, whatever its host
+ * calls it, and belongs to @part, NULL before its first exit.
+ */
 struct shim_cpu {
 	struct shim_boot	boot;
+	struct shim_part	*part;
+	enum shim_state		state;		/* the host reads a copy */
 	struct shim_shared	*shared;
 	struct nvx_shim_page	*page;		/* behind it */
 	struct shim_regs	*regs;		/* of the exit being handled */
@@ -60,7 +65,7 @@ struct fixup {
 
 extern struct shim_header shim_header;
 
-#define shim_config	(shim_header.config)
+#define shim_machine	(shim_header.machine)
 
 /* shim.lds */
 extern char shim_end[];
@@ -99,6 +104,14 @@ u64 exit_xsetbv(struct shim_cpu *cpu, u32 reason);
 u64 exit_invd(struct shim_cpu *cpu, u32 reason);
 u64 exit_cr_access(struct shim_cpu *cpu, u32 reason);
 u64 exit_triple_fault(struct shim_cpu *cpu, u32 reason);
+
+/* cpu.c */
+struct shim_cpu *cpu_of_area(u32 area);
+void cpu_set_state(struct shim_cpu *cpu, enum shim_state state);
+
+/* ipi.c */
+void shim_send_init(const struct shim_cpu *cpu);
+void shim_kick(const struct shim_cpu *cpu);
 
 /* policy.c */
 extern u32 shim_nr_parts;
@@ -155,12 +168,11 @@ void shim_fault_on_purpose(void);
 
 /* flush.c */
 void host_flush_tlb(void);
-void shim_flush_tlb(void);
+void shim_flush_tlb(const struct shim_part *part);
 
 /* init.c */
 u64 exit_init(struct shim_cpu *cpu, u32 reason);
 void __noreturn shim_take_init(struct shim_cpu *cpu);
-void shim_send_init(void);
 
 /* console.c */
 void console_print(const char *format, ...) __printf(1, 2);

@@ -77,8 +77,8 @@ void shim_handle_trap(struct trap_frame *frame)
 	if (frame->vector == PF_VECTOR && drop_record(cpu))
 		return;
 
-	console_print("shim: cpu %d: exception %d (%llx) at %llx rsp %llx cr2 %llx\n",
-		      cpu->boot.cpu, (u32)frame->vector, frame->code, frame->rip,
+	console_print("shim: apic %d: exception %d (%llx) at %llx rsp %llx cr2 %llx\n",
+		      cpu->boot.apic_id, (u32)frame->vector, frame->code, frame->rip,
 		      frame->rsp, read_cr2());
 	if (cpu->panicking || !cpu->ready)
 		policy_halt(cpu, SHIM_STATE_DEAD);

@@ -19,7 +19,7 @@ void *mem_map(u64 hpa, u64 type)
 {
 	u64 here = (u64)__builtin_frame_address(0);
 	u64 va = (here & ~(u64)(SHIM_AREA_SIZE - 1)) + SHIM_AREA_WINDOW;
-	u64 *pte = (u64 *)shim_config.image_pt_va + (va - SHIM_VA_IMAGE) / SHIM_PAGE;
+	u64 *pte = (u64 *)shim_machine.image_pt_va + (va - SHIM_VA_IMAGE) / SHIM_PAGE;
 
 	__atomic_store_n(pte, (hpa & PTE_HOST_PAGE) | type | PTE_WINDOW, __ATOMIC_RELAXED);
 	asm volatile("invlpg (%0)" : : "r" (va) : "memory");
