@@ -11,7 +11,7 @@
 #define _REFRESH_SHIM_H
 
 #define SHIM_MAGIC		0x4d494853	/* "SHIM" */
-#define SHIM_ABI_VERSION	5
+#define SHIM_ABI_VERSION	6
 
 #define SHIM_PAGE		4096
 
@@ -190,10 +190,10 @@ struct shim_shared {
 	__u64	pv_exits;			/* of guests, told by the PV page */
 };
 
-/* The console: a ring that the shim writes; @head counts all bytes ever. */
+/* The console: a ring that the shim writes and the host reads; @head counts all bytes ever. */
 struct shim_console {
 	__u32	head;
-	__u32	lock;
+	__u32	reserved;
 	char	data[SHIM_RING_SIZE - 8];
 };
 
@@ -273,6 +273,7 @@ struct shim_header {
 	__u32	version;
 	__u32	area_size;			/* SHIM_AREA_SIZE */
 	__u32	reserved;
+	__u64	text_va, data_va;		/* in between nothing is written, whole pages */
 	__u64	end_va;				/* of the image, .bss included */
 	__u64	exit_va;			/* HOST_RIP */
 	__u64	trap_stubs_va;			/* SHIM_IDT_VECTORS of them */
@@ -297,9 +298,9 @@ static_assert(offsetof(struct shim_boot, return_rip) == 56, "return_rip");
 static_assert(offsetof(struct shim_boot, host) == 88, "host");
 static_assert(offsetof(struct shim_boot, perf) % SHIM_MSR_ALIGN == 0, "list of MSRs");
 static_assert(sizeof(struct shim_boot) == 256, "size of the boot data");
-static_assert(offsetof(struct shim_header, exit_va) == 24, "exit_va");
-static_assert(offsetof(struct shim_header, machine) == 40, "machine");
-static_assert(offsetof(struct shim_header, part) == 144, "part");
+static_assert(offsetof(struct shim_header, exit_va) == 40, "exit_va");
+static_assert(offsetof(struct shim_header, machine) == 56, "machine");
+static_assert(offsetof(struct shim_header, part) == 160, "part");
 static_assert(sizeof(struct shim_machine) == 104, "size of the facts");
 static_assert(sizeof(struct shim_part) == 176, "size of a partition");
 

@@ -244,7 +244,7 @@ void shadow_collect(struct shim_cpu *cpu)
 }
 
 /* start.S and shim.lds */
-char shim_enter_begin[1], shim_enter_end[1];
+char shim_enter_begin[1], shim_enter_end[1], shim_trap_stubs[1];
 const struct fixup fixup_table[1], fixup_table_end[1];
 
 void shim_reenter(struct shim_regs *regs, u64 how)

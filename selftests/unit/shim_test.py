@@ -35,7 +35,7 @@ class Shim(unittest.TestCase):
 
     def test_all(self):
         """Rules of the architecture, tables, descriptors."""
-        self.run_program(126, *SOURCES)
+        self.run_program(128, *SOURCES)
 
     def test_pv_page(self):
         """The PV page against a model, with a shim that leaves at any step."""

@@ -488,6 +488,9 @@ static void test_tables(void)
 	ok((ept_lookup(&res, res.hpa + area) & ~0xfffull) == res.hpa + area &&
 	   (ept_lookup(&res, res.hpa + res.layout.console) & ~0xfffull) ==
 	   res.hpa + res.layout.console, "EPT: shared pages are not");
+	ok((ept_lookup(&res, res.hpa + res.layout.console) & 7) == 1 &&
+	   (ept_lookup(&res, res.hpa + res.layout.console + SHIM_RING_SIZE - 1) & 7) == 1 &&
+	   (ept_lookup(&res, res.hpa + area) & 7) == 7, "EPT: the console is read-only");
 	ok((ept_lookup(&res, res.hpa + res.layout.end) & ~0xfffull) ==
 	   res.hpa + res.layout.end, "EPT: nor what follows the reserve");
 	res.layout.tables_end = res.layout.tables + 3 * SHIM_PAGE;
@@ -548,9 +551,12 @@ static int count_foreign(struct refresh_reserve *res, u64 table, int level)
 static void test_shim_map(void)
 {
 	struct refresh_reserve res = { .hpa = 0x10000000 };
-	struct shim_header header = { };
+	struct shim_header header = {
+		.text_va = SHIM_VA_IMAGE + SHIM_PAGE,
+		.data_va = SHIM_VA_IMAGE + 3 * SHIM_PAGE,
+	};
 	u64 *pt, area, hpa;
-	u32 cpu, wrong = 0;
+	u32 cpu, wrong = 0, writable = 0, i;
 
 	refresh_layout(&res, 20000, 100, BIT(40));
 	res.va = calloc(1, res.layout.end);
@@ -564,6 +570,10 @@ static void test_shim_map(void)
 		wrong += hpa != res.hpa + area;
 	}
 	ok(!wrong, "shim: the entry of each CPU's window is found");
+	for (i = 0; i < res.layout.end / SHIM_PAGE; i++)
+		writable += !!(pt[i] & 2);
+	ok(!(pt[1] & 2) && !(pt[2] & 2) && writable == res.layout.end / SHIM_PAGE - 2,
+	   "shim: of all pages its code alone is read-only");
 	free(res.va);
 }
 

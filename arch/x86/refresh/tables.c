@@ -21,9 +21,11 @@
 #define ENTRIES		512
 
 #define PT_TABLE	0x63	/* present, writable, accessed, dirty */
+#define PT_READ_ONLY	0x61
 #define PT_LARGE	0x80
 
 #define EPT_RWX		0x7
+#define EPT_R		0x1
 #define EPT_TYPE_SHIFT	3
 #define EPT_WB		6
 #define EPT_WALK_4	(3 << 3)
@@ -134,6 +136,14 @@ static u64 table_hpa(const struct refresh_reserve *res, const u64 *table)
 
 /* ---- the shim's own page tables */
 
+/* CR0.WP is set in the shim.  (Not no-execute: EFER is the host's there.) */
+static u64 shim_access(const struct refresh_reserve *res, u64 offset)
+{
+	u64 va = SHIM_VA_IMAGE + offset;
+
+	return va >= res->header->text_va && va < res->header->data_va ? PT_READ_ONLY : PT_TABLE;
+}
+
 /* The reserve, by pages: at most 1 GiB, which is one page directory. */
 static int map_image(struct refresh_reserve *res, u64 *pml4)
 {
@@ -153,7 +163,7 @@ static int map_image(struct refresh_reserve *res, u64 *pml4)
 				return -ENOSPC;
 			pd[offset / (2 * MIB)] = table_hpa(res, pt) | PT_TABLE;
 		}
-		pt[offset / SHIM_PAGE % ENTRIES] = (res->hpa + offset) | PT_TABLE;
+		pt[offset / SHIM_PAGE % ENTRIES] = (res->hpa + offset) | shim_access(res, offset);
 	}
 	return 0;
 }
@@ -212,13 +222,18 @@ int refresh_memory_type(const struct refresh_mtrr *mtrr, u64 hpa, u64 size)
 
 /* ---- the host's EPT */
 
+static bool is_console(const struct refresh_reserve *res, u64 offset)
+{
+	return offset >= res->layout.console &&
+	       offset < res->layout.console + pages(SHIM_RING_SIZE);
+}
+
 /* The host sees its own memory, and of the shim's only what it may read. */
 static bool is_private(const struct refresh_reserve *res, u64 offset, u32 nr_cpus)
 {
 	const struct refresh_layout *layout = &res->layout;
 
-	if (offset >= layout->console &&
-	    offset < layout->console + pages(SHIM_RING_SIZE))
+	if (is_console(res, offset))
 		return false;
 	if (offset < layout->areas || offset >= layout->end)
 		return offset < layout->end;
@@ -250,6 +265,8 @@ static int ept_entry(struct refresh_reserve *res, u64 *entry, u64 hpa, u64 size,
 	    is_private(res, hpa - res->hpa, nr_cpus))
 		*entry = (res->hpa + res->layout.nothing) | EPT_RWX |
 			 EPT_WB << EPT_TYPE_SHIFT;
+	else if (size == SHIM_PAGE && is_console(res, hpa - res->hpa))
+		*entry = hpa | EPT_R | (u64)type << EPT_TYPE_SHIFT;
 	else
 		*entry = hpa | EPT_RWX | (u64)type << EPT_TYPE_SHIFT |
 			 (size > SHIM_PAGE ? PT_LARGE : 0);

@@ -95,10 +95,10 @@ static void load_host_state(struct shim_cpu *cpu, const struct shim_context *ctx
 	vmwrite(HOST_RIP, cpu->boot.return_rip);
 }
 
-/* For tests: an exception in the shim, which has to end in a panic. */
+/* For tests: an exception in the shim, whose code is not to be written. */
 void shim_fault_on_purpose(void)
 {
-	write_byte(SHIM_VA_IMAGE - SHIM_PAGE);
+	write_byte((u64)shim_trap_stubs);
 }
 
 /*

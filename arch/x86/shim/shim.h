@@ -68,7 +68,7 @@ extern struct shim_header shim_header;
 #define shim_machine	(shim_header.machine)
 
 /* shim.lds */
-extern char shim_end[];
+extern char shim_text[], shim_data[], shim_end[];
 extern const struct fixup fixup_table[], fixup_table_end[];
 
 /* start.S */
