@@ -9,17 +9,18 @@ import sys
 import tempfile
 import types
 import unittest
+from unittest import mock
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "scripts"))
 
-from lablib import config, protocol, results
+from lablib import config, protocol, results, shell
 from lablib.common import LabError
 from lablib.config import Test
 from lablib.machine import Bochs
 from lablib.protocol import Ending, Keep, Limits, Phase, Protocol, Say, Send, Shell
 from lablib.results import Left
-from lablib.runner import Run
+from lablib.runner import Boot, Run
 
 OPTIONS = types.SimpleNamespace(modules="nvx", l1_modules="stock", params=[], variables={},
                                 kernel=types.SimpleNamespace(known_reports=()))
@@ -504,6 +505,32 @@ class OneBoot:
         """Nothing to fetch."""
 
 
+class FakeMachine:
+    """Says what it is told to, and ends when it has said all."""
+
+    console = None
+
+    def __init__(self, *batches):
+        self.batches, self.sent, self.reason = list(batches), [], ""
+        self.send = self.sent.append
+
+    def lines(self, _console, _seconds):
+        """What the serial line has."""
+        return self.batches.pop(0) if self.batches else []
+
+    def exit_status(self):
+        """It has ended while its last words are still to be read."""
+        return None if self.batches[2:] else 1
+
+    def cpu_seconds(self):
+        """Some."""
+        return 1.0
+
+    def fatal(self):
+        """Why it ended."""
+        return self.reason
+
+
 class Boots(unittest.TestCase):
     """Until every test has a verdict."""
 
@@ -514,7 +541,9 @@ class Boots(unittest.TestCase):
         options = types.SimpleNamespace(backend="bochs", kernel=kernel, timeout=0, cpus=2,
                                         time_factor=3, modules="stock", l1_modules="stock",
                                         params=[], variables={})
-        silent = types.SimpleNamespace(line=lambda text: None)
+        self.said = []
+        silent = types.SimpleNamespace(line=self.said.append, end=lambda: None,
+                                       status=lambda stage, last: None)
         self.lab = Run(directory.name, options, silent, 1e9)
         self.addCleanup(self.lab.console.close)
         self.lab.boot_class, self.lab.made = OneBoot, []
@@ -537,6 +566,46 @@ class Boots(unittest.TestCase):
         self.assertEqual(self.lab.made, [])
         self.assertEqual([(result["verdict"], result["reason"]) for result in self.lab.results],
                          [("lost", "not run: the time of the run was over")])
+
+    def boot(self, kind, *batches):
+        """A boot with a machine that says these lines."""
+        boot = kind(self.lab, [make_test()], 1)
+        boot.machine = FakeMachine(*batches)
+        self.lab.console.close()
+        self.lab.console = types.SimpleNamespace(lines=boot.machine.lines, close=lambda: None)
+        while not boot.protocol.over:
+            boot.step()
+        return boot
+
+    def test_last_words_are_heard(self):
+        """Of a machine that has already ended."""
+        boot = self.boot(Boot, ["@lab ready", "@lab test t start"], [],
+                         ["@lab test t end 0 x"], ["@lab done"])
+        self.assertEqual((boot.protocol.finished, boot.machine.batches), (True, []))
+        self.assertEqual(self.said[0], "test t ...")
+
+    def test_console_of_a_lost_machine(self):
+        boot = self.boot(Boot, ["@lab test t start"], ["a", "b"], ["c"])
+        self.assertEqual(boot.protocol.verdicts["t"].verdict, "lost")
+        with open(os.path.join(self.lab.directory, "t", "console.txt"),
+                  encoding="utf-8") as stream:
+            self.assertEqual(stream.read(), "a\nb\nc\n")
+
+    def test_what_is_typed(self):
+        boot = Boot(self.lab, [make_test()], 1)
+        boot.machine = FakeMachine()
+        boot.perform([Send("ping\n"), Say("x")])
+        self.assertEqual((boot.machine.sent, self.said), (["ping\n"], ["x"]))
+        with self.assertRaises(LabError):
+            boot.perform([Shell()])
+
+    def test_shell(self):
+        """It has the line until it ends; what comes with its mark or behind it does not count."""
+        with mock.patch.object(shell, "relay") as relay, mock.patch("sys.stderr"):
+            boot = self.boot(shell.ShellBoot, ["booting"],
+                             ["@lab shell", "Kernel panic - not syncing: x"], [])
+        relay.assert_called_once_with(boot.machine)
+        self.assertTrue(boot.protocol.finished)
 
     def test_limits(self):
         """Of several CPUs, of a slow kernel, of a slow machine."""
