@@ -299,7 +299,7 @@ def command_profile(args):
     start = time.monotonic()
     args.backend = "bochs"
     args.variables += [("PROFILE_OPS", args.op.replace(",", " ")), ("PROFILE_SAMPLES", str(args.samples)),
-                       ("PROFILE_CPU", args.cpu), ("L1_PARAMS", args.l1_params.replace(",", " ")),
+                       ("PROFILE_CPU", args.cpu), ("L1_PARAMS", re.sub(r",(?=[\w.]+=)", " ", args.l1_params)),
                        ("PROFILE_NATIVE", str(int(args.native)))]
     options = make_options(args)
     options.traces = args.samples * len(args.op.split(","))

@@ -16,6 +16,7 @@ from .results import read_known
 KERNELS = ("6.1-cloud", "6.1", "6.12-cloud", "6.12", "6.1-debug")
 DEBUG_SUFFIX = "-debug"
 KNOWN_REPORTS = os.path.join(TOP, "selftests", "debug", "stock-reports")
+BUILDER = os.path.join(TOP, "scripts", "build-modules")
 DEBUG_BUILDER = os.path.join(TOP, "scripts", "build-debug-kernel")
 
 
@@ -93,18 +94,24 @@ class Kernel:
         return copy
 
     def kvm_modules(self, variant):
-        """Host paths of kvm.ko and kvm-intel.ko: the stock ones or ours."""
+        """Host paths of kvm.ko and kvm-intel.ko: the stock ones or ours.
+
+        Ours is the one with the switches for measuring, of the same objects as the
+        operator's: where that one has been built alone since, it is linked anew.
+        """
         if variant == "stock":
             return self.module_file("kvm"), self.module_file("kvm_intel")
         built = os.path.join(BUILD, "modules", self.release)
-        sources = [os.path.join(built, name) for name in ("kvm.ko", "kvm-intel.ko")]
-        if not all(os.path.exists(path) for path in sources):
-            run_tool(["make", "-s", "-C", TOP, "modules", f"KREL={self.release}"],
+        sources = [os.path.join(built, name) for name in ("kvm.ko", "measure/kvm-intel.ko")]
+        operators = os.path.join(built, "kvm-intel.ko")
+        if (not all(os.path.exists(path) for path in (*sources, operators)) or
+                os.path.getmtime(sources[1]) < os.path.getmtime(operators)):
+            run_tool(["env", "MEASURE=1", BUILDER, self.release],
                      what=f"building the nvx modules for {self.release}")
         copies = []
         for path in sources:
             if not os.path.exists(path):
-                raise LabError(f"{path} is missing after `make modules KREL={self.release}`")
+                raise LabError(f"{path} is missing after `MEASURE=1 {BUILDER} {self.release}`")
             copy = os.path.join(built, ".lab", os.path.basename(path))
             if not os.path.exists(copy) or os.path.getmtime(copy) <= os.path.getmtime(path):
                 os.makedirs(os.path.dirname(copy), exist_ok=True)

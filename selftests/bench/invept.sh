@@ -32,7 +32,7 @@ at_most()
 }
 
 measure range
-measure full nvx_pv_range=0
+measure full nvx_off=pv_range
 small=$(median range 16)
 # 5 % above what was measured; the same for any size.
 check "ranges: instructions for 16 MiB" at_most "$small" 25177

@@ -498,7 +498,7 @@ static int results(unsigned int how)
 
 int main(void)
 {
-	bool pv = nvx_param("nvx_pv") && nvx_param("nvx_deleg");
+	bool pv = nvx_feature("pv") && nvx_feature("deleg");
 	uint64_t entries;
 
 	TEST_REQUIRE(kvm_cpu_has(X86_FEATURE_VMX));
@@ -516,7 +516,7 @@ int main(void)
 	if (pv)
 		run_mode(BY_MEMORY);
 	entries = nvx_counter("fast_entry") - entries;
-	nvx_result(entries > TURNS || !nvx_param("nvx_fast"),
+	nvx_result(entries > TURNS || !nvx_feature("fast"),
 		   "%lu VM-entries in the short form", entries);
 	ksft_finished();
 }

@@ -668,7 +668,7 @@ static void report(struct kvm_vm *vm)
 
 int main(int argc, char **argv)
 {
-	bool bypass = nvx_param("nvx_bypass_pf");
+	bool bypass = nvx_feature("bypass_pf");
 	struct kvm_vcpu *vcpu;
 	struct kvm_vm *vm;
 	uint64_t emulated = bypass ? nvx_counter("bypass_emulated") : 0;

@@ -135,7 +135,7 @@ static uint64_t exits_of(struct kvm_vm *vm, struct kvm_vcpu *vcpu, uint64_t n)
 static void check_exits(struct kvm_vm *vm, struct kvm_vcpu *vcpu)
 {
 	uint64_t few = exits_of(vm, vcpu, FEW), many = exits_of(vm, vcpu, MANY);
-	uint64_t expected = nvx_param("nvx_debugctl") ? 0 : MANY - FEW;
+	uint64_t expected = nvx_feature("debugctl") ? 0 : MANY - FEW;
 
 	nvx_result(many - few == expected, "%d reads: %lu exits, expected %lu",
 		   MANY - FEW, many - few, expected);
@@ -152,8 +152,8 @@ int main(void)
 
 	ksft_print_header();
 	ksft_set_plan(7);
-	ksft_print_msg("nvx_debugctl is %s\n",
-		       nvx_param("nvx_debugctl") ? "on" : "off");
+	ksft_print_msg("debugctl is %s\n",
+		       nvx_feature("debugctl") ? "on" : "off");
 
 	vm = create(&vcpu);
 	check_value(vcpu);
@@ -163,6 +163,6 @@ int main(void)
 	kvm_vm_free(vm);
 
 	nvx_result((nvx_counter("debugctl_passthrough") > before) ==
-		   nvx_param("nvx_debugctl"), "counter debugctl_passthrough");
+		   nvx_feature("debugctl"), "counter debugctl_passthrough");
 	ksft_finished();
 }

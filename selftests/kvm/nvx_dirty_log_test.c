@@ -189,7 +189,7 @@ int main(int argc, char *argv[])
 	setlinebuf(stdout);
 	ksft_print_header();
 	ksft_print_msg("pml is %s, seed %#lx\n", nvx_param("pml") ? "on" : "off", seed);
-	forms = nvx_param("nvx_pv") ? 2 : 1;
+	forms = nvx_feature("pv") ? 2 : 1;
 	ksft_set_plan(forms * 3);
 	for (form = 0; form < forms; form++) {
 		run("L1 writes", l1_some_pages, form, false);

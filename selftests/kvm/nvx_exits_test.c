@@ -22,10 +22,10 @@
 
 enum feature { DEBUGCTL, SHADOW_HOST, PREFAULT, NR_FEATURES };
 
-static const char * const feature_params[NR_FEATURES] = {
-	[DEBUGCTL] = "nvx_debugctl",
-	[SHADOW_HOST] = "nvx_shadow_host",
-	[PREFAULT] = "nvx_prefault",
+static const char * const feature_names[NR_FEATURES] = {
+	[DEBUGCTL] = "debugctl",
+	[SHADOW_HOST] = "shadow_host",
+	[PREFAULT] = "prefault",
 };
 
 /* Set by the host for each run; guest memory. */
@@ -247,7 +247,7 @@ static void check_row(struct nvx_vm *v, uint64_t i)
 	uint64_t few = -1ul, many = -1ul, exits;
 
 	for (f = 0; f < NR_FEATURES; f++)
-		if (nvx_param(feature_params[f]))
+		if (nvx_feature(feature_names[f]))
 			expected -= row->saves[f];
 
 	/* The least of a few rounds: a host that is busy only adds exits. */

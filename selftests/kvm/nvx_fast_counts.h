@@ -23,14 +23,15 @@ static unsigned long exits_before, entries_before, timers_before;
 static inline unsigned int nvx_fast_parts(void)
 {
 	FILE *file = fopen("/sys/module/kvm_intel/parameters/nvx_fast_parts", "r");
-	unsigned int value = 0;
+	unsigned int value = ~0u;
 
-	if (!file)
-		return 0;
-	if (fscanf(file, "%u", &value) != 1)
-		value = 0;
-	fclose(file);
-	return nvx_param("nvx_fast") ? value : 0;
+	/* A build without the switch has all of them. */
+	if (file) {
+		if (fscanf(file, "%u", &value) != 1)
+			value = 0;
+		fclose(file);
+	}
+	return nvx_feature("fast") ? value : 0;
 }
 
 static inline void nvx_fast_begin(void)

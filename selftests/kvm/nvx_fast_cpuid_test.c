@@ -87,7 +87,7 @@ int main(int argc, char *argv[])
 	TEST_REQUIRE(kvm_cpu_has(X86_FEATURE_XSAVE));
 	TEST_REQUIRE(nvx_param("ept"));
 	TEST_REQUIRE(nvx_param("unrestricted_guest"));
-	TEST_REQUIRE(!nvx_use_pv || nvx_param("nvx_pv"));
+	TEST_REQUIRE(!nvx_use_pv || nvx_feature("pv"));
 
 	setlinebuf(stdout);
 	ksft_print_header();

@@ -774,7 +774,7 @@ int main(int argc, char *argv[])
 	TEST_REQUIRE(kvm_has_cap(KVM_CAP_NESTED_STATE));
 	TEST_REQUIRE(nvx_param("ept"));
 	TEST_REQUIRE(nvx_param("unrestricted_guest"));
-	TEST_REQUIRE(!nvx_use_pv || nvx_param("nvx_pv"));
+	TEST_REQUIRE(!nvx_use_pv || nvx_feature("pv"));
 
 	/* A hang should leave the name of the last check behind. */
 	setlinebuf(stdout);

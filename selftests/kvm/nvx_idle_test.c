@@ -123,7 +123,7 @@ static void check_unpinned(uint64_t before, const char *name)
 {
 	uint64_t times = nvx_counter("idle_unpinned") - before;
 
-	nvx_result(times == nvx_param("nvx_fast"), "%s: given back %lu times", name, times);
+	nvx_result(times == nvx_feature("fast"), "%s: given back %lu times", name, times);
 }
 
 /* Usage: nvx_idle_test [pv]; pv: VMCS in memory. */
@@ -136,7 +136,7 @@ int main(int argc, char *argv[])
 	TEST_REQUIRE(kvm_cpu_has(X86_FEATURE_VMX));
 	TEST_REQUIRE(nvx_param("ept"));
 	TEST_REQUIRE(nvx_param("unrestricted_guest"));
-	TEST_REQUIRE(!nvx_use_pv || nvx_param("nvx_pv"));
+	TEST_REQUIRE(!nvx_use_pv || nvx_feature("pv"));
 
 	setlinebuf(stdout);
 	ksft_print_header();

@@ -395,7 +395,7 @@ int main(int argc, char *argv[])
 	TEST_REQUIRE(nvx_param("ept"));
 
 	if (argc > 1 && !strcmp(argv[1], "pv")) {
-		TEST_REQUIRE(nvx_param("nvx_pv"));
+		TEST_REQUIRE(nvx_feature("pv"));
 		nvx_use_pv = 1;
 	}
 	setlinebuf(stdout);

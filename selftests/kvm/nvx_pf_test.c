@@ -149,7 +149,7 @@ static void report(uint64_t i, bool present, bool good, long exits)
 			  "nvx_gpf_bypass");
 	bool some = nvx_param("allow_smaller_maxphyaddr");
 	bool to_l1 = present ? rows[i].present_to_l1 : rows[i].absent_to_l1;
-	bool each = all || (some && (present || !rows[i].narrow || !nvx_param("nvx_pfec")));
+	bool each = all || (some && (present || !rows[i].narrow || !nvx_feature("pfec")));
 
 	/* What L1 does is not counted: it is the same in any case. */
 	nvx_result(good && (to_l1 || exits == (each ? FAULTS : 0)),

@@ -249,7 +249,7 @@ static bool count_is(uint64_t delta, unsigned int expected, bool on)
 static void report(uint64_t i, bool good, struct counts before)
 {
 	struct counts now = read_counts();
-	bool on = nvx_param("nvx_prefault");
+	bool on = nvx_feature("prefault");
 	bool counted = count_is(now.mapped - before.mapped, checks[i].mapped, on) &&
 		       count_is(now.missed - before.missed, checks[i].missed, on) &&
 		       count_is(now.skipped - before.skipped, checks[i].skipped, on);
@@ -301,8 +301,8 @@ int main(void)
 
 	ksft_print_header();
 	ksft_set_plan(2 * ARRAY_SIZE(checks));
-	ksft_print_msg("nvx_prefault is %s\n",
-		       nvx_param("nvx_prefault") ? "on" : "off");
+	ksft_print_msg("prefault is %s\n",
+		       nvx_feature("prefault") ? "on" : "off");
 
 	nvx_vm_create(&v, l1_guest_code);
 	make_other_eptp(&v);

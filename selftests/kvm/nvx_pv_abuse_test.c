@@ -404,6 +404,6 @@ static const struct pv_check checks[] = {
 
 int main(int argc, char *argv[])
 {
-	TEST_REQUIRE(nvx_param("nvx_pv"));
+	TEST_REQUIRE(nvx_feature("pv"));
 	pv_run_checks(checks, ARRAY_SIZE(checks), argc, argv);
 }

@@ -646,6 +646,6 @@ int main(int argc, char *argv[])
 	if (argc > 1 && !strcmp(argv[1], "force"))
 		argc = 1;
 	else
-		TEST_REQUIRE(nvx_param("nvx_deleg"));
+		TEST_REQUIRE(nvx_feature("deleg"));
 	pv_run_checks(checks, ARRAY_SIZE(checks), argc, argv);
 }

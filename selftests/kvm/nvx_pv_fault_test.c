@@ -185,8 +185,8 @@ int main(void)
 	int uffd;
 
 	TEST_REQUIRE(kvm_cpu_has(X86_FEATURE_VMX));
-	TEST_REQUIRE(nvx_param("nvx_pv"));
-	TEST_REQUIRE(nvx_param("nvx_pv_range"));
+	TEST_REQUIRE(nvx_feature("pv"));
+	TEST_REQUIRE(nvx_feature("pv_range"));
 
 	setlinebuf(stdout);
 	ksft_print_header();

@@ -473,7 +473,7 @@ int main(int argc, char *argv[])
 
 	setlinebuf(stdout);
 	ksft_print_header();
-	forms = nvx_param("nvx_pv") ? 2 : 1;
+	forms = nvx_feature("pv") ? 2 : 1;
 	ksft_set_plan(forms * ARRAY_SIZE(checks));
 	for (i = 0; i < forms * ARRAY_SIZE(checks); i++)
 		run_check(i / forms, i % forms);

@@ -434,7 +434,7 @@ int main(int argc, char *argv[])
 	TEST_REQUIRE(kvm_has_cap(KVM_CAP_NESTED_STATE));
 	TEST_REQUIRE(nvx_param("ept"));
 	TEST_REQUIRE(nvx_param("unrestricted_guest"));
-	TEST_REQUIRE(nvx_param("nvx_pv"));
+	TEST_REQUIRE(nvx_feature("pv"));
 
 	setlinebuf(stdout);
 	ksft_print_header();

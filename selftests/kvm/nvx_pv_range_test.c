@@ -287,7 +287,7 @@ int main(void)
 	struct nvx_vm v;
 
 	ksft_print_header();
-	if (!nvx_param("nvx_pv") || !nvx_param("nvx_pv_range"))
+	if (!nvx_feature("pv") || !nvx_feature("pv_range"))
 		run_off();
 
 	ksft_set_plan(NR_CHECKS + 1);

@@ -182,7 +182,7 @@ int main(void)
 	TEST_REQUIRE(kvm_has_cap(KVM_CAP_NESTED_STATE));
 	TEST_REQUIRE(nvx_param("ept"));
 	TEST_REQUIRE(nvx_param("unrestricted_guest"));
-	offered = nvx_param("nvx_pv");
+	offered = nvx_feature("pv");
 
 	setlinebuf(stdout);
 	ksft_print_header();

@@ -504,7 +504,7 @@ static const struct pv_check off_checks[] = {
 int main(int argc, char *argv[])
 {
 	/* Also what stock has to show. */
-	if (!nvx_param("nvx_pv") || (argc > 1 && !strcmp(argv[1], "off")))
+	if (!nvx_feature("pv") || (argc > 1 && !strcmp(argv[1], "off")))
 		pv_run_checks(off_checks, 1, 0, NULL);
 
 	pv_run_checks(checks, ARRAY_SIZE(checks), argc, argv);

@@ -292,6 +292,6 @@ int main(int argc, char *argv[])
 	if (argc > 1 && !strcmp(argv[1], "force"))
 		argc = 1;
 	else
-		TEST_REQUIRE(nvx_param("nvx_pv_uret"));
+		TEST_REQUIRE(nvx_feature("pv_uret"));
 	pv_run_checks(checks, ARRAY_SIZE(checks), argc, argv);
 }

@@ -409,7 +409,7 @@ int main(int argc, char *argv[])
 	if (argc > 1 && !strcmp(argv[1], "force"))
 		argc = 1;
 	else
-		TEST_REQUIRE(nvx_param("nvx_pv_xstate"));
+		TEST_REQUIRE(nvx_feature("pv_xstate"));
 	TEST_REQUIRE(kvm_cpu_has(X86_FEATURE_XSAVE));
 	pv_run_checks(checks, ARRAY_SIZE(checks), argc, argv);
 }

@@ -50,6 +50,19 @@ bool nvx_param(const char *name)
 	return read_file(path, text, sizeof(text)) && text[0] == 'Y';
 }
 
+/* Is a feature of nvx in effect?  Stock modules have none. */
+bool nvx_feature(const char *name)
+{
+	char text[512], *rest = text, *word;
+
+	if (!read_file("/sys/module/kvm_intel/parameters/nvx_features", text, sizeof(text)))
+		return false;
+	while ((word = strsep(&rest, ",\n")))
+		if (!strcmp(word, name))
+			return true;
+	return false;
+}
+
 /* Does the lab run on the emulator that it takes where it cannot build its own? */
 bool nvx_old_emulator(void)
 {

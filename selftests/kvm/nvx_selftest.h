@@ -52,6 +52,7 @@ struct nvx_vm {
 extern bool nvx_mwait_in_guest;
 
 bool nvx_param(const char *name);
+bool nvx_feature(const char *name);
 void nvx_vm_create(struct nvx_vm *v, void *l1_guest_code);
 void nvx_vm_destroy(struct nvx_vm *v);
 uint64_t nvx_stat(int fd, const char *name);

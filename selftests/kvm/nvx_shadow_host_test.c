@@ -266,8 +266,8 @@ int main(void)
 
 	ksft_print_header();
 	ksft_set_plan(ARRAY_SIZE(checks) + 1);
-	ksft_print_msg("nvx_shadow_host is %s\n",
-		       nvx_param("nvx_shadow_host") ? "on" : "off");
+	ksft_print_msg("shadow_host is %s\n",
+		       nvx_feature("shadow_host") ? "on" : "off");
 
 	nvx_vm_create(&v, l1_guest_code);
 	copy_cr3(&v);

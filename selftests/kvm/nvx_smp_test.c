@@ -693,7 +693,7 @@ static void report_moves(void)
 	uint64_t entries = nvx_counter("fast_entry") - short_before;
 	uint64_t others = full() - full_before;
 
-	if (!nvx_param("nvx_fast"))
+	if (!nvx_feature("fast"))
 		ksft_test_result_skip("short forms between moves: nvx_fast is off\n");
 	else
 		nvx_result(entries >= MOVES && others >= MOVES,
@@ -763,7 +763,7 @@ static int results(unsigned int how)
 
 int main(void)
 {
-	bool pv = nvx_param("nvx_pv") && nvx_param("nvx_pv_range");
+	bool pv = nvx_feature("pv") && nvx_feature("pv_range");
 
 	TEST_REQUIRE(sysconf(_SC_NPROCESSORS_ONLN) >= 2);
 	TEST_REQUIRE(kvm_cpu_has(X86_FEATURE_VMX));

@@ -256,7 +256,7 @@ static void set_up(struct nvx_vm *v)
 
 static void report(enum step step, bool good, long exits, long kept_roots, long kept_tables)
 {
-	bool roots = nvx_param("nvx_keep_roots"), tables = nvx_param("nvx_keep_tables");
+	bool roots = nvx_feature("keep_roots"), tables = nvx_feature("keep_tables");
 
 	switch (step) {
 	case BURST_STEP:

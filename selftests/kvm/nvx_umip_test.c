@@ -22,7 +22,7 @@ static int set_cr4_umip(struct kvm_vcpu *vcpu)
 int main(void)
 {
 	bool in_cpu = this_cpu_has(X86_FEATURE_UMIP);
-	bool wanted = in_cpu || !nvx_param("nvx_no_umip_emul");
+	bool wanted = in_cpu || !nvx_feature("no_umip_emul");
 	bool offered = kvm_cpu_has(X86_FEATURE_UMIP);
 	struct kvm_vcpu *vcpu;
 	struct kvm_vm *vm;
@@ -30,7 +30,7 @@ int main(void)
 	ksft_print_header();
 	ksft_set_plan(2);
 	ksft_print_msg("the CPU has %s UMIP, nvx_no_umip_emul is %s\n",
-		       in_cpu ? "" : "no", nvx_param("nvx_no_umip_emul") ? "on" : "off");
+		       in_cpu ? "" : "no", nvx_feature("no_umip_emul") ? "on" : "off");
 
 	nvx_result(offered == wanted, "UMIP is %s", offered ? "offered" : "hidden");
 

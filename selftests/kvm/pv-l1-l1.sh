@@ -31,13 +31,13 @@ steps()
 
 all()
 {
-	kvm_load nvx_pv_l1=0 || return 1
+	kvm_load nvx_off=pv_l1 || return 1
 	capabilities >without
-	check "nvx_pv_l1=0: L2 works" measure without.json
-	check "nvx_pv_l1=0: VMs have no nvx_deleg" steps absent
+	check "nvx_off=pv_l1: L2 works" measure without.json
+	check "nvx_off=pv_l1: VMs have no nvx_deleg" steps absent
 	kvm_load || return 1
-	check "the interface is in use" grep -q Y $PARAMS/nvx_pv_l1
-	[ "$(cat $PARAMS/nvx_pv_l1)" = Y ] || return 1
+	check "the interface is in use" feature pv_l1
+	feature pv_l1 || return 1
 	capabilities >with
 	check "no capability is lost" cmp with without
 	for capability in pml preemption_timer enable_shadow_vmcs; do

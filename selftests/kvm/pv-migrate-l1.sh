@@ -5,11 +5,9 @@
 
 . /lab/lib.sh
 
-PARAMS=/sys/module/kvm_intel/parameters
-
 # shellcheck disable=SC2086 # words
 kvm_load ${L1_PARAMS:-} || exit 1
-[ "$(cat $PARAMS/nvx_pv_l1)" = Y ] || { echo "L1 has not found the interface" >l1.log; exit 1; }
+feature pv_l1 || { echo "L1 has not found the interface" >l1.log; exit 1; }
 
 # A second L2 writes and checks its memory, and is copied by its dirty log all the time.
 nvx-pressure -r 1000000 log >memory.log 2>&1 &

@@ -87,7 +87,7 @@ shows()
 {
 	nestctl status | grep "KVM: $KMOD" || return 1
 	[ "$KMOD" = nvx ] || return 0
-	nestctl features | grep "^nvx_prefault" && /bin/nvx_prefault_test &&
+	nestctl features | grep "^prefault.* 1 " && /bin/nvx_prefault_test &&
 		nestctl stats | grep "^prefault_mapped"
 }
 

@@ -55,7 +55,7 @@ refresh-ctl off || exit 1
 refresh-ctl on noshadow nopv || exit 1
 measure noshadow
 refresh-ctl off || exit 1
-[ -e /sys/module/kvm_intel/parameters/nvx_pv_shim ] || { rmmod vmm_refresh; exit; }
+[ -e /sys/module/kvm_intel/parameters/nvx_features ] || { rmmod vmm_refresh; exit; }
 refresh-ctl on || exit 1
 measure pv
 [ "$(status pv_exits)" -gt 1000 ] || exit 1

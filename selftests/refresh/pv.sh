@@ -17,7 +17,7 @@ SETTINGS="with noshadow"
 VMREAD=23
 VMWRITE=25
 
-[ -e /sys/module/kvm_intel/parameters/nvx_pv_shim ] ||
+[ -e /sys/module/kvm_intel/parameters/nvx_features ] ||
 	{ echo "needs nvx (lab run --modules nvx)"; exit 4; }
 
 # take PREFIX: the counts of one moment, in variables that begin with it.
@@ -146,7 +146,7 @@ check "launch for another KVM" refresh-ctl on
 check "KVM unloads" kvm_unload
 check "KVM loads" kvm_load
 check "the new KVM has it" in_memory refresh-vm reloaded 50
-check "KVM without it loads" kvm_load nvx_pv_shim=0
+check "KVM without it loads" kvm_load nvx_off=pv_shim
 before=$(status pv_exits)
 check "a VM of that one" refresh-vm plain 20
 check "which does not have it" is "$(status pv_exits)" "$before"

@@ -54,7 +54,8 @@ class Exchange(lib.Test):
     def files(self, place, build_id, *modinfo, **words):
         self.machine.install(place, "kvm", build_id, "depends=irqbypass",
                              "parmtype=eager_page_split:bool", *modinfo, **words)
-        own = PARMS if place == STOCK else (*PARMS, "parmtype=nvx_fast:bool")
+        own = PARMS if place == STOCK else (*PARMS, "parmtype=nvx_off:charp", "nvx_feature=fast: no work twice",
+                                                   "nvx_feature=pv: a VMCS in memory")
         self.machine.install(place, "kvm-intel", build_id, "depends=kvm,irqbypass", *own,
                              *modinfo, **words)
         for name in ("kvm", "kvm-intel"):
@@ -117,12 +118,12 @@ class Exchange(lib.Test):
     def test_load_and_unload(self):
         self.machine.leaks = True
         self.machine.write("sys/module/irqbypass/refcnt", "0\n")
-        report = self.exchange(OK, "load", "nvx_fast=0", "kvm.eager_page_split=0",
+        report = self.exchange(OK, "load", "nvx_off=fast", "kvm.eager_page_split=0",
                                "kvm_intel.ept=1")
         self.assertEqual((report["result"], report["kvm"]), ("done", "nvx"))
         self.assertEqual(self.log(), [
             "rmmod kvm_intel", "rmmod kvm", "insmod updates/nvx/kvm.ko eager_page_split=0",
-            "insmod updates/nvx/kvm-intel.ko nvx_fast=0 ept=1"])
+            "insmod updates/nvx/kvm-intel.ko nvx_off=fast ept=1"])
         self.assertEqual(self.exchange(OK, "load")["kvm"], "nvx")
         self.assertEqual(self.exchange(OK, "unload", "nested=1")["kvm"], "stock")
         self.assertEqual(self.log()[-1], "insmod kernel/arch/x86/kvm/kvm-intel.ko nested=1")
@@ -236,7 +237,12 @@ class Exchange(lib.Test):
         self.refusal("parameter", "kvm_intel has no parameter 'nvx_fats'",
                      words=("load", "nvx_fats=1"))
         self.refusal("parameter", "kvm has no parameter 'ept'", words=("load", "kvm.ept=1"))
-        self.refusal("parameter", "no parameter 'nvx_fast'", words=("unload", "nvx_fast=1"))
+        self.refusal("parameter", "no parameter 'nvx_off'", words=("unload", "nvx_off=fast"))
+        self.refusal("parameter", "no parameter 'nvx_fast'", words=("load", "nvx_fast=0"))
+        self.assertIn("write nvx_off=fast",
+                      self.ask(REFUSED, *self.words(("load", "nvx_fast=0"))))
+        self.refusal("parameter", "nvx has no feature 'fats'", words=("load", "nvx_off=fast,fats"))
+        self.exchange(OK, "load", "nvx_off=fast,pv")
         for words in (("load", "word"), ("load", "ept=1 nested=1"),
                       ("unload", "--none", "ept=1")):
             self.ask(USAGE, *self.words(words))

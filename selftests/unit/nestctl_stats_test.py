@@ -17,7 +17,10 @@ import nestctl_lib as lib
 from nestctl_lib import NVX, OK, REFUSED, UNKNOWN, USAGE
 
 ID = "22" * 20
-PARMS = ("parm=nvx_fast:do not repeat work (default: 1)", "parmtype=nvx_fast:bool",
+PARMS = ("nvx_feature=fast: do not repeat work (default: 1)",
+         "nvx_feature=pv: a VMCS in memory (default: 1)",
+         "parm=nvx_off:features to leave out (default: none)",
+         "parm=nvx_features:to be read", "parmtype=nvx_off:charp",
          "parm=nvx_fault_around:pages at once, 1 to 64 (default: 16)",
          "parm=nested:nested virtualization", "parm=nvx:master switch: 0 is stock (default: 1)")
 DEBUG = "sys/kernel/debug/"
@@ -36,7 +39,8 @@ class Features(lib.Test):
     def test_installed(self):
         self.machine.install(NVX, "kvm-intel", ID, *PARMS)
         self.machine.load("kvm_intel", nested="Y")
-        self.assertEqual(self.values(), {"nvx": (None, "1"), "nvx_fast": (None, "1"),
+        self.assertEqual(self.values(), {"nvx": (None, "1"), "fast": (None, "1"),
+                                         "pv": (None, "1"), "nvx_off": (None, "none"),
                                          "nvx_fault_around": (None, "16")})
         self.assertIn("nvx is not loaded", self.ask(OK, "features"))
         self.machine.write(NVX + "/kvm-intel.ko", "no module")
@@ -45,16 +49,27 @@ class Features(lib.Test):
     def test_loaded(self):
         self.machine.leaks = True
         self.machine.install(NVX, "kvm-intel", ID, *PARMS)
-        self.machine.load("kvm_intel", ID, nvx="Y", nvx_fast="N", nvx_fault_around="4", ept="Y")
-        self.assertEqual(self.values(), {"nvx": ("Y", "1"), "nvx_fast": ("N", "1"),
+        self.machine.load("kvm_intel", ID, nvx="Y", nvx_off="fast", nvx_features="pv",
+                          nvx_fault_around="4", ept="Y")
+        self.assertEqual(self.values(), {"nvx": ("Y", "1"), "fast": ("0", "1"), "pv": ("1", "1"),
+                                         "nvx_off": ("fast", "none"),
                                          "nvx_fault_around": ("4", "16")})
         text = self.ask(OK, "features")
         self.assertIn("do not repeat work (default: 1)", text)
-        self.assertLess(text.index("nvx "), text.index("nvx_fast"))
+        self.assertLess(text.index("pv "), text.index("nvx "))
+        self.assertLess(text.index("nvx "), text.index("nvx_fault_around"))
+        self.assertNotIn("nvx_features", text)
+
+    def test_nothing_left_out(self):
+        self.machine.install(NVX, "kvm-intel", ID, *PARMS)
+        self.machine.load("kvm_intel", ID, nvx="Y", nvx_off="", nvx_features="fast,pv")
+        self.assertRegex(self.ask(OK, "features"), r"nvx_off +none")
+        self.assertEqual(self.ask_json(OK, "status")["modules"][1]["parameters"], [])
 
     def test_loaded_from_elsewhere(self):
-        self.machine.load("kvm_intel", ID, nvx="Y", nvx_fast="Y", ept="Y")
-        self.assertEqual(self.values(), {"nvx": ("Y", None), "nvx_fast": ("Y", None)})
+        self.machine.load("kvm_intel", ID, nvx="Y", nvx_off="pv", nvx_features="fast", ept="Y")
+        self.assertEqual(self.values(), {"nvx": ("Y", None), "fast": ("1", None),
+                                         "nvx_off": ("pv", None)})
         self.assertIn("no file", self.ask(OK, "features"))
 
 

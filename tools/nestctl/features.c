@@ -10,59 +10,104 @@
 static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
 
 static const struct argp features_argp = {
-	.doc = "List the features of nvx, with their values in effect if it is loaded, and their "
-	       "defaults.  A feature is a parameter of kvm_intel: nestctl load NAME=VALUE sets it.\v"
+	.doc = "List the features of nvx and the parameters of kvm_intel that nvx adds, with their "
+	       "values in effect if it is loaded, and their defaults.  nestctl load nvx_off=NAME,NAME "
+	       "leaves features out, PARAMETER=VALUE sets a parameter.\v"
 	       "The status is 1 if nvx is neither loaded nor installed for this kernel.",
 	.children = children,
 };
 
+#define PARAMETERS	"/sys/module/kvm_intel/parameters"
+
+static void add_row(struct json_object *array, const char *kind, const char *name,
+		    const char *value, const char *text)
+{
+	autofree char *usual = text_default(text);
+	struct json_object *row = append_object(array);
+
+	put_string(row, "kind", kind);
+	put_string(row, "name", name);
+	put_string(row, "value", nvx_loaded() ? value : NULL);
+	put_string(row, "default", usual);
+	put_string(row, "text", text);
+}
+
+static bool in_effect(const char *name)
+{
+	autofree char *list = read_text(PARAMETERS "/nvx_features");
+	char *word, *rest = list;
+
+	while ((word = strsep(&rest, ",\n")))
+		if (!strcmp(word, name))
+			return true;
+	return false;
+}
+
 static void add_feature(struct json_object *array, const struct module_file *file,
 			const char *name)
 {
-	autofree char *value = printable(read_text("/sys/module/kvm_intel/parameters/%s", name));
-	autofree char *usual = param_default(file, "kvm_intel", name);
-	autofree char *prefix = text_of("%s:", name);
-	struct json_object *feature = append_object(array);
+	autofree char *prefix = text_of("%s: ", name);
 
-	put_string(feature, "name", name);
-	put_string(feature, "value", nvx_loaded() ? value : NULL);
-	put_string(feature, "default", usual);
-	put_string(feature, "text", module_info(file, "parm", prefix));
+	add_row(array, "feature", name, in_effect(name) ? "1" : "0",
+		module_info(file, "nvx_feature", prefix));
+}
+
+/* What lists the features is no news beside them. */
+static void add_param(struct json_object *array, const struct module_file *file,
+		      const char *name)
+{
+	autofree char *value = printable(read_text(PARAMETERS "/%s", name));
+	autofree char *prefix = text_of("%s:", name);
+
+	if (strcmp(name, "nvx_features"))
+		add_row(array, "parameter", name, value, module_info(file, "parm", prefix));
 }
 
 /* From the file that is loaded, or would be. */
 static void add_described(struct json_object *array, const struct module_file *file)
 {
-	const char *entry;
+	const char *entry, *name;
 	size_t at;
 
 	for (at = 0; at < file->modinfo_size; at += strlen(entry) + 1) {
 		entry = file->modinfo + at;
-		if (!strncmp(entry, "parm=nvx", 8)) {
-			autofree char *name = text_of("%.*s", (int)strcspn(entry + 5, ":"),
-						      entry + 5);
+		name = strchr(entry, '=');
+		if (!name++)
+			continue;
+		autofree char *word = text_of("%.*s", (int)strcspn(name, ":"), name);
 
-			add_feature(array, file, name);
-		}
+		if (!strncmp(entry, "nvx_feature=", 12))
+			add_feature(array, file, word);
+		else if (!strncmp(entry, "parm=nvx", 8))
+			add_param(array, file, word);
 	}
 }
 
 /* What is loaded without a file that would describe it. */
 static void add_nameless(struct json_object *array, const struct module_file *file)
 {
+	autofree char *list_of_on = read_text(PARAMETERS "/nvx_features");
+	char *word, *rest = list_of_on;
 	struct dirent **entries;
-	int i, nr = list(&entries, "/sys/module/kvm_intel/parameters");
+	int i, nr = list(&entries, PARAMETERS);
 
+	while ((word = strsep(&rest, ",\n")))
+		if (*word)
+			add_feature(array, file, word);
 	for (i = 0; i < nr; i++)
 		if (!strncmp(entries[i]->d_name, "nvx", 3))
-			add_feature(array, file, entries[i]->d_name);
+			add_param(array, file, entries[i]->d_name);
 	free_list(entries, nr);
 }
 
+/* Features first. */
 static int by_name(const void *a, const void *b)
 {
-	return strcmp(get_string(*(struct json_object *const *)a, "name"),
-		      get_string(*(struct json_object *const *)b, "name"));
+	struct json_object *one = *(struct json_object *const *)a;
+	struct json_object *other = *(struct json_object *const *)b;
+	int order = strcmp(get_string(one, "kind"), get_string(other, "kind"));
+
+	return order ?: strcmp(get_string(one, "name"), get_string(other, "name"));
 }
 
 static void print_features(struct json_object *report)
@@ -81,7 +126,7 @@ static void print_features(struct json_object *report)
 		text = get_string(feature, "text");
 		say(BOLD, "%-21s", get_string(feature, "name"));
 		say(value && usual && !param_equal(value, usual) ? WARN : PLAIN, " %-4s",
-		    value ?: "-");
+		    value ? (*value ? value : "none") : "-");
 		if (text)
 			say(PLAIN, " %s\n", text);
 		else

@@ -175,6 +175,27 @@ static void check_holders(void)
 	free_list(entries, nr);
 }
 
+static bool has_feature(const struct module_file *file, const char *name)
+{
+	autofree char *prefix = text_of("%s:", name);
+
+	return module_info(file, "nvx_feature", prefix);
+}
+
+/* The kernel would refuse them when the old module has gone already. */
+static void check_features(const struct module_file *file, const char *names)
+{
+	autofree char *copy = text_of("%s", names);
+	char *word, *rest = copy;
+
+	while ((word = strsep(&rest, ","))) {
+		autofree char *text = text_of("nvx has no feature '%s'", word);
+
+		if (*word && !has_feature(file, word))
+			refuse("parameter", text, "see nestctl features");
+	}
+}
+
 /* A parameter that the module has not is ignored by the kernel, with a line in its log. */
 static void check_params(const struct module_file *file, int which)
 {
@@ -185,10 +206,16 @@ static void check_params(const struct module_file *file, int which)
 		autofree char *prefix = text_of("%.*s:", (int)strcspn(word, "="), word);
 		autofree char *text = text_of("%s has no parameter '%.*s'", modules[which],
 					      (int)strcspn(word, "="), word);
-		autofree char *cure = text_of("see modinfo -p %s", exchange.files[which]);
+		autofree char *name = text_of("%.*s", (int)strcspn(word, "="), word);
+		bool feature = !strncmp(name, "nvx_", 4) && has_feature(file, name + 4);
+		autofree char *cure = feature ?
+			text_of("write nvx_off=%s to leave it out", name + 4) :
+			text_of("see modinfo -p %s", exchange.files[which]);
 
 		if (*word && !module_info(file, "parmtype", prefix))
 			refuse("parameter", text, cure);
+		else if (!strncmp(word, "nvx_off=", 8))
+			check_features(file, word + 8);
 	}
 }
 

@@ -168,6 +168,7 @@ bool block_is_movable(unsigned int block);
 
 /* ---- params.c */
 
+char *text_default(const char *text);
 char *param_default(const struct module_file *file, const char *module, const char *name);
 bool param_equal(const char *a, const char *b);
 

@@ -55,10 +55,14 @@ static const struct {
 	{ "kvm_intel", "vpid", "Y" },
 };
 
-static char *described_default(const struct module_file *file, const char *name)
+/**
+ * text_default() - What a description of ours says to be the default
+ * @text: the description, may be NULL
+ *
+ * Return: memory to be freed; NULL if it says nothing.
+ */
+char *text_default(const char *text)
 {
-	autofree char *prefix = text_of("%s:", name);
-	const char *text = module_info(file, "parm", prefix);
 	const char *word = text ? strstr(text, "(default: ") : NULL;
 
 	if (!word)
@@ -77,12 +81,13 @@ static char *described_default(const struct module_file *file, const char *name)
  */
 char *param_default(const struct module_file *file, const char *module, const char *name)
 {
+	autofree char *prefix = text_of("%s:", name);
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(defaults); i++)
 		if (!strcmp(defaults[i].module, module) && !strcmp(defaults[i].name, name))
 			return text_of("%s", defaults[i].value);
-	return described_default(file, name);
+	return text_default(module_info(file, "parm", prefix));
 }
 
 static char canonical(const char *value)
@@ -103,5 +108,8 @@ static char canonical(const char *value)
  */
 bool param_equal(const char *a, const char *b)
 {
+	/* An empty list. */
+	a = *a ? a : "none";
+	b = *b ? b : "none";
 	return !strcmp(a, b) || (canonical(a) && canonical(a) == canonical(b));
 }

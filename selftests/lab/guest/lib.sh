@@ -81,6 +81,12 @@ kvm_load()
 	fi
 }
 
+# Is a feature of nvx in effect?
+feature()
+{
+	tr , '\n' </sys/module/kvm_intel/parameters/nvx_features | grep -qx "$1"
+}
+
 # The counters of nvx end with the module: keep them for the lab to look at.
 note_counters()
 {

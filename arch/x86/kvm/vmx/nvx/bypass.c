@@ -17,10 +17,6 @@
 
 static_assert(NVX_PF_PRESENT == PFERR_PRESENT_MASK && NVX_PF_RSVD == PFERR_RSVD_MASK);
 
-bool __read_mostly nvx_bypass_pf;
-module_param(nvx_bypass_pf, bool, 0444);
-MODULE_PARM_DESC(nvx_bypass_pf, "with ept=0, experimental: page faults of a guest on pages that it has not mapped do not exit (default: 0)");
-
 /**
  * nvx_bypass_setup() - Settle nvx_bypass_pf
  *
@@ -28,11 +24,9 @@ MODULE_PARM_DESC(nvx_bypass_pf, "with ept=0, experimental: page faults of a gues
  */
 void __init nvx_bypass_setup(void)
 {
-	bool on = nvx_mmu_bypass_setup(nvx_bypass_pf && !enable_ept);
+	bool on = nvx_mmu_bypass_setup(nvx_bypass_pf);
 
-	if (nvx_bypass_pf && enable_ept)
-		pr_info("kvm_intel: nvx_bypass_pf=1 has no effect: with EPT page faults of guests do not exit\n");
-	else if (nvx_bypass_pf && !on)
+	if (nvx_bypass_pf && !on)
 		pr_warn("kvm_intel: nvx_bypass_pf=1 refused: physical addresses of this CPU leave no bit for it\n");
 	nvx_bypass_pf = on;
 	if (on)

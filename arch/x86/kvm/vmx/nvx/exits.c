@@ -13,34 +13,6 @@
 static_assert(NVX_ENCODING_HOST_CR3 == HOST_CR3);
 static_assert(NVX_ENCODING_HOST_RSP == HOST_RSP);
 
-/* Read-only: MSR bitmaps, shadow-VMCS bitmaps and CPUID are set up once. */
-bool __read_mostly nvx_debugctl = true;
-module_param(nvx_debugctl, bool, 0444);
-MODULE_PARM_DESC(nvx_debugctl, "let a guest read IA32_DEBUGCTL without an exit (default: 1)");
-
-bool __read_mostly nvx_shadow_host = true;
-module_param(nvx_shadow_host, bool, 0444);
-MODULE_PARM_DESC(nvx_shadow_host, "shadow HOST_RSP and HOST_CR3, writes of host state do not dirty vmcs12 (default: 1)");
-
-bool __read_mostly nvx_no_umip_emul;
-module_param(nvx_no_umip_emul, bool, 0444);
-MODULE_PARM_DESC(nvx_no_umip_emul, "do not offer UMIP to guests on a CPU that lacks it (default: 0)");
-
-/**
- * nvx_exits_setup() - Clear what cannot work here
- * @nested: nested virtualization is offered to guests
- *
- * Context: Module initialization.
- */
-void __init nvx_exits_setup(bool nested)
-{
-	if (!cpu_has_vmx_msr_bitmap())
-		nvx_debugctl = false;
-
-	if (!nested)
-		nvx_shadow_host = false;
-}
-
 /**
  * nvx_update_debugctl_intercept() - Decide whether RDMSR of DEBUGCTL exits
  * @vcpu: vCPU being created, or whose host DEBUGCTL has changed

@@ -2,10 +2,7 @@
 /*
  * nvx in the life of kvm-intel.ko: the master switch, setup, teardown.
  *
- * A feature is one boolean parameter, defined in the file of its family.
- * Setup clears those that cannot work here, as KVM does with its own
- * (enable_ept ...), so /sys/module/kvm_intel/parameters/ shows what is in
- * effect.
+ * features.h has the table of features, features.c settles which are in effect.
  */
 #include <linux/kvm_host.h>
 #include <linux/module.h>
@@ -22,15 +19,6 @@ MODULE_PARM_DESC(nvx, "master switch: 0 makes this module behave as the stock on
 
 /* Never off again: a guest must not make the host patch its code at will. */
 DEFINE_STATIC_KEY_FALSE(nvx_exits_matter);
-
-static const struct nvx_feature {
-	const char *name;
-	bool *on;
-} features[] = {
-#define F(name) { #name, &nvx_##name },
-	NVX_FEATURES(F)
-#undef F
-};
 
 /**
  * nvx_master_switch() - May any feature be on?
@@ -51,18 +39,12 @@ bool nvx_master_switch(void)
  */
 void __init nvx_hardware_setup(bool nested)
 {
-	int i;
-
-	for (i = 0; !nvx && i < ARRAY_SIZE(features); i++)
-		*features[i].on = false;
-
-	nvx_exits_setup(nested);
-	nvx_vept_setup(nested);
+	nvx_features_setup(nested);
 	nvx_mmu_setup(nested);
 	nvx_bypass_setup();
-	nvx_fast_setup(nested);
+	nvx_fast_setup();
 	nvx_pv_setup(nested);
-	nvx_pv_l1_setup(nested);
+	nvx_pv_l1_setup();
 }
 
 /**
@@ -73,19 +55,14 @@ void __init nvx_hardware_setup(bool nested)
  */
 void __init nvx_register(void)
 {
-	char on[256] = "";
-	int i, len = 0;
-
-	for (i = 0; i < ARRAY_SIZE(features); i++)
-		if (*features[i].on)
-			len += scnprintf(on + len, sizeof(on) - len, " %s",
-					 features[i].name);
+	char on[NVX_LIST_SIZE];
+	int len = nvx_list_features(on);
 
 	nvx_pv_register();
 	nvx_pv_l1_register();
 	nvx_pv_l1_range_register();
 	nvx_debugfs_register();
-	pr_info("kvm_intel: nvx:%s\n", len ? on : " all off, as stock");
+	pr_info("kvm_intel: nvx: %s\n", len ? on : "all off, as stock");
 }
 
 /**

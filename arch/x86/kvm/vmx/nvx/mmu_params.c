@@ -34,17 +34,8 @@ static struct nvx_size populate = {
 	.name = "nvx_populate", .value = 1, .setting = &nvx_mmu.populate,
 };
 
-bool __read_mostly nvx_keep_roots = true;
-module_param(nvx_keep_roots, bool, 0444);
-MODULE_PARM_DESC(nvx_keep_roots, "keep the roots of nested EPT when L1 changes the current VMCS (default: 1)");
-
-bool __read_mostly nvx_keep_tables = true;
-module_param(nvx_keep_tables, bool, 0444);
-MODULE_PARM_DESC(nvx_keep_tables, "keep shadows of nested EPT tables that L1 writes to in a row (default: 1)");
-
+/* 0: guests get no EPT, nor what needs it. */
 bool __read_mostly nvx_vept = true;
-module_param(nvx_vept, bool, 0444);
-MODULE_PARM_DESC(nvx_vept, "offer EPT to guests; 0 makes them use shadow paging, to measure what that is worth (default: 1)");
 
 static bool setup_done;
 
@@ -126,11 +117,6 @@ void __init nvx_mmu_setup(bool nested)
 	settle(&populate, usable);
 	setup_done = true;
 
-	if (!usable || !nested) {
-		nvx_keep_roots = false;
-		nvx_keep_tables = false;
-		nvx_pfec = false;
-	}
 	/* These two take something from stock. */
 	if (!nvx_master_switch()) {
 		nvx_vept = true;

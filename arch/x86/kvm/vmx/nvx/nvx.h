@@ -10,66 +10,54 @@
 #include <linux/percpu.h>
 #include <linux/types.h>
 
-/*
- * Features by family: F(name) stands for the module parameter nvx_<name>, which
- * the family's file defines.  <family>_setup() clears what cannot work here.
- */
-#ifdef CONFIG_KVM_NVX_EXITS
-#define NVX_EXITS_FEATURES(F)	F(debugctl) F(shadow_host) F(no_umip_emul)
-extern bool nvx_debugctl;
-void nvx_exits_setup(bool nested);
-#else
-#define NVX_EXITS_FEATURES(F)
-static inline void nvx_exits_setup(bool nested) { }
-#endif
+#include "features.h"
+
+/* In effect, once nvx_features_setup() is done. */
+#define X(name, ...)	extern bool nvx_##name;
+NVX_FEATURES(X, X, X)
+#undef X
+
+/* More than the names of all features. */
+#define NVX_LIST_SIZE	256
+
+void nvx_features_setup(bool nested);
+int nvx_list_features(char list[NVX_LIST_SIZE]);
+
+/* For measuring: no operator's build can change them (measure.c). */
+extern unsigned int nvx_fast_parts;
+extern bool nvx_vept;
+extern bool nvx_gpf_bypass;
 
 #ifdef CONFIG_KVM_NVX_VEPT
-#define NVX_VEPT_FEATURES(F)	F(prefault) F(keep_roots) F(keep_tables) F(pfec)
-extern bool nvx_prefault;
-extern bool nvx_keep_tables;
-void nvx_vept_setup(bool nested);
 void nvx_mmu_setup(bool nested);
 void nvx_mmu_unregister(void);
 #else
-#define NVX_VEPT_FEATURES(F)
-static inline void nvx_vept_setup(bool nested) { }
 static inline void nvx_mmu_setup(bool nested) { }
 static inline void nvx_mmu_unregister(void) { }
 #endif
 
 #ifdef CONFIG_KVM_NVX_BYPASS
-#define NVX_BYPASS_FEATURES(F)	F(bypass_pf)
-extern bool nvx_bypass_pf;
 void nvx_bypass_setup(void);
 #else
-#define NVX_BYPASS_FEATURES(F)
 static inline void nvx_bypass_setup(void) { }
 #endif
 
 #ifdef CONFIG_KVM_NVX_FAST
-#define NVX_FAST_FEATURES(F)	F(fast)
-extern bool nvx_fast;
-void nvx_fast_setup(bool nested);
+bool nvx_fast_possible(void);
+bool nvx_fast_direct_wanted(void);
+void nvx_fast_setup(void);
 #else
-#define NVX_FAST_FEATURES(F)
-static inline void nvx_fast_setup(bool nested) { }
+static inline bool nvx_fast_possible(void) { return false; }
+static inline bool nvx_fast_direct_wanted(void) { return false; }
+static inline void nvx_fast_setup(void) { }
 #endif
 
 #ifdef CONFIG_KVM_NVX_PV
-#define NVX_PV_FEATURES(F)	F(pv) F(pv_range) F(pv_xstate) F(pv_uret) F(deleg) \
-				F(pv_l1) F(deleg_l1) F(pv_shim)
-extern bool nvx_pv;
-extern bool nvx_pv_xstate;
-extern bool nvx_pv_uret;
-extern bool nvx_deleg;
-extern bool nvx_pv_range;
-extern bool nvx_deleg_l1;
-extern bool nvx_pv_l1;
-extern bool nvx_pv_shim;
+bool nvx_host_offers_pv(void);
 void nvx_pv_setup(bool nested);
 void nvx_pv_register(void);
 void nvx_pv_unregister(void);
-void nvx_pv_l1_setup(bool nested);
+void nvx_pv_l1_setup(void);
 void nvx_pv_l1_register(void);
 void nvx_pv_l1_unregister(void);
 void nvx_pv_l1_range_register(void);
@@ -77,21 +65,17 @@ void nvx_pv_l1_range_unregister(void);
 void nvx_shim_detach(void);
 extern u32 nvx_pv_l1_features;
 #else
-#define NVX_PV_FEATURES(F)
+static inline bool nvx_host_offers_pv(void) { return false; }
 static inline void nvx_pv_setup(bool nested) { }
 static inline void nvx_pv_register(void) { }
 static inline void nvx_pv_unregister(void) { }
-static inline void nvx_pv_l1_setup(bool nested) { }
+static inline void nvx_pv_l1_setup(void) { }
 static inline void nvx_pv_l1_register(void) { }
 static inline void nvx_pv_l1_unregister(void) { }
 static inline void nvx_pv_l1_range_register(void) { }
 static inline void nvx_pv_l1_range_unregister(void) { }
 static inline void nvx_shim_detach(void) { }
 #endif
-
-#define NVX_FEATURES(F)		NVX_EXITS_FEATURES(F) NVX_VEPT_FEATURES(F) \
-				NVX_FAST_FEATURES(F) NVX_PV_FEATURES(F) \
-				NVX_BYPASS_FEATURES(F)
 
 /*
  * Each counter is a file in debugfs kvm/nvx/.  struct kvm_vcpu_stat cannot

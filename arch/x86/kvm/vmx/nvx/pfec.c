@@ -9,13 +9,8 @@
 #include "vmx/nested.h"
 #include "nvx.h"
 
-bool __read_mostly nvx_pfec = true;
-module_param(nvx_pfec, bool, 0444);
-MODULE_PARM_DESC(nvx_pfec, "with allow_smaller_maxphyaddr: let page faults of L2 exit only if L0 or L1 may need them (default: 1)");
-
+/* 0: all page faults of L2 exit to L0, which hands them on. */
 bool __read_mostly nvx_gpf_bypass = true;
-module_param(nvx_gpf_bypass, bool, 0444);
-MODULE_PARM_DESC(nvx_gpf_bypass, "page faults of L2 that nobody needs do not exit; 0 traps all of them, to measure what that is worth (default: 1)");
 
 /* What L0 looks at: present, not reserved.  May be an illegal address. */
 #define L0_MASK		(PFERR_PRESENT_MASK | PFERR_RSVD_MASK)

@@ -16,52 +16,6 @@
 #include "nvx.h"
 #include "trace.h"
 
-bool __read_mostly nvx_prefault = true;
-
-/* Set once at module load: may the parameter be switched on later? */
-static bool setup_done, usable;
-
-static int prefault_param_set(const char *val, const struct kernel_param *kp)
-{
-	bool on;
-	int r;
-
-	r = kstrtobool(val, &on);
-	if (r)
-		return r;
-
-	if (on && setup_done && !usable) {
-		pr_warn("kvm_intel: nvx_prefault=1 refused: the module was loaded with nvx=0, nested=0 or ept=0; reload it without\n");
-		return -EPERM;
-	}
-
-	return param_set_bool(val, kp);
-}
-
-static const struct kernel_param_ops prefault_param_ops = {
-	.set = prefault_param_set,
-	.get = param_get_bool,
-};
-
-module_param_cb(nvx_prefault, &prefault_param_ops, &nvx_prefault, 0644);
-__MODULE_PARM_TYPE(nvx_prefault, "bool");
-MODULE_PARM_DESC(nvx_prefault, "after an EPT violation that L1 handled, map the page before L2 runs (default: 1)");
-
-/**
- * nvx_vept_setup() - Clear what cannot work here
- * @nested: nested virtualization is offered to guests
- *
- * Context: Module initialization.
- */
-void __init nvx_vept_setup(bool nested)
-{
-	/* Only EPT12 is ever prefaulted, and only an L0 with EPT offers one. */
-	usable = nvx_master_switch() && enable_ept && nested;
-	if (!usable)
-		nvx_prefault = false;
-	setup_done = true;
-}
-
 /**
  * nvx_reflect_ept_fault() - Note an EPT violation that goes to L1
  * @vcpu: vCPU about to leave L2
@@ -74,7 +28,7 @@ void nvx_reflect_ept_fault(struct kvm_vcpu *vcpu, u32 exit_reason, u64 gpa)
 {
 	struct nvx_vcpu *nvx = &to_vmx(vcpu)->nested.nvx;
 
-	if (!READ_ONCE(nvx_prefault) ||
+	if (!nvx_prefault ||
 	    exit_reason != EXIT_REASON_EPT_VIOLATION)
 		return;
 

@@ -23,30 +23,42 @@
 #include "vmx/nvx/pv/pv.h"
 #include "vmx/nvx/trace.h"
 
-bool __read_mostly nvx_fast = true;
-module_param(nvx_fast, bool, 0444);
-MODULE_PARM_DESC(nvx_fast, "do not repeat unchanged work at nested VM-entries and exits (default: 1)");
+/* NVX_FAST_* that may be in use. */
+unsigned int __read_mostly nvx_fast_parts = ~0u;
 
-static unsigned int __read_mostly nvx_fast_parts = ~0u;
-module_param(nvx_fast_parts, uint, 0444);
-MODULE_PARM_DESC(nvx_fast_parts, "parts of nvx_fast: 1 exits, 2 entries, 4 without KVM's loop, 8 preemption timer, 16 pages stay mapped, 32 shadow fields that changed only, 64 interrupts, 128 preemption timer of the CPU (default: all)");
-
-/* nvx_fast_parts in effect, 0 if nvx_fast is off. */
+/* Those that are, 0 if nvx_fast is off. */
 unsigned int __read_mostly nvx_fast_mask;
 
 /**
- * nvx_fast_setup() - Clear what cannot work here
- * @nested: nested virtualization is offered to guests
+ * nvx_fast_possible() - Does this machine have what the short forms rely on?
+ *
+ * Context: Module initialization.
+ * Return: true if it has.
+ */
+bool __init nvx_fast_possible(void)
+{
+	return enable_unrestricted_guest && enable_vpid && cpu_has_load_ia32_efer() &&
+	       cpu_has_vmx_msr_bitmap() && !kvm_mpx_supported();
+}
+
+/**
+ * nvx_fast_direct_wanted() - May transitions do without KVM's loop?
+ *
+ * Context: Module initialization.
+ * Return: true if they may.
+ */
+bool __init nvx_fast_direct_wanted(void)
+{
+	return nvx_fast_parts & NVX_FAST_DIRECT;
+}
+
+/**
+ * nvx_fast_setup() - Settle which parts are in use
  *
  * Context: Module initialization.
  */
-void __init nvx_fast_setup(bool nested)
+void __init nvx_fast_setup(void)
 {
-	if (!nested || !enable_ept || !enable_unrestricted_guest ||
-	    !enable_vpid || !cpu_has_load_ia32_efer() ||
-	    !cpu_has_vmx_msr_bitmap() || kvm_mpx_supported())
-		nvx_fast = false;
-
 	nvx_fast_mask = nvx_fast ? nvx_fast_parts : 0;
 	if (!cpu_has_vmx_preemption_timer() || nvx_compat_using_evmcs())
 		nvx_fast_mask &= ~NVX_FAST_CPU_TIMER;

@@ -16,10 +16,6 @@
 #include "vmx/vmx.h"
 #include "vmx/nvx/nvx.h"
 
-bool __read_mostly nvx_deleg_l1;
-module_param(nvx_deleg_l1, bool, 0644);
-MODULE_PARM_DESC(nvx_deleg_l1, "as a guest: let the host answer CPUID, RDMSR, HLT and WRMSR of IA32_TSC_DEADLINE of the guests of VMs created from now on; see nvx_deleg in the debugfs directory of a VM (default: 0)");
-
 /**
  * nvx_vm_init() - A VM is created: what holds for it until the operator says else
  * @nvx: its state

@@ -16,10 +16,6 @@
 #include "vmx/vmx.h"
 #include "vmx/nvx/nvx.h"
 
-bool __read_mostly nvx_pv_shim = true;
-module_param(nvx_pv_shim, bool, 0444);
-MODULE_PARM_DESC(nvx_pv_shim, "above the shim of vmm-refresh: read and write VMCS fields in memory (default: 1)");
-
 /* Without a shim.  Several CPUs may write it; nobody reads what they have written. */
 static struct nvx_shim_page no_page = { .dirty = NVX_SHIM_OFF };
 DEFINE_PER_CPU(struct nvx_shim_page *, nvx_shim_page) = &no_page;

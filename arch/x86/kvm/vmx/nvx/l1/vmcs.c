@@ -16,10 +16,6 @@
 #include "nvx_compat.h"
 #include "vmx/nvx/nvx.h"
 
-bool __read_mostly nvx_pv_l1 = true;
-module_param(nvx_pv_l1, bool, 0444);
-MODULE_PARM_DESC(nvx_pv_l1, "as a guest: keep VMCSs in memory if the host offers that (default: 1)");
-
 DEFINE_STATIC_KEY_FALSE(nvx_vmcs_in_memory);
 DEFINE_STATIC_KEY_FALSE(nvx_pv_l1_key);
 DEFINE_PER_CPU(void *, nvx_pv_region);
@@ -198,7 +194,7 @@ int nvx_pv_l1_online(void *vmxon_region)
 	this_cpu_write(nvx_pv_region, no_region);
 	barrier(); /* complete, then used */
 	if (wrmsrl_safe(MSR_NVX_PV_ASSIST, NVX_PV_ASSIST_ENABLE)) {
-		pr_err("kvm_intel: nvx: CPU %d: the host refuses the PV VMCS that it offers (error %u); load with nvx_pv_l1=0\n",
+		pr_err("kvm_intel: nvx: CPU %d: the host refuses the PV VMCS that it offers (error %u); load with nvx_off=pv_l1\n",
 		       raw_smp_processor_id(), READ_ONCE(assist->error));
 		this_cpu_write(nvx_pv_assist_page, NULL);
 		return -EIO;
@@ -207,12 +203,18 @@ int nvx_pv_l1_online(void *vmxon_region)
 	return 0;
 }
 
-static bool __init host_offers(void)
+/**
+ * nvx_host_offers_pv() - Is there a PV VMCS below that this module can use?
+ *
+ * Context: Module initialization.
+ * Return: true if there is; nvx_pv_l1_features then says what else is offered.
+ */
+bool __init nvx_host_offers_pv(void)
 {
 	u32 base, version, feat, revision, msr;
 	u64 value;
 
-	if (!boot_cpu_has(X86_FEATURE_HYPERVISOR))
+	if (!boot_cpu_has(X86_FEATURE_HYPERVISOR) || nvx_compat_using_evmcs())
 		return false;
 	base = hypervisor_cpuid_base(NVX_PV_SIGNATURE, 1);
 	if (!base)
@@ -238,19 +240,15 @@ static bool __init host_offers(void)
 
 /**
  * nvx_pv_l1_setup() - Use the PV VMCS of the host below if there is one
- * @nested: nested virtualization is offered to guests
  *
  * Context: Module initialization, before this module enters VMX operation.
  */
-void __init nvx_pv_l1_setup(bool nested)
+void __init nvx_pv_l1_setup(void)
 {
 	int cpu;
 
-	if (nvx_compat_using_evmcs()) {
+	if (nvx_compat_using_evmcs())
 		static_branch_enable(&nvx_vmcs_in_memory);
-		nvx_pv_l1 = false;
-	}
-	nvx_pv_l1 = nvx_pv_l1 && host_offers();
 	if (!nvx_pv_l1)
 		return;
 

@@ -19,24 +19,12 @@
 #include "vmx/nvx/pv/pv.h"
 #include "vmx/nvx/trace.h"
 
-bool __read_mostly nvx_pv = true;
-module_param(nvx_pv, bool, 0444);
-MODULE_PARM_DESC(nvx_pv, "offer guests that are hypervisors a VMCS in memory (default: 1)");
-
 /* An L1 that was saved elsewhere is recognized even with nvx_pv=0. */
 bool __read_mostly nvx_pv_probing;
 
 static_assert(NVX_MSR_IS_OURS(MSR_NVX_PV_ASSIST) &&
 	      NVX_MSR_IS_OURS(MSR_NVX_PV_FLUSH));
 static_assert(NVX_PV_STATE_FLAG == NVX_NESTED_STATE_FLAG);
-
-bool __read_mostly nvx_deleg = true;
-module_param(nvx_deleg, bool, 0444);
-MODULE_PARM_DESC(nvx_deleg, "offer such guests to answer CPUID, RDMSR, HLT and WRMSR of IA32_TSC_DEADLINE of their guests (default: 1)");
-
-bool __read_mostly nvx_pv_range = true;
-module_param(nvx_pv_range, bool, 0444);
-MODULE_PARM_DESC(nvx_pv_range, "offer such guests to flush ranges of their guests' memory (default: 1)");
 
 #define NVX_PV_DELEGATION	(NVX_PV_FEAT_CPUID | NVX_PV_FEAT_RDMSR | \
 				 NVX_PV_FEAT_HLT)
@@ -52,7 +40,7 @@ static bool __init timer_of_cpu(void)
 }
 
 /**
- * nvx_pv_setup() - Clear what cannot work here
+ * nvx_pv_setup() - Settle what guests are offered
  * @nested: nested virtualization is offered to guests
  *
  * Context: Module initialization.
@@ -62,15 +50,6 @@ void __init nvx_pv_setup(bool nested)
 	nvx_mmu_vm_offset = offsetof(struct kvm_vmx, nvx.mmu) -
 			    offsetof(struct kvm_vmx, kvm);
 	nvx_pv_probing = nested && nvx_master_switch();
-	if (!nested || !enable_ept)
-		nvx_pv = false;
-
-	/* L2 goes on in the VM-exit fast path, which takes a record. */
-	if (!nvx_pv || !(nvx_fast_mask & NVX_FAST_DIRECT))
-		nvx_deleg = false;
-	nvx_pv_range = nvx_pv_range && nvx_pv;
-	nvx_pv_xstate = nvx_pv_xstate && nvx_pv;
-	nvx_pv_uret = nvx_pv_uret && nvx_pv;
 	offered_features = NVX_PV_FEAT_VMCS | NVX_PV_FEAT_FLUSH |
 			   (nvx_pv_range ? NVX_PV_FEAT_RANGE : 0) |
 			   (nvx_deleg ? NVX_PV_DELEGATION : 0) |

@@ -12,10 +12,6 @@
 #include "vmx/nvx/nvx.h"
 #include "vmx/nvx/pv/pv.h"
 
-bool __read_mostly nvx_pv_uret = true;
-module_param(nvx_pv_uret, bool, 0444);
-MODULE_PARM_DESC(nvx_pv_uret, "offer such guests to load the MSRs of SYSCALL and TSC_AUX at VM-entry (default: 1)");
-
 static_assert(NVX_MSR_RESTORE == MSR_NVX_PV_RESTORE);
 
 /* What WRMSR of L1 would do, for MSRs that L0 keeps with those of user space. */

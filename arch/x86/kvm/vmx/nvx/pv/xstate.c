@@ -18,10 +18,6 @@
 #include "vmx/nvx/nvx.h"
 #include "vmx/nvx/pv/pv.h"
 
-bool __read_mostly nvx_pv_xstate = true;
-module_param(nvx_pv_xstate, bool, 0444);
-MODULE_PARM_DESC(nvx_pv_xstate, "offer such guests to load XCR0 and XSS at VM-entry and VM-exit (default: 1)");
-
 /* What XSETBV checks: __kvm_set_xcr(). */
 static bool xcr0_ok(struct kvm_vcpu *vcpu, u64 xcr0)
 {
