@@ -11,7 +11,7 @@
 #include "nvx.h"
 
 static const char * const counter_names[] = {
-#define C(name) #name,
+#define C(name, text) #name,
 	NVX_COUNTERS(C)
 #undef C
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The table of features: one line each, and all that is known of it.  Variables,
- * parameters, nvx_off=, dependencies, modinfo and the line in dmesg come from here.
+ * parameters, nvx_off=, dependencies, modinfo, the line in dmesg and
+ * Documentation/nvx-features.txt (scripts/nvx-tables) come from here.
  *
  * F(name, on, needs, text): on unless nvx_off= names it
  * P(name, on, needs, text): has a parameter nvx_<name> of its own, too
