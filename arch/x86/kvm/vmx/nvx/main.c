@@ -44,7 +44,7 @@ void __init nvx_hardware_setup(bool nested)
 	nvx_bypass_setup();
 	nvx_fast_setup();
 	nvx_pv_setup(nested);
-	nvx_pv_l1_setup();
+	nvx_l1_setup();
 }
 
 /**
@@ -59,8 +59,8 @@ void __init nvx_register(void)
 	int len = nvx_list_features(on);
 
 	nvx_pv_register();
-	nvx_pv_l1_register();
-	nvx_pv_l1_range_register();
+	nvx_l1_register();
+	nvx_l1_range_register();
 	nvx_debugfs_register();
 	pr_info("kvm_intel: nvx: %s\n", len ? on : "all off, as stock");
 }
@@ -74,8 +74,8 @@ void nvx_unregister(void)
 {
 	nvx_debugfs_unregister();
 	nvx_shim_detach();
-	nvx_pv_l1_range_unregister();
-	nvx_pv_l1_unregister();
+	nvx_l1_range_unregister();
+	nvx_l1_unregister();
 	nvx_pv_unregister();
 	nvx_mmu_unregister();
 }

@@ -58,23 +58,23 @@ bool nvx_host_offers_pv(void);
 void nvx_pv_setup(bool nested);
 void nvx_pv_register(void);
 void nvx_pv_unregister(void);
-void nvx_pv_l1_setup(void);
-void nvx_pv_l1_register(void);
-void nvx_pv_l1_unregister(void);
-void nvx_pv_l1_range_register(void);
-void nvx_pv_l1_range_unregister(void);
+void nvx_l1_setup(void);
+void nvx_l1_register(void);
+void nvx_l1_unregister(void);
+void nvx_l1_range_register(void);
+void nvx_l1_range_unregister(void);
 void nvx_shim_detach(void);
-extern u32 nvx_pv_l1_features;
+extern u32 nvx_l1_features;
 #else
 static inline bool nvx_host_offers_pv(void) { return false; }
 static inline void nvx_pv_setup(bool nested) { }
 static inline void nvx_pv_register(void) { }
 static inline void nvx_pv_unregister(void) { }
-static inline void nvx_pv_l1_setup(void) { }
-static inline void nvx_pv_l1_register(void) { }
-static inline void nvx_pv_l1_unregister(void) { }
-static inline void nvx_pv_l1_range_register(void) { }
-static inline void nvx_pv_l1_range_unregister(void) { }
+static inline void nvx_l1_setup(void) { }
+static inline void nvx_l1_register(void) { }
+static inline void nvx_l1_unregister(void) { }
+static inline void nvx_l1_range_register(void) { }
+static inline void nvx_l1_range_unregister(void) { }
 static inline void nvx_shim_detach(void) { }
 #endif
 

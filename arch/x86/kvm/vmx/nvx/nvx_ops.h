@@ -74,7 +74,7 @@ static inline void nvx_l1_left(struct kvm_vcpu *vcpu) { }
  * page of the shim.
  */
 DECLARE_STATIC_KEY_FALSE(nvx_vmcs_in_memory);
-DECLARE_STATIC_KEY_FALSE(nvx_pv_l1_key);
+DECLARE_STATIC_KEY_FALSE(nvx_l1_key);
 /* The VMCS region that vmcs_load() has chosen on this CPU. */
 DECLARE_PER_CPU(void *, nvx_pv_region);
 /* Where this CPU tells the host below what to use; NULL outside of VMX operation. */
@@ -82,14 +82,14 @@ DECLARE_PER_CPU(struct nvx_pv_assist *, nvx_pv_assist_page);
 /* What the shim keeps of the current VMCS, see <nvx/pv_shim.h>; never NULL. */
 DECLARE_PER_CPU(struct nvx_shim_page *, nvx_shim_page);
 
-u64 nvx_pv_l1_read(unsigned long field);
-void nvx_pv_l1_write(unsigned long field, u64 value);
-void nvx_pv_l1_load(struct vmcs *vmcs);
-void nvx_pv_l1_flush(u32 op, u64 eptp, u32 vpid, u64 gla);
-void nvx_pv_l1_ranges(struct nvx_vcpu *nvx);
-void nvx_pv_l1_delegate(struct kvm_vcpu *vcpu, bool granted);
-void nvx_pv_l1_halted(struct kvm_vcpu *vcpu);
-void nvx_pv_l1_take_deadline(struct kvm_vcpu *vcpu, struct nvx_pv_vmcs_hdr *hdr);
+u64 nvx_l1_read(unsigned long field);
+void nvx_l1_write(unsigned long field, u64 value);
+void nvx_l1_load(struct vmcs *vmcs);
+void nvx_l1_flush(u32 op, u64 eptp, u32 vpid, u64 gla);
+void nvx_l1_ranges(struct nvx_vcpu *nvx);
+void nvx_l1_delegate(struct kvm_vcpu *vcpu, bool granted);
+void nvx_l1_halted(struct kvm_vcpu *vcpu);
+void nvx_l1_take_deadline(struct kvm_vcpu *vcpu, struct nvx_pv_vmcs_hdr *hdr);
 u64 nvx_shim_read_any(unsigned long field);
 void nvx_shim_write_any(unsigned long field, u64 value);
 
@@ -162,7 +162,7 @@ static __always_inline u64 nvx_pv_read(unsigned long field)
 	if (!__builtin_constant_p(field) || index >= ARRAY_SIZE(nvx_pv_layout) ||
 	    !nvx_pv_layout[index].size ||
 	    nvx_pv_layout[index].group & NVX_PV_LAZY)
-		return nvx_pv_l1_read(field);
+		return nvx_l1_read(field);
 
 	p = this_cpu_read(nvx_pv_region) + nvx_pv_layout[index].offset;
 	switch (nvx_pv_layout[index].size) {
@@ -185,7 +185,7 @@ static __always_inline void nvx_pv_write(unsigned long field, u64 value)
 
 	if (!__builtin_constant_p(field) || index >= ARRAY_SIZE(nvx_pv_layout) ||
 	    !(nvx_pv_layout[index].group & NVX_PV_IN_PLACE))
-		return nvx_pv_l1_write(field, value);
+		return nvx_l1_write(field, value);
 
 	nvx_pv_store(this_cpu_read(nvx_pv_region), nvx_pv_layout[index].group,
 		     nvx_pv_layout[index].offset, nvx_pv_layout[index].size, value);
@@ -298,7 +298,7 @@ static __always_inline type name(unsigned long field)			\
 	check(field);							\
 	if (!static_branch_unlikely(&nvx_vmcs_in_memory))		\
 		return stock___vmcs_readl(field);			\
-	if (static_branch_likely(&nvx_pv_l1_key))			\
+	if (static_branch_likely(&nvx_l1_key))			\
 		return nvx_pv_read(field);				\
 	if (nvx_evmcs_has(field) && nvx_compat_using_evmcs())		\
 		return evmcs_read##bits(field);				\
@@ -311,7 +311,7 @@ static __always_inline void name(unsigned long field, type value)	\
 	check(field);							\
 	if (!static_branch_unlikely(&nvx_vmcs_in_memory))		\
 		stock___vmcs_writel(field, value);			\
-	else if (static_branch_likely(&nvx_pv_l1_key))			\
+	else if (static_branch_likely(&nvx_l1_key))			\
 		nvx_pv_write(field, value);				\
 	else if (nvx_compat_using_evmcs())				\
 		evmcs_write##bits(field, value);			\
@@ -333,7 +333,7 @@ static __always_inline unsigned long __vmcs_readl(unsigned long field)
 {
 	if (!static_branch_unlikely(&nvx_vmcs_in_memory))
 		return stock___vmcs_readl(field);
-	if (static_branch_likely(&nvx_pv_l1_key))
+	if (static_branch_likely(&nvx_l1_key))
 		return nvx_pv_read(field);
 	return nvx_shim_read(field);
 }
@@ -342,7 +342,7 @@ static __always_inline void __vmcs_writel(unsigned long field, unsigned long val
 {
 	if (!static_branch_unlikely(&nvx_vmcs_in_memory))
 		stock___vmcs_writel(field, value);
-	else if (static_branch_likely(&nvx_pv_l1_key))
+	else if (static_branch_likely(&nvx_l1_key))
 		nvx_pv_write(field, value);
 	else
 		nvx_shim_write(field, value);
@@ -352,7 +352,7 @@ static __always_inline void vmcs_clear_bits(unsigned long field, u32 mask)
 {
 	if (!static_branch_unlikely(&nvx_vmcs_in_memory))
 		stock___vmcs_writel(field, stock___vmcs_readl(field) & ~mask);
-	else if (static_branch_likely(&nvx_pv_l1_key))
+	else if (static_branch_likely(&nvx_l1_key))
 		nvx_pv_write(field, nvx_pv_read(field) & ~mask);
 	else if (nvx_compat_using_evmcs())
 		stock_vmcs_clear_bits(field, mask);
@@ -364,7 +364,7 @@ static __always_inline void vmcs_set_bits(unsigned long field, u32 mask)
 {
 	if (!static_branch_unlikely(&nvx_vmcs_in_memory))
 		stock___vmcs_writel(field, stock___vmcs_readl(field) | mask);
-	else if (static_branch_likely(&nvx_pv_l1_key))
+	else if (static_branch_likely(&nvx_l1_key))
 		nvx_pv_write(field, nvx_pv_read(field) | mask);
 	else if (nvx_compat_using_evmcs())
 		stock_vmcs_set_bits(field, mask);
@@ -374,58 +374,58 @@ static __always_inline void vmcs_set_bits(unsigned long field, u32 mask)
 
 static inline void vmcs_load(struct vmcs *vmcs)
 {
-	if (static_branch_unlikely(&nvx_pv_l1_key))
-		return nvx_pv_l1_load(vmcs);
+	if (static_branch_unlikely(&nvx_l1_key))
+		return nvx_l1_load(vmcs);
 	stock_vmcs_load(vmcs);
 }
 
 /* Flushes take effect at the next VM-entry of this CPU, nobody can tell. */
 static inline void vpid_sync_context(int vpid)
 {
-	if (!static_branch_unlikely(&nvx_pv_l1_key))
+	if (!static_branch_unlikely(&nvx_l1_key))
 		stock_vpid_sync_context(vpid);
 	else if (vpid)
-		nvx_pv_l1_flush(NVX_PV_INVVPID | VMX_VPID_EXTENT_SINGLE_CONTEXT,
-				0, vpid, 0);
+		nvx_l1_flush(NVX_PV_INVVPID | VMX_VPID_EXTENT_SINGLE_CONTEXT,
+			     0, vpid, 0);
 }
 
 static inline void vpid_sync_vcpu_single(int vpid)
 {
-	if (static_branch_unlikely(&nvx_pv_l1_key))
+	if (static_branch_unlikely(&nvx_l1_key))
 		return vpid_sync_context(vpid);
 	stock_vpid_sync_vcpu_single(vpid);
 }
 
 static inline void vpid_sync_vcpu_global(void)
 {
-	if (static_branch_unlikely(&nvx_pv_l1_key))
-		return nvx_pv_l1_flush(NVX_PV_INVVPID |
-				       VMX_VPID_EXTENT_ALL_CONTEXT, 0, 0, 0);
+	if (static_branch_unlikely(&nvx_l1_key))
+		return nvx_l1_flush(NVX_PV_INVVPID |
+				    VMX_VPID_EXTENT_ALL_CONTEXT, 0, 0, 0);
 	stock_vpid_sync_vcpu_global();
 }
 
 static inline void vpid_sync_vcpu_addr(int vpid, gva_t addr)
 {
-	if (!static_branch_unlikely(&nvx_pv_l1_key))
+	if (!static_branch_unlikely(&nvx_l1_key))
 		stock_vpid_sync_vcpu_addr(vpid, addr);
 	else if (vpid)
-		nvx_pv_l1_flush(NVX_PV_INVVPID | VMX_VPID_EXTENT_INDIVIDUAL_ADDR,
-				0, vpid, addr);
+		nvx_l1_flush(NVX_PV_INVVPID | VMX_VPID_EXTENT_INDIVIDUAL_ADDR,
+			     0, vpid, addr);
 }
 
 static inline void ept_sync_global(void)
 {
-	if (static_branch_unlikely(&nvx_pv_l1_key))
-		return nvx_pv_l1_flush(NVX_PV_INVEPT | VMX_EPT_EXTENT_GLOBAL,
-				       0, 0, 0);
+	if (static_branch_unlikely(&nvx_l1_key))
+		return nvx_l1_flush(NVX_PV_INVEPT | VMX_EPT_EXTENT_GLOBAL,
+				    0, 0, 0);
 	stock_ept_sync_global();
 }
 
 static inline void ept_sync_context(u64 eptp)
 {
-	if (static_branch_unlikely(&nvx_pv_l1_key))
-		return nvx_pv_l1_flush(NVX_PV_INVEPT | VMX_EPT_EXTENT_CONTEXT,
-				       eptp, 0, 0);
+	if (static_branch_unlikely(&nvx_l1_key))
+		return nvx_l1_flush(NVX_PV_INVEPT | VMX_EPT_EXTENT_CONTEXT,
+				    eptp, 0, 0);
 	stock_ept_sync_context(eptp);
 }
 
@@ -437,14 +437,14 @@ static __always_inline void nvx_l1_pre_entry(struct kvm_vcpu *vcpu,
 	struct nvx_pv_vmcs_hdr *hdr;
 	bool granted;
 
-	if (!static_branch_unlikely(&nvx_pv_l1_key))
+	if (!static_branch_unlikely(&nvx_l1_key))
 		return;
 	if (unlikely(READ_ONCE(nvx->range_head) != nvx->range_seen))
-		nvx_pv_l1_ranges(nvx);
+		nvx_l1_ranges(nvx);
 	hdr = this_cpu_read(nvx_pv_region) + NVX_PV_OFFSET;
 	granted = READ_ONCE(vm->deleg);
 	if (granted || hdr->deleg)
-		nvx_pv_l1_delegate(vcpu, granted);
+		nvx_l1_delegate(vcpu, granted);
 }
 
 /* A host interrupt has ended a run of the guest; the host waits no longer. */
@@ -452,11 +452,11 @@ static __always_inline void nvx_l1_exited(struct kvm_vcpu *vcpu)
 {
 	struct nvx_pv_vmcs_hdr *hdr;
 
-	if (!static_branch_unlikely(&nvx_pv_l1_key))
+	if (!static_branch_unlikely(&nvx_l1_key))
 		return;
 	hdr = this_cpu_read(nvx_pv_region) + NVX_PV_OFFSET;
 	if (hdr->deleg & (NVX_PV_DELEG_HLT | NVX_PV_DELEG_TSC_DEADLINE))
-		nvx_pv_l1_halted(vcpu);
+		nvx_l1_halted(vcpu);
 }
 
 /* A guest of ours has left: take over what the host below has done for us. */
@@ -464,11 +464,11 @@ static __always_inline void nvx_l1_left(struct kvm_vcpu *vcpu)
 {
 	struct nvx_pv_vmcs_hdr *hdr;
 
-	if (!static_branch_unlikely(&nvx_pv_l1_key))
+	if (!static_branch_unlikely(&nvx_l1_key))
 		return;
 	hdr = this_cpu_read(nvx_pv_region) + NVX_PV_OFFSET;
 	if (READ_ONCE(hdr->tsc_deadline))
-		nvx_pv_l1_take_deadline(vcpu, hdr);
+		nvx_l1_take_deadline(vcpu, hdr);
 }
 
 #endif /* CONFIG_KVM_NVX_PV */

@@ -24,7 +24,7 @@ void nvx_pv_free(struct kvm_vcpu *vcpu);
 void nvx_pv_get_state(struct kvm_vcpu *vcpu, struct kvm_nested_state *state,
 		      u32 size);
 void nvx_pv_set_state(struct kvm_vcpu *vcpu, struct kvm_nested_state *state);
-int nvx_pv_l1_online(void *vmxon_region);
+int nvx_l1_online(void *vmxon_region);
 void nvx_vm_init(struct nvx_vm *nvx);
 void nvx_show_vm(struct kvm_vcpu *vcpu);
 bool nvx_pv_keeps_exit(struct kvm_vcpu *vcpu);
@@ -61,7 +61,7 @@ bool nvx_mmu_flush_range(struct kvm *kvm, u64 first, u64 end);
 #define nvx_pv_free(vcpu)		do { } while (0)
 #define nvx_pv_get_state(vcpu, state, size) do { } while (0)
 #define nvx_pv_set_state(vcpu, state)	do { } while (0)
-#define nvx_pv_l1_online(region)	0
+#define nvx_l1_online(region)	0
 #define nvx_vm_init(nvx)		do { } while (0)
 #define nvx_show_vm(vcpu)		do { } while (0)
 #define nvx_pv_keeps_exit(vcpu)		false

@@ -41,7 +41,7 @@ void nvx_show_vm(struct kvm_vcpu *vcpu)
 	struct kvm *kvm = vcpu->kvm;
 	struct nvx_vm *nvx = &to_kvm_vmx(kvm)->nvx;
 
-	if (!static_branch_unlikely(&nvx_pv_l1_key) ||
+	if (!static_branch_unlikely(&nvx_l1_key) ||
 	    xchg(&nvx->deleg_shown, true))
 		return;
 
@@ -132,17 +132,17 @@ static u32 put_deadline(struct kvm_vcpu *vcpu, struct nvx_pv_vmcs_hdr *hdr,
 }
 
 /**
- * nvx_pv_l1_delegate() - Say what the host below may do for this guest
+ * nvx_l1_delegate() - Say what the host below may do for this guest
  * @vcpu: vCPU about to run
  * @granted: its VM leaves exits to the host
  *
  * Context: Interrupts off, its VMCS current.
  */
-void nvx_pv_l1_delegate(struct kvm_vcpu *vcpu, bool granted)
+void nvx_l1_delegate(struct kvm_vcpu *vcpu, bool granted)
 {
 	struct nvx_pv_vmcs_hdr *hdr =
 		this_cpu_read(nvx_pv_region) + NVX_PV_OFFSET;
-	u32 offered = nvx_pv_l1_features, deleg = 0;
+	u32 offered = nvx_l1_features, deleg = 0;
 	bool alone;
 
 	/* Exits of a guest of our guest are not ours alone to answer. */
@@ -161,7 +161,7 @@ void nvx_pv_l1_delegate(struct kvm_vcpu *vcpu, bool granted)
 }
 
 /**
- * nvx_pv_l1_take_deadline() - The guest has armed its APIC timer in the host below
+ * nvx_l1_take_deadline() - The guest has armed its APIC timer in the host below
  * @vcpu: vCPU that has just left the guest
  * @hdr: header of its VMCS
  *
@@ -173,7 +173,7 @@ void nvx_pv_l1_delegate(struct kvm_vcpu *vcpu, bool granted)
  *
  * Context: Interrupts off, right after the VM-exit.
  */
-void nvx_pv_l1_take_deadline(struct kvm_vcpu *vcpu, struct nvx_pv_vmcs_hdr *hdr)
+void nvx_l1_take_deadline(struct kvm_vcpu *vcpu, struct nvx_pv_vmcs_hdr *hdr)
 {
 	struct kvm_timer *timer = &vcpu->arch.apic->lapic_timer;
 	u64 deadline = READ_ONCE(hdr->tsc_deadline);
@@ -189,14 +189,14 @@ void nvx_pv_l1_take_deadline(struct kvm_vcpu *vcpu, struct nvx_pv_vmcs_hdr *hdr)
 }
 
 /**
- * nvx_pv_l1_halted() - The guest has left while it waited in the host below
+ * nvx_l1_halted() - The guest has left while it waited in the host below
  * @vcpu: vCPU whose VM-exit is about to be handled
  *
  * From here on it waits as any halted vCPU of KVM does.
  *
  * Context: Process context, its VMCS current.
  */
-void nvx_pv_l1_halted(struct kvm_vcpu *vcpu)
+void nvx_l1_halted(struct kvm_vcpu *vcpu)
 {
 	if (is_guest_mode(vcpu) ||
 	    vmcs_read32(GUEST_ACTIVITY_STATE) != GUEST_ACTIVITY_HLT)

@@ -22,7 +22,7 @@ static void leave_note(struct nvx_vcpu *nvx, u64 root, u64 first, u64 nr)
 	WRITE_ONCE(range->root, root);
 	WRITE_ONCE(range->first, first);
 	WRITE_ONCE(range->nr, nr);
-	/* Pairs with nvx_pv_l1_ranges(). */
+	/* Pairs with nvx_l1_ranges(). */
 	smp_store_release(&nvx->range_head, nvx->range_head + 1);
 }
 
@@ -84,7 +84,7 @@ static bool range_flush(struct kvm *kvm, u64 root, u64 first, u64 nr)
 }
 
 /**
- * nvx_pv_l1_ranges() - Pass on what a vCPU must not use any more
+ * nvx_l1_ranges() - Pass on what a vCPU must not use any more
  * @nvx: state of a vCPU that is about to run
  *
  * A note that may have been overwritten while it was read is one of too many: then
@@ -92,7 +92,7 @@ static bool range_flush(struct kvm *kvm, u64 root, u64 first, u64 nr)
  *
  * Context: Interrupts off, vcpu->mode is IN_GUEST_MODE.
  */
-void nvx_pv_l1_ranges(struct nvx_vcpu *nvx)
+void nvx_l1_ranges(struct nvx_vcpu *nvx)
 {
 	struct nvx_range ranges[NVX_NR_RANGES];
 	unsigned int i, head, nr;
@@ -111,33 +111,33 @@ void nvx_pv_l1_ranges(struct nvx_vcpu *nvx)
 	}
 	smp_rmb(); /* entries, then the count that tells whether they hold */
 	if (READ_ONCE(nvx->range_head) - nvx->range_seen >= NVX_NR_RANGES) {
-		nvx_pv_l1_flush(NVX_PV_INVEPT | VMX_EPT_EXTENT_GLOBAL, 0, 0, 0);
+		nvx_l1_flush(NVX_PV_INVEPT | VMX_EPT_EXTENT_GLOBAL, 0, 0, 0);
 	} else {
 		for (i = 0; i < nr; i++)
-			nvx_pv_l1_flush(NVX_PV_RANGE, ranges[i].root,
-					ranges[i].nr,
-					ranges[i].first << PAGE_SHIFT);
+			nvx_l1_flush(NVX_PV_RANGE, ranges[i].root,
+				     ranges[i].nr,
+				     ranges[i].first << PAGE_SHIFT);
 	}
 	WRITE_ONCE(nvx->range_seen, head);
 }
 
 /**
- * nvx_pv_l1_range_register() - Have kvm.ko leave range flushes to the host below
+ * nvx_l1_range_register() - Have kvm.ko leave range flushes to the host below
  *
  * Context: Module initialization, nothing can fail any more.
  */
-void __init nvx_pv_l1_range_register(void)
+void __init nvx_l1_range_register(void)
 {
-	if (nvx_pv_l1_features & NVX_PV_FEAT_RANGE)
+	if (nvx_l1_features & NVX_PV_FEAT_RANGE)
 		nvx_range_flush = range_flush;
 }
 
 /**
- * nvx_pv_l1_range_unregister() - Undo nvx_pv_l1_range_register()
+ * nvx_l1_range_unregister() - Undo nvx_l1_range_register()
  *
  * Context: Module exit, there is no vCPU any more.
  */
-void nvx_pv_l1_range_unregister(void)
+void nvx_l1_range_unregister(void)
 {
 	nvx_range_flush = NULL;
 }

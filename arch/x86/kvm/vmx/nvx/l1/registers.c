@@ -27,7 +27,7 @@ static bool put(u32 what, u64 guest, u64 host)
 	struct nvx_pv_pair *pair = what == NVX_PV_LOAD_XCR0 ? &hdr->xcr0 :
 							      &hdr->xss;
 
-	if (!(nvx_pv_l1_features & NVX_PV_FEAT_XSTATE))
+	if (!(nvx_l1_features & NVX_PV_FEAT_XSTATE))
 		return false;
 
 	WRITE_ONCE(pair->guest, guest);
@@ -75,7 +75,7 @@ static bool fits(u32 index, u64 value)
 static bool put_msr(u32 slot, u32 index, u64 guest, u64 host)
 {
 	struct nvx_pv_assist *assist = this_cpu_read(nvx_pv_assist_page);
-	bool wanted = nvx_pv_l1_features & NVX_PV_FEAT_URET && assist &&
+	bool wanted = nvx_l1_features & NVX_PV_FEAT_URET && assist &&
 		      slot < NVX_PV_NR_URET && fits(index, guest) &&
 		      (index == MSR_STAR || index == MSR_LSTAR ||
 		       index == MSR_CSTAR || index == MSR_SYSCALL_MASK ||
@@ -150,22 +150,22 @@ static const struct nvx_l1_ops ops = {
 };
 
 /**
- * nvx_pv_l1_register() - Leave registers of guests to the host from now on
+ * nvx_l1_register() - Leave registers of guests to the host from now on
  *
  * Context: Module initialization, nothing can fail any more.
  */
-void __init nvx_pv_l1_register(void)
+void __init nvx_l1_register(void)
 {
-	if (nvx_pv_l1_features & (NVX_PV_FEAT_XSTATE | NVX_PV_FEAT_URET))
+	if (nvx_l1_features & (NVX_PV_FEAT_XSTATE | NVX_PV_FEAT_URET))
 		nvx_l1_ops = &ops;
 }
 
 /**
- * nvx_pv_l1_unregister() - Undo nvx_pv_l1_register()
+ * nvx_l1_unregister() - Undo nvx_l1_register()
  *
  * Context: Module exit, there is no vCPU any more.
  */
-void nvx_pv_l1_unregister(void)
+void nvx_l1_unregister(void)
 {
 	nvx_l1_ops = NULL;
 }

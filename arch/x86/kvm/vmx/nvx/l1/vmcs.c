@@ -17,12 +17,12 @@
 #include "vmx/nvx/nvx.h"
 
 DEFINE_STATIC_KEY_FALSE(nvx_vmcs_in_memory);
-DEFINE_STATIC_KEY_FALSE(nvx_pv_l1_key);
+DEFINE_STATIC_KEY_FALSE(nvx_l1_key);
 DEFINE_PER_CPU(void *, nvx_pv_region);
 DEFINE_PER_CPU(struct nvx_pv_assist *, nvx_pv_assist_page);
 
 /* What the host offers and this module uses. */
-u32 nvx_pv_l1_features __ro_after_init;
+u32 nvx_l1_features __ro_after_init;
 
 /* Before the first vmcs_load() and after VMXOFF accesses go nowhere. */
 static char no_region[NVX_PV_REGION_SIZE] __aligned(8);
@@ -45,13 +45,13 @@ static void make_valid(struct nvx_pv_vmcs_hdr *hdr, u32 group)
 }
 
 /**
- * nvx_pv_l1_read() - Read a field of the current VMCS
+ * nvx_l1_read() - Read a field of the current VMCS
  * @field: encoding
  *
  * Context: Any in which VMREAD is possible.
  * Return: its value, zero-extended.
  */
-u64 nvx_pv_l1_read(unsigned long field)
+u64 nvx_l1_read(unsigned long field)
 {
 	const struct nvx_pv_layout *layout = find_field(field);
 	void *region = this_cpu_read(nvx_pv_region);
@@ -75,13 +75,13 @@ u64 nvx_pv_l1_read(unsigned long field)
 }
 
 /**
- * nvx_pv_l1_write() - Write a field of the current VMCS
+ * nvx_l1_write() - Write a field of the current VMCS
  * @field: encoding
  * @value: its value
  *
  * Context: Any in which VMWRITE is possible.
  */
-void nvx_pv_l1_write(unsigned long field, u64 value)
+void nvx_l1_write(unsigned long field, u64 value)
 {
 	const struct nvx_pv_layout *layout = find_field(field);
 	void *region = this_cpu_read(nvx_pv_region);
@@ -103,12 +103,12 @@ void nvx_pv_l1_write(unsigned long field, u64 value)
 }
 
 /**
- * nvx_pv_l1_load() - Make a VMCS current on this CPU
+ * nvx_l1_load() - Make a VMCS current on this CPU
  * @vmcs: region, cleared or last used on this CPU
  *
  * Context: Preemption off.
  */
-void nvx_pv_l1_load(struct vmcs *vmcs)
+void nvx_l1_load(struct vmcs *vmcs)
 {
 	struct nvx_pv_vmcs_hdr *hdr = (void *)vmcs + NVX_PV_OFFSET;
 	struct nvx_pv_assist *assist = this_cpu_read(nvx_pv_assist_page);
@@ -135,7 +135,7 @@ static void flush_now(u32 op, u64 eptp, u32 vpid, u64 gla)
 }
 
 /**
- * nvx_pv_l1_flush() - Flush translations before this CPU enters a guest again
+ * nvx_l1_flush() - Flush translations before this CPU enters a guest again
  * @op: request, see &struct nvx_pv_flush
  * @eptp: EPTP of INVEPT type 1 and of a range
  * @vpid: VPID, or number of pages of a range
@@ -143,7 +143,7 @@ static void flush_now(u32 op, u64 eptp, u32 vpid, u64 gla)
  *
  * Context: Any.
  */
-void nvx_pv_l1_flush(u32 op, u64 eptp, u32 vpid, u64 gla)
+void nvx_l1_flush(u32 op, u64 eptp, u32 vpid, u64 gla)
 {
 	struct nvx_pv_assist *assist;
 	struct nvx_pv_flush *flush;
@@ -153,7 +153,7 @@ void nvx_pv_l1_flush(u32 op, u64 eptp, u32 vpid, u64 gla)
 	local_irq_save(flags);
 	assist = this_cpu_read(nvx_pv_assist_page);
 	nr = assist ? READ_ONCE(assist->nr_flush) : NVX_PV_NR_FLUSH;
-	if (nr >= NVX_PV_NR_FLUSH || !(nvx_pv_l1_features & NVX_PV_FEAT_FLUSH)) {
+	if (nr >= NVX_PV_NR_FLUSH || !(nvx_l1_features & NVX_PV_FEAT_FLUSH)) {
 		flush_now(op, eptp, vpid, gla);
 		goto out;
 	}
@@ -173,23 +173,23 @@ out:
 }
 
 /**
- * nvx_pv_l1_online() - This CPU has entered VMX operation
+ * nvx_l1_online() - This CPU has entered VMX operation
  * @vmxon_region: its VMXON region
  *
  * Context: Interrupts or at least migration off.
  * Return: 0, or -EIO if the host refuses.
  */
-int nvx_pv_l1_online(void *vmxon_region)
+int nvx_l1_online(void *vmxon_region)
 {
 	struct nvx_pv_assist *assist = vmxon_region + NVX_PV_OFFSET;
 
-	if (!static_branch_unlikely(&nvx_pv_l1_key))
+	if (!static_branch_unlikely(&nvx_l1_key))
 		return 0;
 
 	memset(assist, 0, sizeof(*assist));
 	assist->magic = NVX_PV_ASSIST_MAGIC;
 	assist->version = NVX_PV_VERSION;
-	assist->features = nvx_pv_l1_features;
+	assist->features = nvx_l1_features;
 	assist->current_vmcs = NVX_PV_NO_VMCS;
 	this_cpu_write(nvx_pv_region, no_region);
 	barrier(); /* complete, then used */
@@ -207,7 +207,7 @@ int nvx_pv_l1_online(void *vmxon_region)
  * nvx_host_offers_pv() - Is there a PV VMCS below that this module can use?
  *
  * Context: Module initialization.
- * Return: true if there is; nvx_pv_l1_features then says what else is offered.
+ * Return: true if there is; nvx_l1_features then says what else is offered.
  */
 bool __init nvx_host_offers_pv(void)
 {
@@ -228,22 +228,22 @@ bool __init nvx_host_offers_pv(void)
 			version, revision);
 		return false;
 	}
-	nvx_pv_l1_features = feat & (NVX_PV_FEAT_VMCS | NVX_PV_FEAT_FLUSH |
+	nvx_l1_features = feat & (NVX_PV_FEAT_VMCS | NVX_PV_FEAT_FLUSH |
 				     NVX_PV_FEAT_CPUID | NVX_PV_FEAT_RDMSR |
 				     NVX_PV_FEAT_HLT | NVX_PV_FEAT_RANGE |
 				     NVX_PV_FEAT_XSTATE | NVX_PV_FEAT_URET |
 				     NVX_PV_FEAT_TSC_DEADLINE);
 	if (!(feat & NVX_PV_FEAT_FLUSH))
-		nvx_pv_l1_features &= ~NVX_PV_FEAT_RANGE;
+		nvx_l1_features &= ~NVX_PV_FEAT_RANGE;
 	return true;
 }
 
 /**
- * nvx_pv_l1_setup() - Use the PV VMCS of the host below if there is one
+ * nvx_l1_setup() - Use the PV VMCS of the host below if there is one
  *
  * Context: Module initialization, before this module enters VMX operation.
  */
-void __init nvx_pv_l1_setup(void)
+void __init nvx_l1_setup(void)
 {
 	int cpu;
 
@@ -254,6 +254,6 @@ void __init nvx_pv_l1_setup(void)
 
 	for_each_possible_cpu(cpu)
 		per_cpu(nvx_pv_region, cpu) = no_region;
-	static_branch_enable(&nvx_pv_l1_key);
+	static_branch_enable(&nvx_l1_key);
 	static_branch_enable(&nvx_vmcs_in_memory);
 }
