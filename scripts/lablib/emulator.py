@@ -14,6 +14,12 @@ BUILDER = os.path.join(TOP, "scripts", "build-emulator")
 CHOICE = "LAB_EMULATOR"
 DEFAULT_CPU = "corei7_skylake_x"
 
+# Features that a model has only in part.
+LEFT_OUT = {
+    # AMX comes without XFD: XSETBV gets the tiles' configuration without their data.  RSM
+    # with CR4.LA57 set ends the emulator.
+    "sapphire_rapids": "amx, amx_int8, amx_bf16, la57",
+}
 # Models with FSRM, and the register that says whether fast strings are on.
 FAST_STRINGS = ("corei7_icelake_u", "tigerlake", "sapphire_rapids", "arrow_lake")
 MISC_ENABLE = 0x1a0
@@ -32,6 +38,10 @@ class Emulator:
     def name(self):
         """For the report."""
         return "distribution" if self.debugger else "built"
+
+    def left_out(self):
+        """Features that the CPU is to be without."""
+        return LEFT_OUT.get(self.cpu, "")
 
     def msrs(self):
         """Values of registers that the emulator reads as 0 otherwise; writes change nothing."""

@@ -207,15 +207,17 @@ class Bochs(Machine):
         return {"BX_TRACE": self.trace} if self.traces and not self.emulator.debugger else {}
 
     def cpu_settings(self):
-        """Further settings of the CPU: registers, in a file."""
+        """Further settings of the CPU: features, and registers in a file."""
+        features = self.emulator.left_out()
+        text = f', exclude_features="{features}"' if features else ""
         msrs = self.emulator.msrs()
         if not msrs:
-            return ""
+            return text
         path = os.path.join(self.work, "msrs")
         with open(path, "w", encoding="ascii") as stream:
             stream.writelines(MSR.format(index=index, high=value >> 32, low=value & 0xffffffff)
                               for index, value in msrs.items())
-        return f", msrs={path}"
+        return text + f", msrs={path}"
 
     def parts(self):
         """Lines of the configuration that depend on the build."""
