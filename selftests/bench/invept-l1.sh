@@ -7,5 +7,5 @@
 
 kvm_load || exit 1
 for fill in 16 64 256; do
-	nvx-vmm --ops=unmap --fill=$fill -n 8 -o $fill.json || exit 1
+	nvx-vmm --ops=unmap --fill=$fill -n 4 -o $fill.json || exit 1
 done
