@@ -84,6 +84,8 @@ def read_samples(path):
 WAITING = ("hlt", "mwait")
 # An exit or interrupt between two instructions is a tick without a line.
 ASYNC_TICKS = 2
+# A VM-entry may be both: it delivers an event, and an exit ends it before the handler begins.
+ENTRY_TICKS = 3
 # Functions of L0 that copy between a vmcs12 and what L1 sees of it.
 COPYING = re.compile(r"^(copy_(shadow|enlightened)_to_vmcs12|copy_vmcs12_to_\w+|"
                      r"nested_sync_vmcs12_to_shadow|nvx_shadow_\w+|nvx_pv_(pull|push)\w*|"
@@ -92,14 +94,20 @@ STORE = re.compile(r"^mov (qword|dword|word) ptr [a-z]+:\[(?!r[sb]p)")
 WIDTH = {"qword": 8, "dword": 4, "word": 2}
 
 
+def gap(old, new):
+    """Are there instructions missing between these two?"""
+    if old[3].startswith(WAITING):
+        return False
+    return new[0] - old[0] > (ENTRY_TICKS if old[3].startswith(ENTRIES) else ASYNC_TICKS)
+
+
 def check_samples(samples, wanted):
     """Every instruction must be there, or the counts would lie."""
     if len(samples) != wanted:
         raise LabError(f"the trace has {len(samples)} samples instead of {wanted}: the guest "
                        "did not reach its magic breaks")
     for number, sample in enumerate(samples):
-        if any(new[0] - old[0] > ASYNC_TICKS and not old[3].startswith(WAITING)
-               for old, new in zip(sample, sample[1:])):
+        if any(gap(old, new) for old, new in zip(sample, sample[1:])):
             raise LabError(f"sample {number} of the trace has gaps: lines are missing")
 
 

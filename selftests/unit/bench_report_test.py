@@ -87,6 +87,11 @@ class VmcsWork(unittest.TestCase):
         with self.assertRaises(profile.LabError):
             profile.check_samples([[(1, 0, 0, "nop"), (4, 0, 0, "nop")]], 1)
 
+    def test_entry_that_injects_and_exits(self):
+        profile.check_samples([[(1, 0, 0, "vmresume"), (4, 0, 0, "push rax")]], 1)
+        with self.assertRaises(profile.LabError):
+            profile.check_samples([[(1, 0, 0, "vmresume"), (5, 0, 0, "push rax")]], 1)
+
 
 class Limits(unittest.TestCase):
     """The language of limits files."""
