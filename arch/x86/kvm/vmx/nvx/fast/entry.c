@@ -31,16 +31,6 @@ static bool same_controls(const struct vmcs_controls_shadow *a,
 }
 
 /*
- * Debug controls that VM-entry does not load are those of L1.  They are what every
- * VM-exit leaves, in vmcs02 too, see debug_known().
- */
-static bool debug_unchanged(struct kvm_vcpu *vcpu, const struct nvx_fast *f)
-{
-	return f->l2.entry & VM_ENTRY_LOAD_DEBUG_CONTROLS ||
-	       (vcpu->arch.dr7 == DR7_FIXED_1 && !vmx_guest_debugctl_read());
-}
-
-/*
  * The record consists of KVM's view of vmcs01 and of what KVM derives from
  * CPUID, MSRs and modes of L1.  All of it can be compared.
  */
@@ -50,8 +40,7 @@ static bool l1_unchanged(struct kvm_vcpu *vcpu, const struct nvx_fast *f)
 
 	return same_controls(&vmx->vmcs01.controls_shadow, &f->l2.controls01) &&
 	       vcpu->arch.efer == f->l1.efer &&
-	       vcpu->arch.cr0 == f->l1.cr0 && vcpu->arch.cr4 == f->l1.cr4 &&
-	       debug_unchanged(vcpu, f);
+	       vcpu->arch.cr0 == f->l1.cr0 && vcpu->arch.cr4 == f->l1.cr4;
 }
 
 static bool l0_unchanged(struct kvm_vcpu *vcpu, const struct nvx_fast *f)
@@ -148,11 +137,19 @@ static bool injection_ok(const struct vmcs12 *vmcs12)
 		!(vmcs12->vm_entry_exception_error_code & GENMASK(31, 16)));
 }
 
-static bool debug_ok(const struct nvx_fast *f, const struct vmcs12 *vmcs12)
+/*
+ * What L2 is to have is in vmcs02.  Debug controls that VM-entry does not load are L1's,
+ * and what every VM-exit leaves, see debug_known(): DEBUGCTL is, as the record does not
+ * survive L1's WRMSR of it.
+ */
+static bool debug_ok(struct kvm_vcpu *vcpu, const struct nvx_fast *f,
+		     const struct vmcs12 *vmcs12)
 {
-	return !(f->l2.entry & VM_ENTRY_LOAD_DEBUG_CONTROLS) ||
-	       (vmcs12->guest_dr7 == DR7_FIXED_1 &&
-		vmcs12->guest_ia32_debugctl == f->l2.debugctl);
+	if (unlikely(!(vmcs12->vm_entry_controls & VM_ENTRY_LOAD_DEBUG_CONTROLS)))
+		return vcpu->arch.dr7 == DR7_FIXED_1;
+
+	return vmcs12->guest_dr7 == DR7_FIXED_1 &&
+	       vmcs12->guest_ia32_debugctl == f->l2.debugctl;
 }
 
 /*
@@ -177,7 +174,7 @@ static bool vmcs12_ok(struct kvm_vcpu *vcpu, const struct nvx_fast *f,
 	       vmcs12->cr0_guest_host_mask == f->l2.cr0_mask &&
 	       vmcs12->guest_cr0 == f->synced.cr0 &&
 	       vmcs12->guest_cr4 == f->synced.cr4 &&
-	       debug_ok(f, vmcs12) &&
+	       debug_ok(vcpu, f, vmcs12) &&
 	       vmcs12->guest_activity_state == GUEST_ACTIVITY_ACTIVE &&
 	       injection_ok(vmcs12) &&
 	       efer == f->l2.efer && pat == f->l2.pat &&
@@ -231,7 +228,7 @@ static void update_vmcs02(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 		f->l2.tpr_threshold = vmcs12->tpr_threshold;
 		vmcs_write32(TPR_THRESHOLD, vmcs12->tpr_threshold);
 	}
-	if (nested_cpu_has_vid(vmcs12) &&
+	if (nvx_fast_has_vid(vmcs12) &&
 	    f->synced.intr_status != vmcs12->guest_intr_status)
 		vmcs_write16(GUEST_INTR_STATUS, vmcs12->guest_intr_status);
 

@@ -141,7 +141,7 @@ static void save_l2(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 	vmcs12->guest_activity_state = GUEST_ACTIVITY_ACTIVE;
 	vmcs12->guest_cr3 = vmcs_readl(GUEST_CR3);
 	vmcs12->guest_linear_address = vmcs_readl(GUEST_LINEAR_ADDRESS);
-	if (nested_cpu_has_vid(vmcs12))
+	if (nvx_fast_has_vid(vmcs12))
 		vmcs12->guest_intr_status = vmcs_read16(GUEST_INTR_STATUS);
 	if (vmcs12->vm_exit_controls & VM_EXIT_SAVE_DEBUG_CONTROLS)
 		vmcs12->guest_dr7 = vcpu->arch.dr7;

@@ -14,6 +14,12 @@ void nvx_fast_switch_vmcs(struct vcpu_vmx *vmx, struct loaded_vmcs *to);
 void nvx_fast_switch_efer(struct vcpu_vmx *vmx, struct nvx_fast *f, u64 efer);
 void nvx_fast_flush_linear(struct kvm_vcpu *vcpu);
 
+/* Of secondary controls, which are in use: config_known(). */
+static inline bool nvx_fast_has_vid(const struct vmcs12 *vmcs12)
+{
+	return vmcs12->secondary_vm_exec_control & SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY;
+}
+
 /**
  * nvx_fast_flush_tlb() - The TLB at a transition
  * @vcpu: the vCPU, at the level that runs next
