@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The part of upstream-l1.sh and upstream-l3.sh that runs in L1.
+# The part of upstream-l1.sh that runs in L1.
 
 . /lab/lib.sh
 
