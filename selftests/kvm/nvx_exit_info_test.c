@@ -2,7 +2,8 @@
 /*
  * nvx_exit_info_test - what an exit tells L1 about L2: the TSC in the MSR-store list is
  * L1's, whatever L2 sees, and an EPT violation on a walk of L2's page tables counts as
- * read and write where EPT has accessed and dirty flags.
+ * read and write where EPT has accessed and dirty flags.  And what an exception tells its
+ * handler: a fault at a handler's first instruction comes from there.
  */
 #include "nvx_selftest.h"
 
@@ -28,7 +29,24 @@ static struct {
 	uint64_t value;
 } store[1] __aligned(16);
 
-static uint64_t store_gpa, has_ad, l2_action, l2_tsc;
+static uint64_t store_gpa, has_ad, l2_action, l2_tsc, fault_rip;
+
+/* Handler of the divide error: its first instruction reads where no address is. */
+void divide_entry(void);
+void divide_resume(void);
+asm(".pushsection .text\n"
+	"divide_entry:\n\t"
+	"movb (%rcx), %al\n"
+	"divide_resume:\n\t"
+	"addq $2, (%rsp)\n\t"	/* behind the DIV */
+	"iretq\n"
+	".popsection");
+
+static void gp_handler(struct ex_regs *regs)
+{
+	fault_rip = regs->rip;
+	regs->rip = (uint64_t)divide_resume;
+}
 
 static void l2_guest_code(void)
 {
@@ -74,8 +92,23 @@ static uint64_t walk(uint64_t flag)
 	       (ACCESS_READ | ACCESS_WRITE | LINEAR_VALID | LINEAR_TRANSLATED);
 }
 
+static bool fault_is_the_handlers(void)
+{
+	uint64_t handler = (uint64_t)divide_entry;
+	uint16_t *gate = (uint16_t *)get_idt().address;
+
+	gate[0] = handler;
+	gate[3] = handler >> 16;
+	gate[4] = handler >> 32;
+	gate[5] = handler >> 48;
+	/* RCX is not canonical, ECX is 0. */
+	asm volatile("div %%ecx" : : "c" (BIT(63)) : "rax", "rdx", "memory");
+	return fault_rip == handler;
+}
+
 static void l1_guest_code(struct vmx_pages *vmx)
 {
+	GUEST_SYNC(fault_is_the_handlers());
 	nvx_l1_init(vmx, l2_guest_code);
 	has_ad = rdmsr(MSR_EPT_VPID_CAP) & CAP_AD;
 	check_store();
@@ -87,6 +120,7 @@ static void l1_guest_code(struct vmx_pages *vmx)
 int main(void)
 {
 	static const char * const facts[] = {
+		"a fault at a handler's first instruction comes from there",
 		"L2's TSC has L1's offset",
 		"the TSC of the MSR-store list is L1's",
 		"a violation on a walk is a read without A/D flags",
@@ -102,6 +136,7 @@ int main(void)
 	ksft_print_header();
 	ksft_set_plan(ARRAY_SIZE(facts));
 	nvx_vm_create(&v, l1_guest_code);
+	vm_install_exception_handler(v.vm, GP_VECTOR, gp_handler);
 	store_gpa = addr_gva2gpa(v.vm, (vm_vaddr_t)store);
 	sync_global_to_guest(v.vm, store_gpa);
 	pml4 = addr_gpa2hva(v.vm, v.vm->pgd);
