@@ -43,7 +43,7 @@ class Doctor(lib.Test):
         write("sys/devices/system/memory/block_size_bytes", "8000000\n")
         for block in range(10):
             self.block(block, "Movable" if block == 9 else "Normal")
-        write("sys/devices/system/cpu/cpu0/topology/core_id", "0\n")
+        write("sys/devices/system/cpu/cpu0/topology/core_cpus_list", "0\n")
         write("sys/devices/system/cpu/cpu1/online", "1\n")
         for name in ("usr/bin/virsh", "usr/bin/qemu-system-x86_64", "dev/kvm",
                      "run/libvirt/libvirt-sock"):

@@ -261,8 +261,8 @@ class Snapshot(lib.Test):
     def test_machine(self):
         write = self.machine.write
         cpus, blocks = "sys/devices/system/cpu/", "sys/devices/system/memory/"
-        for i, (core, online) in enumerate(((0, None), (0, "1"), (1, "0"))):
-            write(f"{cpus}cpu{i}/topology/core_id", f"{core}\n")
+        for i, (core, online) in enumerate((("0-1", None), ("0-1", "1"), ("2", "0"))):
+            write(f"{cpus}cpu{i}/topology/core_cpus_list", f"{core}\n")
             write(f"{cpus}cpu{i}/topology/physical_package_id", "2\n")
             write(f"{cpus}cpu{i}/node1/x", "")
             if online:
@@ -304,7 +304,7 @@ class Snapshot(lib.Test):
         report = self.ask_json(OK, "refresh", "plan", "--take-snapshot")
         self.assertEqual(report["cpus"], [
             cpu(0, 0, 2, 1), cpu(1, 0, 2, 1, tick="hpet"),
-            cpu(2, 1, 2, 1, tick="hpet", online=False)])
+            cpu(2, 2, 2, 1, tick="hpet", online=False)])
         self.assertEqual(report["memory"], {
             "total": 1000 << 10, "available": 500 << 10, "end": 0x20000000, "block_size": BLOCK,
             "blocks": [block(0), block(1, True), block(2, True, online=False)]})
@@ -318,7 +318,7 @@ class Snapshot(lib.Test):
 
     def test_not_root(self):
         """The kernel tells others that all addresses are 0."""
-        self.machine.write("sys/devices/system/cpu/cpu0/topology/core_id", "0\n")
+        self.machine.write("sys/devices/system/cpu/cpu0/topology/core_cpus_list", "0\n")
         self.machine.write("proc/meminfo", "MemTotal:  1000 kB\nMemAvailable: 500 kB\n")
         self.machine.write("proc/iomem", "00000000-00000000 : System RAM\n")
         self.refused(UNKNOWN, "no usable 'end': ask as root", "refresh", "plan")

@@ -48,7 +48,8 @@ static void take_cpus(struct json_object *array)
 		cpu = append_object(array);
 		put_int(cpu, "number", number);
 		put_int(cpu, "package", read_int(0, "%s/topology/physical_package_id", directory));
-		put_int(cpu, "core", read_int(number, "%s/topology/core_id", directory));
+		/* Its first thread; some firmware numbers all cores alike. */
+		put_int(cpu, "core", read_int(number, "%s/topology/core_cpus_list", directory));
 		put_int(cpu, "node", node_in(directory));
 		/* The boot CPU has no such file. */
 		put_bool(cpu, "online", read_int(1, "%s/online", directory) == 1);
