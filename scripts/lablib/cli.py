@@ -96,6 +96,9 @@ def machine_options(parser):
                         help="KASLR and mitigations of L0 as the kernel has them by default")
     parser.add_argument("--shim", action="store_true",
                         help="run each KVM selftest program (kvm:NAME) above the shim")
+    parser.add_argument("--second", default="", choices=("", *KERNELS), metavar="KERNEL",
+                        help="the kernel that boots beside L0, in tests that have one "
+                        "(default: what tests.cfg says)")
     config_option(parser)
     parser.set_defaults(model=emulator.DEFAULT_CPU)
     parser.add_argument("--name", type=run_name, help="name of the run (default: the time)")
@@ -219,7 +222,8 @@ def make_options(args):
                    modules=args.modules, l1_modules=args.l1_modules, cpus=args.cpus,
                    mem=args.mem, ips=args.ips, timeout=getattr(args, "timeout", 0), params=args.param,
                    variables=dict(args.variables), append=args.append,
-                   defaults=args.defaults, shim=args.shim, time_factor=time_factor())
+                   defaults=args.defaults, shim=args.shim, second=args.second,
+                   time_factor=time_factor())
 
 
 def command_run(args):

@@ -9,13 +9,17 @@ import re
 
 from .common import BUILD, TOP, UsageError
 from .images import check_name
+from .kernels import KERNELS
 
 CONFIG = os.path.join(TOP, "selftests", "tests.cfg")
 NEEDS = ("vmx", "root")
 # Key that names sets of files -> key that they are added to.
-USES = {"use": "files", "l1use": "l1files", "l2use": "l2files"}
+USES = {"use": "files", "l1use": "l1files", "l2use": "l2files", "seconduse": "secondfiles"}
 KEYS = ("script", *USES.values(), *USES, "needs", "group", "timeout", "mem",
-        "known-bad", "kvm", "modules", "append", "console", "args", "counters", "l1counters")
+        "known-bad", "kvm", "modules", "append", "console", "args", "counters", "l1counters",
+        "second", "serial2", "cores")
+# Keys whose files are for the kernel of L0; those of a second kernel are found with it.
+FILES_OF_BASE = ("files", "l1files", "l2files")
 SET_PREFIX = "files:"
 GROUP_PREFIX = "group:"
 KVM_PREFIX = "kvm:"
@@ -43,6 +47,13 @@ class Test:
     known_bad: str = ""
     append: str = ""
     console: str = ""
+    # What the second serial line has to say; the machine has one where this is asked.
+    serial2: str = ""
+    # Each CPU of the machine is a core of its own.
+    cores: bool = False
+    # A kernel to boot beside L0, and what its initramfs has.
+    second: str = ""
+    secondfiles: list = dataclasses.field(default_factory=list)
     args: str = ""
 
 
@@ -85,7 +96,18 @@ def read_config(path):
         where = f"{path} [{name}]"
         check_words(where, "key", section, KEYS)
         check_words(where, "need", section.get("needs", "").split(), NEEDS)
+        check_second(where, section)
     return with_sets(path, tests, read_sets(path, sets))
+
+
+def check_second(where, section):
+    """A second kernel exists, and what is for it has one."""
+    if "second" in section:
+        check_words(where, "second kernel", [section["second"]], KERNELS)
+        return
+    for key in ("secondfiles", "seconduse"):
+        if key in section:
+            raise UsageError(f"{where}: {key} without second: there is no kernel that gets them")
 
 
 def read_sets(path, sections):
@@ -145,6 +167,8 @@ def make_test(name, section, script=None, files=()):
     kvm = section.get("kvm", "auto")
     if kvm not in ("auto", "none"):
         raise UsageError(f"tests.cfg [{name}]: kvm = {kvm}: neither auto nor none")
+    if section.get("cores", "no") not in ("yes", "no"):
+        raise UsageError(f"tests.cfg [{name}]: cores = {section['cores']}: neither yes nor no")
     return Test(name=check_name(name), script=script, files=[*files, *words("files")],
                 l1files=words("l1files"), l2files=words("l2files"),
                 needs=words("needs") or (["vmx"] if files else []),
@@ -152,7 +176,9 @@ def make_test(name, section, script=None, files=()):
                 counters=words("counters"), l1counters=words("l1counters"),
                 timeout=number("timeout", 120), mem=number("mem", 1536), kvm=kvm,
                 known_bad=section.get("known-bad", ""), append=section.get("append", ""),
-                console=section.get("console", ""), args=section.get("args", ""))
+                console=section.get("console", ""), serial2=section.get("serial2", ""),
+                cores=section.get("cores") == "yes",
+                second=section.get("second", ""), secondfiles=words("secondfiles"), args=section.get("args", ""))
 
 
 def kvm_binaries(base):
@@ -236,6 +262,6 @@ def expand(word, kernel, sections):
     if word.startswith(GROUP_PREFIX):
         return [test for name in members(word[len(GROUP_PREFIX):], sections)
                 for test in expand(name, kernel, sections)]
-    section = {key: for_kernel(value, kernel) if key.endswith("files") else value
+    section = {key: for_kernel(value, kernel) if key in FILES_OF_BASE else value
                for key, value in sections[word].items()}
     return [make_test(word, section)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The serial line as lines with wall-clock stamps, and progress for the terminal."""
+"""The serial lines with wall-clock stamps, and progress for the terminal."""
 
 import os
 import select
@@ -7,22 +7,14 @@ import sys
 import time
 
 
-class Console:
-    """Read a machine's serial line; keep a raw log and a stamped log."""
+class Line:
+    """One serial line: a raw log of it, and its lines as they get complete."""
 
-    def __init__(self, run_directory, start):
-        self._start = start
-        self._raw = open(os.path.join(run_directory, "console.log"), "ab")
-        self._stamped = open(os.path.join(run_directory, "console.stamped.log"), "a",
-                             encoding="utf-8")
+    def __init__(self, path):
+        self._raw = open(path, "ab")
         self._partial = b""
 
-    def note(self, text):
-        """Write a line of the lab's own into the stamped log."""
-        self._stamped.write(f"{time.monotonic() - self._start:8.2f} == {text}\n")
-        self._stamped.flush()
-
-    def lines(self, fd, seconds):
+    def read(self, fd, seconds):
         """Complete lines that arrive on @fd within @seconds."""
         readable, _, _ = select.select([fd], [], [], seconds)
         if not readable:
@@ -34,19 +26,57 @@ class Console:
         self._raw.write(data)
         self._raw.flush()
         *whole, self._partial = (self._partial + data).split(b"\n")
-        return [self._stamp(line) for line in whole]
+        return [text_of(line) for line in whole]
 
-    def _stamp(self, line):
-        text = line.decode("utf-8", "replace").rstrip("\r")
-        self._stamped.write(f"{time.monotonic() - self._start:8.2f} {text}\n")
-        self._stamped.flush()
-        return text
+    def close(self):
+        """No more is to come; the line that was not complete, if there is one."""
+        self._raw.close()
+        rest, self._partial = self._partial, b""
+        return [text_of(rest)] if rest else []
+
+
+def text_of(line):
+    """What a line of bytes says."""
+    return line.decode("utf-8", "replace").rstrip("\r")
+
+
+class Console:
+    """Read a machine's serial lines; keep a raw log of each and a stamped log of all."""
+
+    def __init__(self, run_directory, start):
+        self._start = start
+        self._directory = run_directory
+        self._first = Line(os.path.join(run_directory, "console.log"))
+        self._second = None
+        self._stamped = open(os.path.join(run_directory, "console.stamped.log"), "a",
+                             encoding="utf-8")
+
+    def note(self, text):
+        """Write a line of the lab's own into the stamped log."""
+        self._stamp("== ", [text])
+
+    def lines(self, fd, seconds):
+        """Complete lines of the console that arrive on @fd within @seconds."""
+        return self._stamp("", self._first.read(fd, seconds))
+
+    def second_lines(self, fd):
+        """Complete lines of the second serial line that are there on @fd."""
+        if self._second is None:
+            self._second = Line(os.path.join(self._directory, "serial2.log"))
+        return self._stamp("serial2: ", self._second.read(fd, 0))
+
+    def _stamp(self, whose, lines):
+        for text in lines:
+            self._stamped.write(f"{time.monotonic() - self._start:8.2f} {whose}{text}\n")
+        if lines:
+            self._stamped.flush()
+        return lines
 
     def close(self):
         """Flush the rest."""
-        if self._partial:
-            self._stamp(self._partial)
-        self._raw.close()
+        self._stamp("", self._first.close())
+        if self._second:
+            self._stamp("serial2: ", self._second.close())
         self._stamped.close()
 
 

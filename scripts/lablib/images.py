@@ -151,6 +151,19 @@ def vm_overlay(kernel, files, values, level, nested=None):
     return archive
 
 
+def second_initrd(kernel, files, values, target):
+    """Initramfs of a kernel that boots beside L0: stock KVM, and an init of the test's."""
+    archive = Archive()
+    busybox_tree(archive)
+    archive.file("lab/lib.sh", os.path.join(GUEST, "lib.sh"))
+    archive.text("lab/run.env", shell_assignments(values), 0o644)
+    archive.text("lab/level.env", "LEVEL=0\n", 0o644)
+    add_kvm(archive, kernel, "stock")
+    for spec in files:
+        add_file(archive, spec)
+    archive.write(target)
+
+
 def root_disk(kernel):
     """Path of the cached disk image with QEMU and the kernel for L1 and L2."""
     sources = [need_file(QEMU, "qemu-system-x86"), need_file(BUSYBOX, "busybox-static")]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The emulated machine: Bochs or QEMU, with its serial line on a pseudo terminal."""
+"""The emulated machine: Bochs or QEMU, with its serial lines on pseudo terminals."""
 
 import ctypes
 import glob
@@ -19,7 +19,7 @@ BOCHS_MAX_MEM = 2048
 LOG_LIMIT = 256 << 10
 
 BOCHSRC = """\
-cpu: model={model}, count={cpus}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs=1{more}
+cpu: model={model}, count={count}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs=1{more}
 memory: guest={mem}, host={mem}
 romimage: file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot
 vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
@@ -28,7 +28,7 @@ ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15
 ata0-master: type=cdrom, path={iso}, status=inserted
 {disks}boot: cdrom
 com1: enabled=1, mode=term, dev={tty}
-clock: sync=none, time0=1700000000
+{com2}clock: sync=none, time0=1700000000
 {parts}log: {log}
 panic: action=fatal
 error: action=report
@@ -77,6 +77,13 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
+def open_line():
+    """A serial line: our end and the machine's."""
+    ours, machines = pty.openpty()
+    tty.setraw(machines, termios.TCSANOW)
+    return ours, machines
+
+
 class Machine:
     """One power-on.  Subclasses say which command emulates it."""
 
@@ -84,16 +91,28 @@ class Machine:
 
     # Instructions in an emulated second, which is also the rate of the TSC.
     ips = IPS
+    # Each CPU is a core of its own.
+    cores = False
 
     def __init__(self, work, iso, disks, mem, cpus):
         self.work, self.iso, self.disks = work, iso, disks
         self.mem, self.cpus = mem, cpus
         self.log = os.path.join(work, self.backend + ".log")
         self.output = os.path.join(work, self.backend + ".out")
-        self.console, self._tty = pty.openpty()
-        tty.setraw(self._tty, termios.TCSANOW)
+        self.console, self._tty = open_line()
         self.tty_name = os.ttyname(self._tty)
+        # COM2, of machines that have it.
+        self.serial2 = self._tty2 = None
         self._process = None
+
+    def add_serial2(self):
+        """Give the machine a second serial line, before it starts."""
+        self.serial2, self._tty2 = open_line()
+
+    @property
+    def tty2_name(self):
+        """Terminal of the second serial line, '' without one."""
+        return "" if self._tty2 is None else os.ttyname(self._tty2)
 
     def command(self):
         """Command line of the emulator."""
@@ -148,9 +167,10 @@ class Machine:
                 except ProcessLookupError:
                     break
         if self.console is not None:
-            os.close(self.console)
-            os.close(self._tty)
-            self.console = None
+            for line in (self.console, self._tty, self.serial2, self._tty2):
+                if line is not None:
+                    os.close(line)
+            self.console = self.serial2 = self._tty2 = None
         for disk in self.disks:
             for lock in glob.glob(glob.escape(disk) + ".lock"):
                 os.unlink(lock)
@@ -187,8 +207,9 @@ class Bochs(Machine):
                         for slot, path in zip(DISK_SLOTS, self.disks))
         config = os.path.join(self.work, "bochsrc")
         with open(config, "w", encoding="utf-8") as stream:
-            stream.write(BOCHSRC.format(cpus=self.cpus, ips=self.ips, mem=self.mem, iso=self.iso,
-                                        disks=disks, tty=self.tty_name, log=self.log,
+            stream.write(BOCHSRC.format(count=self.count(), ips=self.ips, mem=self.mem, iso=self.iso,
+                                        disks=disks, tty=self.tty_name, com2=self.com2(),
+                                        log=self.log,
                                         model=self.emulator.cpu, more=self.cpu_settings(),
                                         parts=self.parts()))
         if not self.emulator.debugger:
@@ -218,6 +239,14 @@ class Bochs(Machine):
             stream.writelines(MSR.format(index=index, high=value >> 32, low=value & 0xffffffff)
                               for index, value in msrs.items())
         return text + f", msrs={path}"
+
+    def count(self):
+        """CPUs: so many threads of one core, or packages, cores and threads of a core."""
+        return f"1:{self.cpus}:1" if self.cores else str(self.cpus)
+
+    def com2(self):
+        """The line of the configuration for the second serial line."""
+        return f"com2: enabled=1, mode=term, dev={self.tty2_name}\n" if self.tty2_name else ""
 
     def parts(self):
         """Lines of the configuration that depend on the build."""
@@ -253,11 +282,15 @@ class Qemu(Machine):
         accel = ["-accel", "kvm", "-cpu", "host"] if host_has_vmx() else \
                 ["-accel", "tcg", "-cpu", "max"]
         argv = ["qemu-system-x86_64", "-M", "pc", *accel, "-m", str(self.mem),
-                "-smp", str(self.cpus), "-nodefaults", "-no-user-config", "-display", "none",
+                "-smp", f"{self.cpus},sockets=1,cores={self.cpus}" if self.cores else str(self.cpus),
+                "-nodefaults", "-no-user-config", "-display", "none",
                 "-no-reboot", "-d", "cpu_reset", "-D", self.log,
                 "-chardev", f"serial,id=console,path={self.tty_name}",
                 "-serial", "chardev:console", "-boot", "d",
                 "-drive", f"file={self.iso},if=ide,index=0,media=cdrom,readonly=on"]
+        if self.tty2_name:
+            argv += ["-chardev", f"serial,id=serial2,path={self.tty2_name}",
+                     "-serial", "chardev:serial2"]
         for index, path in enumerate(self.disks, 1):
             argv += ["-drive", f"file={path},format=raw,if=ide,index={index},file.locking=off"]
         return argv

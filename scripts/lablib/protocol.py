@@ -109,7 +109,7 @@ class Protocol:
         self._test_start = self._test_cpu = 0
         self._test_end, self._test_end_cpu = None, 0
         self._reason = ""
-        self._recent = []
+        self._recent, self._recent2 = [], []
         self._actions = []
 
     # ---- what comes in; each returns the actions to take, in order
@@ -133,6 +133,10 @@ class Protocol:
         elif self.phase is Phase.STOPPING and mark.startswith(self._reason):
             self.phase = Phase.OVER
         return self._taken()
+
+    def hear_second(self, line):
+        """The second serial line has a line: it says nothing about the machine's tests."""
+        self._recent2.append(line)
 
     def tick(self, now, cpu):
         """Time has passed; often enough."""
@@ -226,6 +230,7 @@ class Protocol:
             self.current = self.tests[name]
             self._test_start, self._test_cpu = now, self.cpu
             self._recent.clear()
+            self._recent2.clear()
             self._do(Say(f"test {name} ..."))
         elif what in ("restarts", "resumes"):
             self._restarting = what == "restarts"
@@ -235,10 +240,13 @@ class Protocol:
 
     def _unsaid(self):
         """Why the console was not what the test asks for, or an empty string."""
-        want = self.current.console if self.current else ""
-        if not want or any(re.search(want, line) for line in self._recent):
+        if not self.current:
             return ""
-        return f"the console did not say '{want}'"
+        for want, lines, what in ((self.current.console, self._recent, "the console"),
+                                  (self.current.serial2, self._recent2, "the second serial line")):
+            if want and not any(re.search(want, line) for line in lines):
+                return f"{what} did not say '{want}'"
+        return ""
 
     def _set_verdict(self, now, verdict, reason):
         """Note how the current test ended."""

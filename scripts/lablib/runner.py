@@ -8,9 +8,10 @@ import time
 
 from . import images
 from .common import GUEST, LabError, TOP, UsageError
+from .config import for_kernel
 from .console import Console
 from .cpio import Archive
-from .kernels import Kernel
+from .kernels import Kernel, find_kernel
 from .machine import BACKENDS
 from .protocol import Ending, Keep, Limits, Protocol, Say, Send, Shell
 from .results import judge, read_left, unpack_results
@@ -43,6 +44,8 @@ class Options:
     shell: bool = False
     # Which Bochs and which CPU model; None with QEMU.
     emulator: object = None
+    # Name of the kernel that boots beside L0, '' = what the test's section says.
+    second: str = ""
     # So many times are instructions traced, between two magic breaks; 0 = not.
     traces: int = 0
 
@@ -82,6 +85,9 @@ class Boot:
         if options.ips:
             self.machine.ips = options.ips
         self.machine.emulator = options.emulator
+        self.machine.cores = self.tests[0].cores
+        if self.tests[0].serial2:
+            self.machine.add_serial2()
         cmdline = images.join_words(images.l0_cmdline(options.defaults), self.machine.cmdline(),
                                     options.kernel.words, self.tests[0].append, options.append)
         images.boot_iso(options.kernel, initrd, cmdline, iso)
@@ -105,6 +111,10 @@ class Boot:
         status = self.machine.exit_status()
         lines = console.lines(self.machine.console, 0.1 if status is None else 0)
         now, cpu = time.monotonic(), self.machine.cpu_seconds()
+        if self.machine.serial2 is not None:
+            # Before the console, which says when the test is over.
+            for line in console.second_lines(self.machine.serial2):
+                protocol.hear_second(line)
         for line in lines:
             self.perform(protocol.hear(now, cpu, line))
         if status is None or lines:
@@ -175,8 +185,7 @@ class Run:
         """Run the tests, booting again after each that took the machine down."""
         left = list(tests)
         while left and not self.out_of_time():
-            # What they want of the kernel's command line is the same in one boot.
-            together = [test for test in left if test.append == left[0].append]
+            together = [test for test in left if machine_of(test) == machine_of(left[0])]
             boot = self.boot_class(self, together, len(self.boots) + 1)
             self.console.note(f"boot {boot.number}")
             self.progress.line(f"boot {boot.number}: {self.options.backend}, kernel "
@@ -216,6 +225,11 @@ class Run:
             if test.name in protocol.verdicts:
                 ending = protocol.verdicts[test.name]
                 self.results.append({**self.result(test, ending), "cpu": rounded(ending.cpu)})
+
+
+def machine_of(test):
+    """What has to be the same of all tests of one boot."""
+    return test.append, test.second, test.cores, bool(test.serial2)
 
 
 def save_console(directory, lines):
@@ -267,6 +281,8 @@ def l0_archive(run, tests, work):
     if options.shell:
         archive.text("lab/shell", "")
         return archive
+    if tests[0].second:
+        add_second(archive, options, tests, work)
     for test in tests:
         add_test(archive, kernel, test)
     return archive
@@ -282,6 +298,18 @@ def add_test(archive, kernel, test):
         images.add_modules(archive, kernel, test.modules, where + "modules")
     for spec in test.files:
         images.add_file(archive, spec)
+
+
+def add_second(archive, options, tests, work):
+    """A kernel to boot beside L0, with its initramfs and its release: in /second."""
+    kernel = find_kernel(options.second or tests[0].second)
+    files = {for_kernel(spec, kernel): None for test in tests for spec in test.secondfiles}
+    values = {**options.variables, "KMOD": "stock", "KPARAMS": ""}
+    initrd = os.path.join(work, "second.cpio")
+    images.second_initrd(kernel, filter(None, files), values, initrd)
+    archive.file("second/bzImage", kernel.vmlinuz)
+    archive.file("second/initrd", initrd)
+    archive.text("second/release", kernel.release + "\n", 0o644)
 
 
 def add_next_levels(archive, run, tests, work):

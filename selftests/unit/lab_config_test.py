@@ -5,6 +5,7 @@ import itertools
 import os
 import sys
 import tempfile
+import types
 import unittest
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -49,7 +50,8 @@ class Read(unittest.TestCase):
 
     def test_unknown_set(self):
         for use in config.USES:
-            self.refused(SETS + f"[t]\nuse = a b\n[u]\n{use} = a c\n", "[u]", "file set 'c'", "a b")
+            self.refused(SETS + f"[t]\nuse = a b\n[u]\nsecond = 6.1\n{use} = a c\n",
+                         "[u]", "file set 'c'", "a b")
 
     def test_unused_set(self):
         self.refused(SETS + "[t]\nl1use = a\n", "[files:b]", "no test uses")
@@ -71,6 +73,28 @@ class Read(unittest.TestCase):
         self.refused("[files:a]\nfiles = x\nneeds = vmx\n[t]\nuse = a\n", "[files:a]", "'needs'")
         self.refused("[files:a]\nuse = b\n[files:b]\nfiles = x\n[t]\nuse = a\n", "'use'")
         self.refused("[files:a]\nfiles =\n[t]\nuse = a\n", "[files:a]", "no files")
+
+    def test_second_kernel(self):
+        self.assertEqual(self.read(SETS + "[t]\nuse = b\nsecond = 6.12-cloud\nseconduse = a\n")
+                         ["t"]["secondfiles"], "x:/x y")
+        self.refused("[t]\nsecond = 6.2\n", "[t]", "unknown second kernel '6.2'", "6.12-cloud")
+        self.refused("[t]\nsecondfiles = x\n", "[t]", "secondfiles without second")
+        self.refused(SETS + "[t]\nseconduse = a b\n", "[t]", "seconduse without second")
+
+    def test_files_of_a_second_kernel_are_not_those_of_the_first(self):
+        kernel = types.SimpleNamespace(base="6.1", release="6.1.0-1", vmlinuz="/boot/v")
+        script = "selftests/lab/boot.sh"
+        sections = {"t": {"script": script, "second": "6.12-cloud", "files": "a/@release@",
+                          "secondfiles": "b/@release@", "serial2": "x @release@", "cores": "yes"},
+                    "u": {"script": script, "cores": "maybe"}, "v": {"script": script}}
+        test, = config.expand("t", kernel, sections)
+        self.assertEqual((test.files, test.secondfiles), (["a/6.1.0-1"], ["b/@release@"]))
+        self.assertEqual((test.serial2, test.second, test.cores), ("x @release@", "6.12-cloud", True))
+        with self.assertRaisesRegex(UsageError, "cores = maybe"):
+            config.expand("u", kernel, sections)
+        test, = config.expand("v", kernel, sections)
+        self.assertEqual((test.serial2, test.second, test.secondfiles, test.cores),
+                         ("", "", [], False))
 
     def test_unknown_words(self):
         self.refused("[t]\nfile = x\n", "[t]", "unknown key 'file'")

@@ -125,6 +125,17 @@ class Whole(Story):
         self.assertTrue(self.boot.over and self.boot.finished)
         self.assertEqual(self.verdict(), ("", ""))
 
+    def test_second_line_is_not_the_console(self):
+        self.begin(make_test("a", console="word", serial2="other"), make_test("b", serial2="other"))
+        self.say("@lab test a start", "word")
+        self.boot.hear_second("@lab test a end 1 no mark")
+        self.boot.hear_second("another word")
+        self.say("@lab test a end 0 fine")
+        self.assertEqual(self.verdict("a"), ("", ""))
+        # What it said before is another test's.
+        self.run_test("b")
+        self.assertEqual(self.verdict("b"), ("", "the second serial line did not say 'other'"))
+
     def test_console_has_said_it(self):
         self.begin(make_test(console="the shim has [lt]eft"))
         self.say("@lab ready", "@lab test t start", "vmm: the shim has left", "",
@@ -508,7 +519,7 @@ class OneBoot:
 class FakeMachine:
     """Says what it is told to, and ends when it has said all."""
 
-    console = None
+    console = serial2 = None
 
     def __init__(self, *batches):
         self.batches, self.sent, self.reason = list(batches), [], ""
@@ -556,6 +567,13 @@ class Boots(unittest.TestCase):
         self.assertEqual([boot["tests"] for boot in self.lab.boots],
                          [["a"], ["b"], ["c"], ["d"]])
 
+    def test_other_machines(self):
+        """Tests that want another one have a boot of their own."""
+        self.lab.execute([make_test("a"), make_test("b", cores=True), make_test("c", second="6.1"),
+                          make_test("d", serial2="x"), make_test("e", serial2="y", second="6.1"),
+                          make_test("f", serial2="z"), make_test("g", cores=True)])
+        self.assertEqual([made for made in self.lab.made if made[1:]], [["b", "g"], ["d", "f"]])
+
     def test_boot_without_a_test(self):
         with self.assertRaisesRegex(LabError, "boot 2 ended without running a test"):
             self.lab.execute([make_test("a"), make_test("none")])
@@ -583,6 +601,21 @@ class Boots(unittest.TestCase):
                          ["@lab test t end 0 x"], ["@lab done"])
         self.assertEqual((boot.protocol.finished, boot.machine.batches), (True, []))
         self.assertEqual(self.said[0], "test t ...")
+
+    def test_second_line(self):
+        """What it says before the console says that the test is over counts."""
+        for text, reason in (("one word", ""), ("none", "the second serial line did not say 'word'")):
+            boot = Boot(self.lab, [make_test(serial2="word")], 1)
+            boot.machine = FakeMachine(["@lab test t start"], ["@lab test t end 0 x"],
+                                       ["@lab done"], [])
+            boot.machine.serial2 = 7
+            said = [[], [text], [], [], []]
+            self.lab.console.close()
+            self.lab.console = types.SimpleNamespace(lines=boot.machine.lines, close=lambda: None,
+                                                     second_lines=lambda fd, said=said: said.pop(0))
+            while boot.machine.batches:
+                boot.step()
+            self.assertEqual(boot.protocol.verdicts["t"].reason, reason)
 
     def test_console_of_a_lost_machine(self):
         boot = self.boot(Boot, ["@lab test t start"], ["a", "b"], ["c"])

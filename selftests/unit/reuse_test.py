@@ -40,7 +40,7 @@ class Key(unittest.TestCase):
         self.assertEqual(base, reuse.text_of(copy.deepcopy(options()), tests()))
         for changed in ({"cpus": 2}, {"mem": 512}, {"ips": 4}, {"params": ["ept=0"]},
                         {"variables": {"A": "1"}}, {"append": "x"}, {"defaults": True},
-                        {"traces": 4}, {"backend": "qemu", "emulator": None},
+                        {"traces": 4}, {"second": "6.1"}, {"backend": "qemu", "emulator": None},
                         {"emulator": Emulator("/bin/bochs", False, "other")}):
             self.assertNotEqual(base, reuse.text_of(options(**changed), tests()), changed)
         for changed in ({"timeout": 7}, {"args": "x"}, {"needs": ["vmx"]}, {"console": "x"}):
@@ -72,8 +72,9 @@ class Key(unittest.TestCase):
         for changed in ({"modules": "nvx"}, {"l1_modules": "nvx"}, {"shim": True}):
             with self.assertRaises(UsageError):
                 reuse.check_stock(options(**changed), tests())
-        with self.assertRaises(UsageError):
-            reuse.check_stock(options(), tests(files=["build/modules/6/vmm-refresh.ko"]))
+        for key in ("files", "l1files", "l2files", "secondfiles"):
+            with self.assertRaises(UsageError):
+                reuse.check_stock(options(), tests(**{key: ["build/modules/6/vmm-refresh.ko"]}))
 
 
 class Store(unittest.TestCase):
