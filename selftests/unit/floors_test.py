@@ -78,8 +78,11 @@ class FloorsTest(unittest.TestCase):
                      vmx__nvx__pv__pv_h='/*\n#include "vmx/nvx/fast/fast.h"\n*/\n'), [])
 
     def test_counters(self):
-        """The MMU counts: it may include that header, and no other."""
-        self.assertEqual(complain(mmu__nvx__range_c='#include "vmx/nvx/nvx.h"\n'), [])
+        """The MMU counts by a header of its own, not by that of the floor above."""
+        self.assertEqual(complain(mmu__nvx__count_h='', vmx__nvx__nvx_h='#include "mmu/nvx/count.h"\n',
+                                  mmu__nvx__range_c='#include "mmu/nvx/count.h"\n'), [])
+        self.assertIn('mmu/nvx/range.c (kvm.ko) includes vmx/nvx/nvx.h (frame), which is above it',
+                      complain(mmu__nvx__range_c='#include "vmx/nvx/nvx.h"\n'))
 
     def test_circle(self):
         """Two directories that include each other; the floors see one way only."""

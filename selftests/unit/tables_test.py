@@ -10,9 +10,10 @@ import unittest
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 NVX = "arch/x86/kvm/vmx/nvx"
+COUNTERS = "arch/x86/kvm/mmu/nvx/counters.h"
 RST = "Documentation/nvx.rst"
 TESTS = "selftests/tests.cfg"
-COPIED = ("scripts/nvx-tables", NVX, RST, "Documentation/nvx-features.txt",
+COPIED = ("scripts/nvx-tables", NVX, COUNTERS, RST, "Documentation/nvx-features.txt",
           "Documentation/nvx-counters.txt", TESTS)
 
 
@@ -65,7 +66,7 @@ class Tables(unittest.TestCase):
 
     def test_stale(self):
         self.change(NVX + "/features.h", "without an exit", "with no exit")
-        self.change(NVX + "/counters.h", "installed before", "made before")
+        self.change(COUNTERS, "installed before", "made before")
         self.wrong("nvx-features.txt: is not", "nvx-counters.txt: is not")
         self.assertEqual(self.run_tool()[0], 0)
         self.assertEqual(self.run_tool("--check")[0], 0)

@@ -9,7 +9,7 @@
 #include <linux/sched.h>
 
 #include "mmu/nvx/nvx_mmu.h"
-#include "vmx/nvx/nvx.h"
+#include "mmu/nvx/count.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"

@@ -32,7 +32,7 @@
 
 #include "mmu/nvx/bypass.h"
 #include "mmu/nvx/nvx_mmu.h"
-#include "vmx/nvx/nvx.h"
+#include "mmu/nvx/count.h"
 
 /* Entries that are looked at together, at first. */
 #define NVX_OPEN_CHUNK		64

@@ -9,7 +9,7 @@
 
 #include "nvx_compat.h"
 #include "mmu/nvx/nvx_mmu.h"
-#include "vmx/nvx/nvx.h"
+#include "mmu/nvx/count.h"
 
 /* Allocate ahead only while this part of the memory is available. */
 #define MEMORY_RESERVE(total)	((total) / 8)

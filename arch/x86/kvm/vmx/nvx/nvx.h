@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Private to vmx/nvx/: features, counters, and what its files owe each other.
+ * Private to vmx/nvx/: features, and what its files owe each other.
  * Runs at L0 (and in any L1 that loads the same module, where it serves that
  * L1's guests).
  */
 #ifndef __KVM_X86_VMX_NVX_H
 #define __KVM_X86_VMX_NVX_H
 
-#include <linux/percpu.h>
 #include <linux/types.h>
 
-#include "counters.h"
 #include "features.h"
+#include "mmu/nvx/count.h"
 
 /* In effect, once nvx_features_setup() is done. */
 #define X(name, ...)	extern bool nvx_##name;
@@ -77,26 +76,6 @@ static inline void nvx_l1_range_register(void) { }
 static inline void nvx_l1_range_unregister(void) { }
 static inline void nvx_shim_detach(void) { }
 #endif
-
-/*
- * struct kvm_vcpu_stat cannot grow for them: its layout belongs to the
- * distribution's headers.
- */
-enum nvx_counter {
-#define C(name, text) NVX_##name,
-	NVX_COUNTERS(C)
-#undef C
-	NVX_NR_COUNTERS
-};
-
-struct nvx_counters {
-	u64 n[NVX_NR_COUNTERS];
-};
-
-DECLARE_PER_CPU(struct nvx_counters, nvx_counters);
-
-#define nvx_count(name) this_cpu_inc(nvx_counters.n[NVX_##name])
-#define nvx_count_add(name, by) this_cpu_add(nvx_counters.n[NVX_##name], by)
 
 bool nvx_master_switch(void);
 void nvx_debugfs_register(void);

@@ -5,8 +5,8 @@
  *
  * fast_why_* are transitions that could have had the short form.
  */
-#ifndef __KVM_X86_VMX_NVX_COUNTERS_H
-#define __KVM_X86_VMX_NVX_COUNTERS_H
+#ifndef __KVM_X86_MMU_NVX_COUNTERS_H
+#define __KVM_X86_MMU_NVX_COUNTERS_H
 
 #define NVX_COUNTERS(C)								\
 	C(debugctl_passthrough, "vCPUs whose RDMSR of DEBUGCTL ceased to exit") \
@@ -69,4 +69,4 @@
 	C(bypass_mapped, "writes emulated whose page was mapped at once") \
 	C(bypass_unsync, "page tables that the guest may write, all of their entries trap")
 
-#endif /* __KVM_X86_VMX_NVX_COUNTERS_H */
+#endif /* __KVM_X86_MMU_NVX_COUNTERS_H */
