@@ -30,7 +30,7 @@
 #define SHIM_VA_END		0xffff880000000000
 
 /* Area of one CPU, offsets.  The first two pages are the host's to read. */
-#define SHIM_AREA_SHARED	0x0000	/* struct shim_shared, PV page */
+#define SHIM_AREA_SHARED	0x0000	/* struct shim_shared, shim page */
 #define SHIM_AREA_RETURN	0x1000	/* stack of the host's return path */
 #define SHIM_AREA_PRIVATE	0x2000	/* struct shim_boot, then the shim's own */
 #define SHIM_AREA_TABLES	0x5000	/* GDT, TSS at + SHIM_TSS_OFFSET */
@@ -44,7 +44,7 @@
 #define SHIM_PRIVATE_SIZE	(SHIM_AREA_TABLES - SHIM_AREA_PRIVATE)
 
 /* Of the shared page: struct nvx_shim_page, which the host writes. */
-#define SHIM_SHARED_PV		0x0800
+#define SHIM_SHARED_PAGE	0x0800
 
 #define SHIM_NR_IST		3
 #define SHIM_TSS_OFFSET		0x100
@@ -187,7 +187,7 @@ struct shim_shared {
 	__u64	installs;			/* VMCSs borrowed */
 	__u64	vmfails;			/* instructions of the host that failed */
 	__u64	nmis;				/* passed on to the host */
-	__u64	pv_exits;			/* of guests, told by the PV page */
+	__u64	page_exits;			/* of guests, told by the shim page */
 };
 
 /* The console: a ring that the shim writes and the host reads; @head counts all bytes ever. */

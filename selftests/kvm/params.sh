@@ -11,7 +11,7 @@
 
 PARAMS=/sys/module/kvm_intel/parameters
 COUNTERS=/sys/kernel/debug/kvm/nvx
-ON="debugctl shadow_host prefault keep_roots keep_tables pfec fast pv pv_range pv_xstate pv_uret deleg pv_shim"
+ON="debugctl shadow_host prefault keep_roots keep_tables pfec fast pv pv_range pv_xstate pv_uret deleg shim_page"
 
 is()
 {
@@ -102,12 +102,12 @@ for off in $ON; do
 done
 check "load with a list" load nvx_off=pv,prefault,,keep_roots
 check "a list: nvx_off" is nvx_off prefault,keep_roots,pv
-check "a list: what is left" is nvx_features debugctl,shadow_host,keep_tables,pfec,fast,pv_shim
+check "a list: what is left" is nvx_features debugctl,shadow_host,keep_tables,pfec,fast,shim_page
 check "a list: nvx_pv" is nvx_pv N
 check "the last list holds" load nvx_off=pv nvx_off=fast
 check "the last list: nvx_off" is nvx_off fast
 check "the last list: deleg needs fast" is nvx_features \
-	debugctl,shadow_host,prefault,keep_roots,keep_tables,pfec,pv,pv_range,pv_xstate,pv_uret,pv_shim
+	debugctl,shadow_host,prefault,keep_roots,keep_tables,pfec,pv,pv_range,pv_xstate,pv_uret,shim_page
 check "load with an empty list" load nvx_off=
 check "an empty list: all are on" is nvx_features "$(echo "$ON" | tr ' ' ,)"
 check "an unknown feature is refused with the known ones" refused nvx_off=fast,fats \
@@ -204,9 +204,9 @@ check "nvx=0: the VMCS in memory is not offered" /bin/nvx_pv_test off
 check "nvx=0: no counter moved" counters_are_zero
 
 check "load with ept=0" kvm_load ept=0
-check "ept=0: what is left" is nvx_features debugctl,shadow_host,pv_shim
+check "ept=0: what is left" is nvx_features debugctl,shadow_host,shim_page
 check "load with nested=0" kvm_load nested=0
-check "nested=0: what is left" is nvx_features debugctl,pv_shim
+check "nested=0: what is left" is nvx_features debugctl,shim_page
 check "nested=0 turns nvx_fault_around off" is nvx_fault_around 1
 check "nested=0 leaves nvx_tdp_fault_around" is nvx_tdp_fault_around 16
 tap_end

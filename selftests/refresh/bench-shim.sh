@@ -3,7 +3,7 @@
 #
 # What the shim costs the operations of a guest of the host: instructions (TSC) and
 # exits to the shim, bare, with the shim, and with the shim but without VMCS
-# shadowing; with nvx the same on the PV page.  scripts/bench-shim makes a report of "figures".
+# shadowing; with nvx the same on the shim page.  scripts/bench-shim makes a report of "figures".
 
 . /lab/lib.sh
 . /lab/refresh.sh
@@ -47,21 +47,21 @@ measure()
 
 insmod /bin/vmm-refresh.ko || exit 1
 measure bare
-# The PV page is used by nvx only; with stock KVM the flag changes nothing.
-refresh-ctl on nopv || exit 1
+# The shim page is used by nvx only; with stock KVM the flag changes nothing.
+refresh-ctl on nopage || exit 1
 echo "idle busy $(refresh-ctl busy) 0" >>figures
 measure shim
 refresh-ctl off || exit 1
-refresh-ctl on noshadow nopv || exit 1
+refresh-ctl on noshadow nopage || exit 1
 measure noshadow
 refresh-ctl off || exit 1
 [ -e /sys/module/kvm_intel/parameters/nvx_features ] || { rmmod vmm_refresh; exit; }
 refresh-ctl on || exit 1
-measure pv
-[ "$(status pv_exits)" -gt 1000 ] || exit 1
+measure page
+[ "$(status page_exits)" -gt 1000 ] || exit 1
 refresh-ctl off || exit 1
 refresh-ctl on noshadow || exit 1
-measure pv-noshadow
-[ "$(status pv_exits)" -gt 1000 ] || exit 1
+measure page-noshadow
+[ "$(status page_exits)" -gt 1000 ] || exit 1
 refresh-ctl off || exit 1
 rmmod vmm_refresh

@@ -27,7 +27,7 @@
 static int usage(void)
 {
 	fprintf(stderr,
-		"usage: refresh-ctl on [noshadow] [nopv] [test] [uart] | off | status | busy | cycle N |\n"
+		"usage: refresh-ctl on [noshadow] [nopage] [test] [uart] | off | status | busy | cycle N |\n"
 		"       panic | fault | mc | init APIC-ID | ldt | ldt-gone | sizes | newfield\n");
 	return EXIT_USAGE;
 }
@@ -49,8 +49,8 @@ static int on(int fd, int argc, char **argv)
 	for (i = 2; i < argc; i++) {
 		if (!strcmp(argv[i], "noshadow"))
 			args.flags |= VMM_REFRESH_NO_SHADOWING;
-		else if (!strcmp(argv[i], "nopv"))
-			args.flags |= VMM_REFRESH_NO_PV;
+		else if (!strcmp(argv[i], "nopage"))
+			args.flags |= VMM_REFRESH_NO_PAGE;
 		else if (!strcmp(argv[i], "test"))
 			args.flags |= VMM_REFRESH_TEST;
 		else if (!strcmp(argv[i], "uart"))
@@ -72,10 +72,10 @@ static int status(int fd)
 	int r = result("status", ioctl(fd, VMM_REFRESH_STATUS, &st));
 
 	if (!r)
-		printf("state=%u cpus=%u launches=%llu changes=%llu reserve=%llu host_exits=%llu guest_exits=%llu installs=%llu vmfails=%llu nmis=%llu pv_exits=%llu\n",
+		printf("state=%u cpus=%u launches=%llu changes=%llu reserve=%llu host_exits=%llu guest_exits=%llu installs=%llu vmfails=%llu nmis=%llu page_exits=%llu\n",
 		       st.state, st.cpus, st.launches, st.changes, st.reserve,
 		       st.host_exits, st.guest_exits, st.installs, st.vmfails, st.nmis,
-		       st.pv_exits);
+		       st.page_exits);
 	return r;
 }
 
@@ -108,8 +108,8 @@ static int status_of_size(int fd, unsigned int size, unsigned int expected)
 static int sizes(int fd)
 {
 	unsigned int now = sizeof(struct vmm_refresh_status);
-	int r = status_of_size(fd, offsetof(struct vmm_refresh_status, pv_exits),
-			       offsetof(struct vmm_refresh_status, pv_exits));
+	int r = status_of_size(fd, offsetof(struct vmm_refresh_status, page_exits),
+			       offsetof(struct vmm_refresh_status, page_exits));
 
 	return r ? r : status_of_size(fd, now + sizeof(__u64), now);
 }

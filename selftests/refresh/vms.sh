@@ -92,7 +92,7 @@ check "leave in the end" refresh-ctl off
 check "a VM after" refresh-vm after 50
 
 # Without VMCS shadowing every VMREAD is an exit.
-check "without shadowing" refresh-ctl on noshadow nopv
+check "without shadowing" refresh-ctl on noshadow nopage
 check "a VM without shadowing" refresh-vm plain 50
 check "VMREADs leave then" [ "$(exits 2 23)" -gt 1000 ]
 check "leave" refresh-ctl off

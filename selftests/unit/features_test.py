@@ -11,7 +11,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 NVX = os.path.join(os.path.dirname(os.path.dirname(HERE)), "arch/x86/kvm/vmx/nvx")
 ON = ("debugctl shadow_host prefault keep_roots keep_tables pfec fast pv pv_range pv_xstate "
-      "pv_uret deleg pv_shim").split()
+      "pv_uret deleg shim_page").split()
 OF_PV = ("pv", "pv_range", "pv_xstate", "pv_uret", "deleg")
 
 
@@ -97,8 +97,8 @@ class Features(unittest.TestCase):
 
     def test_machine(self):
         self.expect([], "@nvx=0", "nvx_no_umip_emul=1")
-        self.expect(["debugctl", "pv_shim"], "@nested=0")
-        self.expect(["debugctl", "shadow_host", "pv_shim"], "@ept=0")
+        self.expect(["debugctl", "shim_page"], "@nested=0")
+        self.expect(["debugctl", "shadow_host", "shim_page"], "@ept=0")
         self.expect(self.without("fast", "deleg"), "@short_forms=0")
         self.expect(self.without("deleg"), "@direct_forms=0")
         self.expect(self.without("debugctl"), "@msr_bitmap=0")
@@ -107,10 +107,10 @@ class Features(unittest.TestCase):
         self.assertEqual(self.expect(["debugctl", "shadow_host", "no_umip_emul", *ON[2:]],
                                      "nvx_no_umip_emul=1")["nvx_no_umip_emul"], "Y")
         self.expect(ON, "nvx_bypass_pf=1", log=["nvx_bypass_pf=1 has no effect: it needs ept=0"])
-        self.expect(["debugctl", "shadow_host", "pv_shim", "bypass_pf"], "@ept=0",
+        self.expect(["debugctl", "shadow_host", "shim_page", "bypass_pf"], "@ept=0",
                     "nvx_bypass_pf=1")
         self.expect(ON, "nvx_deleg_l1=1", log=["nvx_deleg_l1=1 has no effect: it needs pv_l1"])
-        both = [*ON[:-1], "pv_l1", "deleg_l1", "pv_shim"]
+        both = [*ON[:-1], "pv_l1", "deleg_l1", "shim_page"]
         self.expect(both, "nvx_deleg_l1=1", "@pv_host=1")
 
     def test_host_is_asked_in_time(self):

@@ -21,7 +21,7 @@ def verdict(rc, output, dmesg=""):
 
 # Of tests that nvx is the subject of.
 NVX_GROUPS = {"bench", "kvm", "kvm-fast", "reload", "pv", "vept", "pressure", "bypass",
-              "refresh-pv"}
+              "refresh-page"}
 
 
 class Verdict(unittest.TestCase):

@@ -225,15 +225,15 @@ void shadow_publish(struct shim_cpu *cpu) { }
 void shadow_store(struct shim_cpu *cpu, u64 number, u64 value) { }
 void shadow_enable(struct shim_cpu *cpu, bool on) { }
 void shadow_link(struct shim_cpu *cpu, bool on) { }
-void pv_collect(struct shim_cpu *cpu) { }
-void pv_settle(struct shim_cpu *cpu) { }
-void pv_publish(struct shim_cpu *cpu, u32 reason) { }
-void pv_store(struct shim_cpu *cpu, u64 number) { }
-void pv_stop(struct shim_cpu *cpu) { }
+void page_collect(struct shim_cpu *cpu) { }
+void page_settle(struct shim_cpu *cpu) { }
+void page_publish(struct shim_cpu *cpu, u32 reason) { }
+void page_store(struct shim_cpu *cpu, u64 number) { }
+void page_stop(struct shim_cpu *cpu) { }
 void console_print(const char *format, ...) { }
 void shim_unblock_nmi(void) { }
 
-bool pv_start(struct shim_cpu *cpu)
+bool page_start(struct shim_cpu *cpu)
 {
 	return false;
 }
@@ -319,7 +319,7 @@ static void make_cpu(u32 nr)
 	made->boot.apic_id = 2 * nr + 1;
 	made->part = nr == FOREIGN ? &other_part : &shim_header.part;
 	made->shared = (struct shim_shared *)areas[nr];
-	made->page = (struct nvx_shim_page *)(areas[nr] + SHIM_SHARED_PV);
+	made->page = (struct nvx_shim_page *)(areas[nr] + SHIM_SHARED_PAGE);
 	made->current_vmcs = SHIM_NO_VMCS;
 	borrow_init(&made->map);
 	cpu_set_state(made, nr == OFFLINE ? SHIM_STATE_BARE : SHIM_STATE_ON);

@@ -38,8 +38,8 @@ class Shim(unittest.TestCase):
         self.run_program(128, *SOURCES)
 
     def test_pv_page(self):
-        """The PV page against a model, with a shim that leaves at any step."""
-        self.run_program(7, 'selftests/unit/shim_pv_unit.c')
+        """The shim page against a model, with a shim that leaves at any step."""
+        self.run_program(7, 'selftests/unit/shim_page_unit.c')
 
     def test_operands(self):
         """Page walks while another CPU changes the page tables."""

@@ -32,7 +32,7 @@ static long ioctl_virtualize(void __user *arg)
 		return r;
 	if (args.size != size || args.reserved ||
 	    args.flags & ~(VMM_REFRESH_NO_SHADOWING | VMM_REFRESH_TEST |
-			   VMM_REFRESH_NO_PV) ||
+			   VMM_REFRESH_NO_PAGE) ||
 	    args.uart > 0xfff8)
 		return -EINVAL;
 	return refresh_virtualize(args.flags, args.uart);
@@ -142,7 +142,7 @@ static int __init refresh_init(void)
 	r = register_pm_notifier(&pm_block);
 	if (r)
 		goto err_reboot;
-	r = refresh_pv_init();
+	r = refresh_page_init();
 	if (r)
 		goto err_pm;
 	r = misc_register(&refresh_device);
@@ -152,7 +152,7 @@ static int __init refresh_init(void)
 	return 0;
 
 err_pv:
-	refresh_pv_exit();
+	refresh_page_exit();
 err_pm:
 	unregister_pm_notifier(&pm_block);
 err_reboot:
@@ -167,7 +167,7 @@ static void __exit refresh_exit(void)
 {
 	refresh_debugfs_exit();
 	misc_deregister(&refresh_device);
-	refresh_pv_exit();
+	refresh_page_exit();
 	unregister_pm_notifier(&pm_block);
 	unregister_reboot_notifier(&reboot_block);
 	cpuhp_remove_state_nocalls(hotplug_state);

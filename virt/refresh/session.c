@@ -32,7 +32,7 @@ MODULE_PARM_DESC(fault_cpu, "Test: on this CPU");
 static DEFINE_MUTEX(lock);
 
 static struct refresh_session {
-	bool on, forbidden, pv;
+	bool on, forbidden, page;
 	struct refresh_reserve res;
 	struct refresh_caps caps;
 	u32 nr_areas, flags;		/* SHIM_FLAG_*: the shim's own are hidden */
@@ -125,7 +125,7 @@ static int load_image(u32 flags, u32 uart, u64 phys_size)
 	refresh_fill_part(res, flags);
 	for (cpu = 0; cpu < session.nr_areas; cpu++) {
 		refresh_build_descriptors(res, cpu);
-		refresh_pv_page(cpu)->dirty = NVX_SHIM_OFF;
+		refresh_shim_page(cpu)->dirty = NVX_SHIM_OFF;
 		session.cpus[cpu].res = res;
 		session.cpus[cpu].caps = &session.caps;
 		session.cpus[cpu].area = cpu;
@@ -253,8 +253,8 @@ static int virtualize_locked(u32 flags, u32 uart)
 	}
 	session.launches++;
 	__module_get(THIS_MODULE);
-	if (session.pv)
-		refresh_pv_attach();
+	if (session.page)
+		refresh_page_attach();
 	return 0;
 }
 
@@ -277,7 +277,7 @@ int refresh_virtualize(u32 flags, u32 uart)
 		shim_flags |= SHIM_FLAG_TEST;
 	mutex_lock(&lock);
 	if (!session.on)
-		session.pv = !(flags & VMM_REFRESH_NO_PV);
+		session.page = !(flags & VMM_REFRESH_NO_PAGE);
 	r = virtualize_locked(shim_flags, uart);
 	mutex_unlock(&lock);
 	return r;
@@ -321,7 +321,7 @@ static void log_panics(void)
 
 static void left(void)
 {
-	refresh_pv_detach();
+	refresh_page_detach();
 	log_panics();
 	free_session();
 	module_put(THIS_MODULE);
@@ -395,29 +395,29 @@ int refresh_ask_for_trouble(unsigned long what)
 	return r == SHIM_E_CALL ? -EPERM : 0;
 }
 
-/* ---- the PV page */
+/* ---- the shim pages */
 
 /**
- * refresh_pv_page() - The PV page of one CPU
+ * refresh_shim_page() - The page of one CPU
  * @cpu: any possible CPU
  *
  * Return: the page, valid until the shim has left.
  */
-struct nvx_shim_page *refresh_pv_page(unsigned int cpu)
+struct nvx_shim_page *refresh_shim_page(unsigned int cpu)
 {
-	return (void *)refresh_shared(&session.res, cpu) + SHIM_SHARED_PV;
+	return (void *)refresh_shared(&session.res, cpu) + SHIM_SHARED_PAGE;
 }
 
 /**
- * refresh_pv_offer() - A KVM has come that may use the PV pages
+ * refresh_page_offer() - A KVM has come that may use the pages
  *
  * Context: process, may sleep.
  */
-void refresh_pv_offer(void)
+void refresh_page_offer(void)
 {
 	mutex_lock(&lock);
-	if (session.on && session.pv)
-		refresh_pv_attach();
+	if (session.on && session.page)
+		refresh_page_attach();
 	mutex_unlock(&lock);
 }
 
@@ -500,7 +500,7 @@ static void sum(struct vmm_refresh_status *status)
 		status->installs += shared->installs;
 		status->vmfails += shared->vmfails;
 		status->nmis += shared->nmis;
-		status->pv_exits += shared->pv_exits;
+		status->page_exits += shared->page_exits;
 		if (shared->state == SHIM_STATE_ON)
 			status->cpus++;
 		else if (shared->state != SHIM_STATE_BARE)

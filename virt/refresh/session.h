@@ -6,7 +6,7 @@
 #define VIRT_REFRESH_SESSION_H
 
 #include <linux/cpumask.h>
-#include <nvx/pv_shim.h>
+#include <nvx/shim_page.h>
 #include <uapi/linux/vmm_refresh.h>
 
 #include "../../arch/x86/refresh/refresh.h"
@@ -31,14 +31,14 @@ size_t refresh_copy_console(char *buffer, size_t size);
 bool refresh_reserve_place(struct refresh_place *place);
 void refresh_forbid(bool forbid);
 
-void refresh_pv_offer(void);
-struct nvx_shim_page *refresh_pv_page(unsigned int cpu);
+void refresh_page_offer(void);
+struct nvx_shim_page *refresh_shim_page(unsigned int cpu);
 
-/* pv.c */
-int refresh_pv_init(void);
-void refresh_pv_exit(void);
-void refresh_pv_attach(void);
-void refresh_pv_detach(void);
+/* shim_page.c */
+int refresh_page_init(void);
+void refresh_page_exit(void);
+void refresh_page_attach(void);
+void refresh_page_detach(void);
 
 /* reserve.c */
 int refresh_alloc_reserve(struct refresh_reserve *res, u64 size);

@@ -252,7 +252,7 @@ static void fill_shadowing(struct refresh_reserve *res, struct shim_part *part)
 	}
 }
 
-/* Of the fields in the PV page not every CPU has all. */
+/* Of the fields in the shim page not every CPU has all. */
 static u32 optional_fields(void)
 {
 	u32 flags = 0;

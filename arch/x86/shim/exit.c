@@ -12,11 +12,11 @@ static void first_exit(struct shim_cpu *cpu)
 {
 	cpu->part = &shim_header.part;
 	cpu->shared = (struct shim_shared *)cpu->boot.shared_va;
-	cpu->page = (struct nvx_shim_page *)(cpu->boot.shared_va + SHIM_SHARED_PV);
+	cpu->page = (struct nvx_shim_page *)(cpu->boot.shared_va + SHIM_SHARED_PAGE);
 	cpu->current_vmcs = cpu->boot.current_vmcs;
 	cpu->vmxon = cpu->boot.vmxon;
 	borrow_init(&cpu->map);
-	pv_stop(cpu);
+	page_stop(cpu);
 	if (cpu->part->ended)
 		policy_park(cpu, "it has ended before", 0);
 	cpu_set_state(cpu, SHIM_STATE_ON);

@@ -130,12 +130,12 @@ void guest_enter_perf(struct shim_cpu *cpu)
 		wrmsr_safe(MSR_CORE_PERF_GLOBAL_CTRL, value, value >> 32);
 }
 
-/* The host uses the PV page from now on, without having loaded a VMCS since. */
-static bool pv_begin(struct shim_cpu *cpu)
+/* The host uses the shim page from now on, without having loaded a VMCS since. */
+static bool page_begin(struct shim_cpu *cpu)
 {
-	if (!cpu->page->want || !pv_start(cpu))
+	if (!cpu->page->want || !page_start(cpu))
 		return false;
-	cpu->shared->pv_exits++;
+	cpu->shared->page_exits++;
 	vmptrld(cpu->boot.vmcs_hpa);
 	shadow_link(cpu, false);
 	shadow_enable(cpu, false);
@@ -156,9 +156,9 @@ void guest_reflect(struct shim_cpu *cpu, u32 reason)
 
 	if (shim_machine.flags & SHIM_FLAG_PERF)
 		reflect_perf(cpu, host, reason);
-	if (likely(cpu->pv))
-		pv_publish(cpu, reason);
-	else if (!pv_begin(cpu) && cpu->shadowing)
+	if (likely(cpu->page_on))
+		page_publish(cpu, reason);
+	else if (!page_begin(cpu) && cpu->shadowing)
 		shadow_publish(cpu);
 	vmptrld(cpu->boot.vmcs_hpa);
 

@@ -167,7 +167,7 @@ static u64 handle_vmxoff(struct shim_cpu *cpu)
 	cpu->vmxon = false;
 	cpu->current_vmcs = SHIM_NO_VMCS;
 	cpu->borrowed = NULL;
-	pv_stop(cpu);
+	page_stop(cpu);
 	shadow_link(cpu, false);
 	shadow_enable(cpu, false);
 	if (unlikely(cpu->init_blocked))
@@ -202,7 +202,7 @@ static u64 handle_vmclear(struct shim_cpu *cpu)
 	if (outcome == VMX_SUCCEED && was_current) {
 		cpu->current_vmcs = SHIM_NO_VMCS;
 		cpu->borrowed = NULL;
-		pv_stop(cpu);
+		page_stop(cpu);
 		shadow_link(cpu, false);
 	}
 	return vmx_finish(cpu, outcome);
@@ -224,13 +224,13 @@ static u64 handle_vmptrld(struct shim_cpu *cpu)
 	if (outcome == VMX_SUCCEED) {
 		cpu->current_vmcs = hpa;
 		cpu->borrowed = borrow_find(&cpu->map, hpa);
-		if (!pv_start(cpu) && cpu->part->flags & SHIM_FLAG_SHADOW)
+		if (!page_start(cpu) && cpu->part->flags & SHIM_FLAG_SHADOW)
 			shadow_publish(cpu);
 	}
 	load_own(cpu);
 	if (outcome == VMX_SUCCEED) {
-		shadow_enable(cpu, !cpu->pv);
-		shadow_link(cpu, !cpu->pv);
+		shadow_enable(cpu, !cpu->page_on);
+		shadow_link(cpu, !cpu->page_on);
 	}
 	return vmx_finish(cpu, outcome);
 }
@@ -267,7 +267,7 @@ static u64 handle_vmread(struct shim_cpu *cpu)
 
 	if (!has_current(cpu))
 		return vmx_finish(cpu, VMX_FAIL_INVALID);
-	pv_settle(cpu);
+	page_settle(cpu);
 	outcome = read_current(cpu, host_register(cpu, op.reg2), &value);
 	if (outcome != VMX_SUCCEED)
 		return vmx_finish(cpu, outcome);
@@ -286,7 +286,7 @@ static int write_current(struct shim_cpu *cpu, u64 field, u64 value)
 	if (index >= 0) {
 		cpu->borrowed->host[index] = shim_host_field_trim(index, value);
 		cpu->borrowed->checked = false;
-		pv_store(cpu, field);
+		page_store(cpu, field);
 		return VMX_SUCCEED;
 	}
 	vmptrld(cpu->current_vmcs);
@@ -300,7 +300,7 @@ static int write_current(struct shim_cpu *cpu, u64 field, u64 value)
 			cpu->borrowed->sysenter[2] = value;
 		if (cpu->borrowed && field == VM_EXIT_CONTROLS)
 			cpu->borrowed->checked = false;
-		pv_store(cpu, field);
+		page_store(cpu, field);
 		shadow_store(cpu, field, value);
 	}
 	load_own(cpu);
@@ -318,7 +318,7 @@ static u64 handle_vmwrite(struct shim_cpu *cpu)
 		value = host_register(cpu, op.reg);
 	else if (!read_operand(cpu, &value, sizeof(value)))
 		return SHIM_RESUME;
-	pv_settle(cpu);
+	page_settle(cpu);
 	return vmx_finish(cpu, write_current(cpu, host_register(cpu, op.reg2), value));
 }
 

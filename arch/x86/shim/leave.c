@@ -113,7 +113,7 @@ u64 shim_leave(struct shim_cpu *cpu)
 		policy_park(cpu, "it was to have this CPU", 0);
 	if (cpu->current_vmcs != SHIM_NO_VMCS)
 		shadow_collect(cpu);
-	pv_stop(cpu);
+	page_stop(cpu);
 	guest_give_back_all(cpu);
 	vmptrld(cpu->boot.vmcs_hpa);
 	save_context(cpu, ctx);

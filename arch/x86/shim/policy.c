@@ -59,7 +59,7 @@ void policy_park(struct shim_cpu *cpu, const char *why, u64 detail)
 	console_print("shim: apic %d: its partition ends: %s (%llx)\n", cpu->boot.apic_id, why,
 		      detail);
 	end_others(cpu);
-	pv_stop(cpu);
+	page_stop(cpu);
 	guest_clear_all(cpu);
 	if (cpu->current_vmcs != SHIM_NO_VMCS)
 		vmclear(cpu->current_vmcs);

@@ -100,7 +100,7 @@ static void write_field(struct shim_cpu *cpu, u32 field, u64 value)
 }
 
 /*
- * Copy what the host wrote into the shadow VMCS or the PV page to its current VMCS,
+ * Copy what the host wrote into the shadow VMCS or the shim page to its current VMCS,
  * which is current afterwards.
  */
 void shadow_collect(struct shim_cpu *cpu)
@@ -109,9 +109,9 @@ void shadow_collect(struct shim_cpu *cpu)
 	u32 changed = 0, i;
 	u64 value;
 
-	if (likely(cpu->pv)) {
+	if (likely(cpu->page_on)) {
 		vmptrld(cpu->current_vmcs);
-		pv_collect(cpu);
+		page_collect(cpu);
 		return;
 	}
 	if (cpu->shadowing) {

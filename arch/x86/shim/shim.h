@@ -8,7 +8,7 @@
 #define SHIM_SHIM_H
 
 #include "semantics.h"
-#include "../../../include/nvx/pv_shim.h"
+#include "../../../include/nvx/shim_page.h"
 
 /* General registers by their number in instructions; slot 4 is the shim's. */
 struct shim_regs {
@@ -50,7 +50,7 @@ struct shim_cpu {
 	bool			panicking;	/* a fault in the shim is fatal */
 	bool			shadow_on;	/* VMREAD may read the shadow VMCS */
 	bool			shadowing;	/* the link pointer is set */
-	bool			pv;		/* the PV page is in use */
+	bool			page_on;	/* the shim page is in use */
 	bool			mtrr_told;	/* once is enough */
 	bool			fault_in_leave;	/* for tests */
 	bool			mc_in_leave;	/* likewise */
@@ -137,13 +137,13 @@ void shadow_store(struct shim_cpu *cpu, u64 field, u64 value);
 void shadow_enable(struct shim_cpu *cpu, bool on);
 void shadow_link(struct shim_cpu *cpu, bool on);
 
-/* pv.c */
-void pv_collect(struct shim_cpu *cpu);
-void pv_settle(struct shim_cpu *cpu);
-void pv_publish(struct shim_cpu *cpu, u32 reason);
-bool pv_start(struct shim_cpu *cpu);
-void pv_stop(struct shim_cpu *cpu);
-void pv_store(struct shim_cpu *cpu, u64 field);
+/* shim_page.c */
+void page_collect(struct shim_cpu *cpu);
+void page_settle(struct shim_cpu *cpu);
+void page_publish(struct shim_cpu *cpu, u32 reason);
+bool page_start(struct shim_cpu *cpu);
+void page_stop(struct shim_cpu *cpu);
+void page_store(struct shim_cpu *cpu, u64 field);
 
 /* mem.c */
 struct mem_fault {

@@ -26,8 +26,8 @@
 #define VMM_REFRESH_NO_SHADOWING	0x1
 /* Let the host ask for trouble (tests): VMM_REFRESH_ASK. */
 #define VMM_REFRESH_TEST		0x2
-/* Do not let the host's KVM use the PV page, even if it can. */
-#define VMM_REFRESH_NO_PV		0x4
+/* Do not let the host's KVM use the shim page, even if it can. */
+#define VMM_REFRESH_NO_PAGE		0x4
 
 /**
  * struct vmm_refresh_virtualize - Argument of VMM_REFRESH_VIRTUALIZE
@@ -63,7 +63,7 @@ struct vmm_refresh_virtualize {
  * @installs: VMCSs of the host that were borrowed
  * @vmfails: VMX instructions of the host that failed
  * @nmis: NMIs passed on to the host
- * @pv_exits: of @guest_exits those that the host was told of in the PV page
+ * @page_exits: of @guest_exits those that the host was told of in the shim page
  */
 struct vmm_refresh_status {
 	__u32	size;
@@ -78,7 +78,7 @@ struct vmm_refresh_status {
 	__u64	installs;
 	__u64	vmfails;
 	__u64	nmis;
-	__u64	pv_exits;
+	__u64	page_exits;
 };
 
 /*

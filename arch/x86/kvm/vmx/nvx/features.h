@@ -66,7 +66,7 @@
 	  "as a guest: keep VMCSs in memory if the host offers that")		\
 	W(deleg_l1, 0, NEEDS(pv_l1),						\
 	  "as a guest: let the host answer for VMs created from now on; for one: its nvx_deleg") \
-	F(pv_shim, 1, 0,							\
+	F(shim_page, 1, 0,							\
 	  "above the shim of vmm-refresh: read and write VMCS fields in memory")
 #else
 #define NVX_PV_FEATURES(F, P, W)

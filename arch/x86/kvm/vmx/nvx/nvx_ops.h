@@ -64,14 +64,14 @@ static inline void nvx_l1_left(struct kvm_vcpu *vcpu) { }
 #include <linux/jump_label.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
-#include <nvx/pv_shim.h>
 #include <nvx/pv_store.h>
 #include <nvx/pv_vmcs.h>
+#include <nvx/shim_page.h>
 #include "nvx_compat.h"
 
 /*
- * VMREAD and VMWRITE are not what to use here: PV VMCS, enlightened VMCS, or the PV
- * page of the shim.
+ * VMREAD and VMWRITE are not what to use here: PV VMCS, enlightened VMCS, or the
+ * shim page.
  */
 DECLARE_STATIC_KEY_FALSE(nvx_vmcs_in_memory);
 DECLARE_STATIC_KEY_FALSE(nvx_l1_key);
@@ -79,8 +79,8 @@ DECLARE_STATIC_KEY_FALSE(nvx_l1_key);
 DECLARE_PER_CPU(void *, nvx_pv_region);
 /* Where this CPU tells the host below what to use; NULL outside of VMX operation. */
 DECLARE_PER_CPU(struct nvx_pv_assist *, nvx_pv_assist_page);
-/* What the shim keeps of the current VMCS, see <nvx/pv_shim.h>; never NULL. */
-DECLARE_PER_CPU(struct nvx_shim_page *, nvx_shim_page);
+/* What the shim keeps of the current VMCS, see <nvx/shim_page.h>; never NULL. */
+DECLARE_PER_CPU(struct nvx_shim_page *, nvx_this_shim_page);
 
 u64 nvx_l1_read(unsigned long field);
 void nvx_l1_write(unsigned long field, u64 value);
@@ -213,7 +213,7 @@ static __always_inline u64 nvx_shim_read_slot(unsigned long field, int slot)
 		     "decl %%gs:%[count]"
 		     : [value] "=&r" (value), [dirty] "=&r" (dirty)
 		     : [count] "m" (nvx_compat_preempt_count),
-		       [page] "m" (nvx_shim_page),
+		       [page] "m" (nvx_this_shim_page),
 		       [flags] "i" (offsetof(struct nvx_shim_page, dirty)),
 		       [field] "i" (offsetof(struct nvx_shim_page, field[slot]))
 		     : "cc");
@@ -246,7 +246,7 @@ static __always_inline void nvx_shim_write_slot(unsigned long field, int slot,
 		     : [page] "=&r" (page), [off] "=&q" (off)
 		     : [value] "re" (value),
 		       [count] "m" (nvx_compat_preempt_count),
-		       [this] "m" (nvx_shim_page),
+		       [this] "m" (nvx_this_shim_page),
 		       [bit] "i" (1u << slot),
 		       [flags] "i" (offsetof(struct nvx_shim_page, dirty)),
 		       [field] "i" (offsetof(struct nvx_shim_page, field[slot]))

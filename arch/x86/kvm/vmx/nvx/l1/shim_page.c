@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * nvx_pv_shim: use the PV page of the shim that vmm-refresh.ko slides under this
- * host while it runs.
+ * shim_page: above the shim that vmm-refresh.ko slides under this host while it runs,
+ * use its pages: they tell of a guest's exit in memory.
  *
  * The instructions are right at any time, and so is the page while its word @dirty
  * says so; so it does not matter when a CPU sees that the page has come or gone.
@@ -18,7 +18,7 @@
 
 /* Without a shim.  Several CPUs may write it; nobody reads what they have written. */
 static struct nvx_shim_page no_page = { .dirty = NVX_SHIM_OFF };
-DEFINE_PER_CPU(struct nvx_shim_page *, nvx_shim_page) = &no_page;
+DEFINE_PER_CPU(struct nvx_shim_page *, nvx_this_shim_page) = &no_page;
 
 static DEFINE_MUTEX(lock);
 static bool attached;
@@ -67,7 +67,7 @@ static void use_pages(struct nvx_shim_page *(*page_of)(unsigned int cpu))
 	for_each_possible_cpu(cpu) {
 		page = page_of(cpu);
 		WRITE_ONCE(page->want, 1);
-		WRITE_ONCE(per_cpu(nvx_shim_page, cpu), page);
+		WRITE_ONCE(per_cpu(nvx_this_shim_page, cpu), page);
 	}
 }
 
@@ -93,7 +93,7 @@ int nvx_shim_attach(u32 version, struct nvx_shim_page *(*page_of)(unsigned int c
 	mutex_lock(&lock);
 	if (attached) {
 		r = -EBUSY;
-	} else if (!nvx_pv_shim || static_key_enabled(&nvx_vmcs_in_memory)) {
+	} else if (!nvx_shim_page || static_key_enabled(&nvx_vmcs_in_memory)) {
 		r = -EOPNOTSUPP;
 	} else {
 		attached = true;
@@ -122,8 +122,8 @@ void nvx_shim_detach(void)
 	mutex_lock(&lock);
 	if (attached) {
 		for_each_possible_cpu(cpu) {
-			page = per_cpu(nvx_shim_page, cpu);
-			WRITE_ONCE(per_cpu(nvx_shim_page, cpu), &no_page);
+			page = per_cpu(nvx_this_shim_page, cpu);
+			WRITE_ONCE(per_cpu(nvx_this_shim_page, cpu), &no_page);
 			WRITE_ONCE(page->want, 0);
 		}
 		static_branch_disable(&nvx_vmcs_in_memory);

@@ -33,7 +33,7 @@ in_memory()
 	"$@" || return 1
 	take after_
 	guest=$((after_guest_exits - before_guest_exits))
-	told=$((after_pv_exits - before_pv_exits))
+	told=$((after_page_exits - before_page_exits))
 	echo "$guest exits of guests, $told of them in memory"
 	[ "$guest" -gt 100 ] && [ $((told * 100)) -ge $((guest * 98)) ]
 }
@@ -98,9 +98,9 @@ for setting in $SETTINGS; do
 	check "$setting: leave" refresh-ctl off
 	check "$setting: nothing is left" no_trace_left
 	# Without the page the same is dear: the counts above mean something.
-	check "$setting: launch without the page" refresh-ctl on $flags nopv
+	check "$setting: launch without the page" refresh-ctl on $flags nopage
 	check "$setting, without the page: a VM" refresh-vm without 20
-	check "$setting, without the page: nothing is told in memory" is "$(status pv_exits)" 0
+	check "$setting, without the page: nothing is told in memory" is "$(status page_exits)" 0
 	[ -z "$flags" ] || check "$setting, without the page: the host leaves more often" fails one_exit_each
 	check "$setting, without the page: leave" refresh-ctl off
 done
@@ -146,10 +146,10 @@ check "launch for another KVM" refresh-ctl on
 check "KVM unloads" kvm_unload
 check "KVM loads" kvm_load
 check "the new KVM has it" in_memory refresh-vm reloaded 50
-check "KVM without it loads" kvm_load nvx_off=pv_shim
-before=$(status pv_exits)
+check "KVM without it loads" kvm_load nvx_off=shim_page
+before=$(status page_exits)
 check "a VM of that one" refresh-vm plain 20
-check "which does not have it" is "$(status pv_exits)" "$before"
+check "which does not have it" is "$(status page_exits)" "$before"
 check "no VMX instruction failed" is "$(status vmfails)" 0
 check "leave in the end" refresh-ctl off
 check "nothing is left in the end" no_trace_left

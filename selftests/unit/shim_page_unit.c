@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The PV page on the build machine: arch/x86/shim/pv.c on VMCSs that are arrays,
+ * The shim page on the build machine: arch/x86/shim/shim_page.c on VMCSs that are arrays,
  * and a host that uses page and instructions at random, step by step.  The shim may
  * leave between any two of its steps, or begin anew.  TAP.  Run by shim_test.py.
  */
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* In the place of vmx_ops.h: what pv.c uses of it. */
+/* In the place of vmx_ops.h: what shim_page.c uses of it. */
 #define SHIM_VMX_OPS_H
 #include "../../arch/x86/shim/shim.h"
 
@@ -40,13 +40,13 @@ static int vmptrld(u64 hpa)
 	return 0;
 }
 
-#include "../../arch/x86/shim/pv.c"
+#include "../../arch/x86/shim/shim_page.c"
 
 struct shim_header shim_header;
 
 static struct {
 	struct shim_shared shared;
-	char fill[SHIM_SHARED_PV - sizeof(struct shim_shared)];
+	char fill[SHIM_SHARED_PAGE - sizeof(struct shim_shared)];
 	struct nvx_shim_page page;
 } area;
 static struct shim_cpu cpu = { .shared = &area.shared, .page = &area.page };
@@ -68,8 +68,8 @@ static u64 *real(u32 slot)
 static void collect(void)
 {
 	current = cpu.current_vmcs;
-	if (cpu.pv)
-		pv_collect(&cpu);
+	if (cpu.page_on)
+		page_collect(&cpu);
 }
 
 static void leave(void)
@@ -77,7 +77,7 @@ static void leave(void)
 	if (!there)
 		return;
 	collect();
-	pv_stop(&cpu);
+	page_stop(&cpu);
 	/* The VMCS is given back, as guest_give_back_all() does. */
 	if (cpu.borrowed)
 		vmcs[cpu.current_vmcs][HOST_RSP] = borrowed.host[H_RSP];
@@ -97,18 +97,18 @@ static void anything(void)
 static u64 instruction_read(u32 slot)
 {
 	if (there)
-		pv_settle(&cpu);
+		page_settle(&cpu);
 	return *real(slot);
 }
 
 static void instruction_write(u32 slot, u64 value)
 {
 	if (there)
-		pv_settle(&cpu);
+		page_settle(&cpu);
 	*real(slot) = value;
 	current = cpu.current_vmcs;
 	if (there)
-		pv_store(&cpu, encodings[slot]);
+		page_store(&cpu, encodings[slot]);
 }
 
 /* nvx_ops.h: nvx_shim_read_slot(), nvx_shim_write_slot(). */
@@ -150,7 +150,7 @@ static void load(int which)
 	cpu.current_vmcs = which;
 	current = which;
 	if (there)
-		pv_start(&cpu);
+		page_start(&cpu);
 }
 
 static void run_guest(void)
@@ -178,10 +178,10 @@ static void run_guest(void)
 	if (!there)
 		return;
 	current = cpu.current_vmcs;
-	if (cpu.pv)
-		pv_publish(&cpu, vmread(VM_EXIT_REASON));
+	if (cpu.page_on)
+		page_publish(&cpu, vmread(VM_EXIT_REASON));
 	else
-		pv_start(&cpu);
+		page_start(&cpu);
 }
 
 static void step(void)
@@ -234,13 +234,13 @@ static void test_slots(void)
 
 	for (field = 0; field < ENCODINGS; field++)
 		n += nvx_shim_slot(field) >= 0;
-	ok(n == 23 && NVX_SHIM_NR_FIELDS == 23, "PV page: 23 fields");
+	ok(n == 23 && NVX_SHIM_NR_FIELDS == 23, "shim page: 23 fields");
 	ok(NVX_SHIM_NR_WRITABLE == 13 && nvx_shim_slot(GUEST_RIP) == 0 &&
 	   nvx_shim_slot(VMX_PREEMPTION_TIMER_VALUE) == 12 &&
 	   nvx_shim_slot(VM_EXIT_REASON) == 13 && nvx_shim_slot(GUEST_LINEAR_ADDRESS) == 22,
-	   "PV page: writable fields first");
+	   "shim page: writable fields first");
 	ok(nvx_shim_slot(VM_INSTRUCTION_ERROR) < 0 && nvx_shim_slot(HOST_RIP) < 0 &&
-	   nvx_shim_slot(GUEST_CR3) < 0, "PV page: others are instructions");
+	   nvx_shim_slot(GUEST_CR3) < 0, "shim page: others are instructions");
 }
 
 /* A field that the CPU lacks is never touched: VMREAD of it would leave an error. */
@@ -251,9 +251,9 @@ static void test_optional(void)
 	vmcs[0][GUEST_PML_INDEX] = 0x1234;
 	host_write(NVX_SHIM_GUEST_PML_INDEX, 0x77);
 	current = 0;
-	pv_collect(&cpu);
+	page_collect(&cpu);
 	ok(vmcs[0][GUEST_PML_INDEX] == 0x1234 && !area.page.dirty,
-	   "PV page: a field that the CPU lacks stays alone");
+	   "shim page: a field that the CPU lacks stays alone");
 	shim_machine.flags = SHIM_FLAG_PML | SHIM_FLAG_TIMER;
 }
 
@@ -263,11 +263,11 @@ int main(void)
 
 	srand(20240601);
 	area.page.want = 1;
-	pv_stop(&cpu);
-	ok(area.page.dirty == NVX_SHIM_OFF, "PV page: off before the first VMCS");
+	page_stop(&cpu);
+	ok(area.page.dirty == NVX_SHIM_OFF, "shim page: off before the first VMCS");
 	test_slots();
 	test_optional();
-	pv_stop(&cpu);
+	page_stop(&cpu);
 	for (i = 0; i < NR_VMCS; i++)
 		for (slot = 0; slot < NVX_SHIM_NR_FIELDS; slot++)
 			model[i][slot] = vmcs[i][encodings[slot]];
@@ -276,8 +276,8 @@ int main(void)
 		step();
 	printf("# %lu reads, %lu writes, left %lu times, %lu writes too late\n", reads,
 	       writes, leaves, late);
-	ok(!bad, "PV page: nothing is lost or stale");
-	ok(leaves > 1000 && late > 100, "PV page: the shim left at every step");
+	ok(!bad, "shim page: nothing is lost or stale");
+	ok(leaves > 1000 && late > 100, "shim page: the shim left at every step");
 	printf("1..%d\n", count);
 	return failed != 0;
 }

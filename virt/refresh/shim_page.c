@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tell the host's KVM of the shim's PV pages, if it is one that can use them
+ * Tell the host's KVM of the shim's pages, if it is one that can use them
  * (kvm-intel.ko with nvx): found by the name of its function, now or when it is
  * loaded.  It may be unloaded while the shim is there, so no reference is kept.
  */
@@ -17,12 +17,12 @@ static bool attached;
 static DECLARE_WAIT_QUEUE_HEAD(given_back);
 
 /**
- * refresh_pv_attach() - Offer the PV pages
+ * refresh_page_attach() - Offer the pages
  *
  * Context: process, may sleep; the shim is there, and the caller sees to it that it
  * does not leave meanwhile.
  */
-void refresh_pv_attach(void)
+void refresh_page_attach(void)
 {
 	typeof(nvx_shim_attach) *attach;
 	int r;
@@ -32,19 +32,19 @@ void refresh_pv_attach(void)
 	attach = symbol_get(nvx_shim_attach);
 	if (!attach)
 		return;
-	r = attach(NVX_SHIM_VERSION, refresh_pv_page);
+	r = attach(NVX_SHIM_VERSION, refresh_shim_page);
 	WRITE_ONCE(attached, !r);
 	if (r == -EINVAL)
-		pr_info("the host's KVM knows another version of the PV page: VMX instructions are used\n");
+		pr_info("the host's KVM knows another version of the shim page: VMX instructions are used\n");
 	symbol_put(nvx_shim_attach);
 }
 
 /**
- * refresh_pv_detach() - Nobody uses the PV pages when this returns
+ * refresh_page_detach() - Nobody uses the pages when this returns
  *
  * Context: process, may sleep.
  */
-void refresh_pv_detach(void)
+void refresh_page_detach(void)
 {
 	typeof(nvx_shim_detach) *detach;
 
@@ -68,7 +68,7 @@ static int module_notify(struct notifier_block *block, unsigned long event, void
 	if (strcmp(module->name, "kvm_intel"))
 		return NOTIFY_DONE;
 	if (event == MODULE_STATE_LIVE) {
-		refresh_pv_offer();
+		refresh_page_offer();
 	} else if (event == MODULE_STATE_GOING) {
 		WRITE_ONCE(attached, false);
 		wake_up_all(&given_back);
@@ -81,19 +81,19 @@ static struct notifier_block module_block = {
 };
 
 /**
- * refresh_pv_init() - Hear of KVM being loaded and unloaded
+ * refresh_page_init() - Hear of KVM being loaded and unloaded
  *
  * Return: 0 or an error of register_module_notifier().
  */
-int refresh_pv_init(void)
+int refresh_page_init(void)
 {
 	return register_module_notifier(&module_block);
 }
 
 /**
- * refresh_pv_exit() - Undo refresh_pv_init()
+ * refresh_page_exit() - Undo refresh_page_init()
  */
-void refresh_pv_exit(void)
+void refresh_page_exit(void)
 {
 	unregister_module_notifier(&module_block);
 }

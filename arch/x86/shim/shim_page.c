@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The PV page: a host that knows the shim reads and writes the fields of its
+ * The shim page: a host that knows the shim reads and writes the fields of its
  * current VMCS that it needs at every exit in memory.  What VMCS shadowing does, on
  * every CPU and for less: nothing has to be loaded to get at the copy.
  *
@@ -21,11 +21,11 @@ static const u32 encodings[] = {
 	NVX_SHIM_FIELDS(ENCODING)
 };
 
-static_assert(ARRAY_SIZE(encodings) == NVX_SHIM_NR_FIELDS, "fields of the PV page");
+static_assert(ARRAY_SIZE(encodings) == NVX_SHIM_NR_FIELDS, "fields of the shim page");
 static_assert(!(((1u << NVX_SHIM_NR_WRITABLE) - 1) & NVX_SHIM_OFF), "bits of dirty");
-static_assert(sizeof(struct shim_shared) <= SHIM_SHARED_PV, "place of the PV page");
-static_assert(sizeof(struct nvx_shim_page) <= SHIM_PAGE - SHIM_SHARED_PV,
-	      "place of the PV page");
+static_assert(sizeof(struct shim_shared) <= SHIM_SHARED_PAGE, "place of the shim page");
+static_assert(sizeof(struct nvx_shim_page) <= SHIM_PAGE - SHIM_SHARED_PAGE,
+	      "place of the shim page");
 #define NAMES(encoding, name) static_assert((u32)name == encoding, #name);
 NVX_SHIM_FIELDS(NAMES)
 
@@ -69,7 +69,7 @@ static void collect_rare(struct shim_cpu *cpu, u32 dirty)
  * Take over what the host has written.  Its VMCS is current.  The bits go when all
  * is done: if the shim fails halfway it can begin anew.
  */
-void pv_collect(struct shim_cpu *cpu)
+void page_collect(struct shim_cpu *cpu)
 {
 	struct nvx_shim_page *page = cpu->page;
 	u32 dirty = take(&page->dirty);
@@ -88,19 +88,19 @@ void pv_collect(struct shim_cpu *cpu)
 }
 
 /* The host uses the instruction in spite of the page: the VMCS that runs it is current. */
-void pv_settle(struct shim_cpu *cpu)
+void page_settle(struct shim_cpu *cpu)
 {
-	if (!cpu->pv || !take(&cpu->page->dirty))
+	if (!cpu->page_on || !take(&cpu->page->dirty))
 		return;
 	vmptrld(cpu->current_vmcs);
-	pv_collect(cpu);
+	page_collect(cpu);
 	vmptrld(cpu->boot.vmcs_hpa);
 }
 
 #define SHOW(name) vmread_to(&page->field[NVX_SHIM_##name], name)
 
 /* What a VM exit changes.  The VMCS of the guest that has left is current. */
-void pv_publish(struct shim_cpu *cpu, u32 reason)
+void page_publish(struct shim_cpu *cpu, u32 reason)
 {
 	struct nvx_shim_page *page = cpu->page;
 
@@ -125,7 +125,7 @@ void pv_publish(struct shim_cpu *cpu, u32 reason)
 		SHOW(GUEST_PML_INDEX);
 	if (shim_machine.flags & SHIM_FLAG_TIMER)
 		SHOW(VMX_PREEMPTION_TIMER_VALUE);
-	cpu->shared->pv_exits++;
+	cpu->shared->page_exits++;
 }
 
 static u64 read_slot(struct shim_cpu *cpu, u32 slot)
@@ -139,35 +139,35 @@ static u64 read_slot(struct shim_cpu *cpu, u32 slot)
  * The host's current VMCS, which is current here, is another one than before, or the
  * host has begun to use the page.  False: the host does not use it.
  */
-bool pv_start(struct shim_cpu *cpu)
+bool page_start(struct shim_cpu *cpu)
 {
 	struct nvx_shim_page *page = cpu->page;
 	u32 slot;
 
 	if (!take(&page->want)) {
-		pv_stop(cpu);
+		page_stop(cpu);
 		return false;
 	}
 	for (slot = 0; slot < NVX_SHIM_NR_FIELDS; slot++)
 		if (exists(slot))
 			put(page, slot, read_slot(cpu, slot));
-	cpu->pv = true;
+	cpu->page_on = true;
 	__atomic_store_n(&page->dirty, 0, __ATOMIC_RELAXED);
 	return true;
 }
 
 /* What the host has written has been taken over, or does not count any more. */
-void pv_stop(struct shim_cpu *cpu)
+void page_stop(struct shim_cpu *cpu)
 {
-	cpu->pv = false;
+	cpu->page_on = false;
 	__atomic_store_n(&cpu->page->dirty, NVX_SHIM_OFF, __ATOMIC_RELAXED);
 }
 
 /* VMWRITE of the host has changed @field of the VMCS, which is current here. */
-void pv_store(struct shim_cpu *cpu, u64 field)
+void page_store(struct shim_cpu *cpu, u64 field)
 {
 	int slot = nvx_shim_slot(field);
 
-	if (cpu->pv && slot >= 0)
+	if (cpu->page_on && slot >= 0)
 		put(cpu->page, slot, read_slot(cpu, slot));
 }

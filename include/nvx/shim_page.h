@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The PV page of the shim: what KVM reads and writes of its current VMCS between two
+ * The shim page: what KVM reads and writes of its current VMCS between two
  * VM-entries, in memory instead of by VMREAD and VMWRITE, which are exits to the
- * shim.  Agreed upon by the shim (arch/x86/shim), its loader (vmm-refresh.ko) and
+ * shim below the host.  Agreed upon by the shim (arch/x86/shim), its loader (vmm-refresh.ko) and
  * kvm-intel.ko with nvx; Documentation/shim-abi.rst has the rules, this file the
  * numbers.
  *
@@ -10,8 +10,8 @@
  * is a copy of a few fields of whichever VMCS is current there.  VMPTRLD, VMCLEAR,
  * VMREAD and VMWRITE go on to do what the SDM says, so nobody has to use the page.
  */
-#ifndef _NVX_PV_SHIM_H
-#define _NVX_PV_SHIM_H
+#ifndef _NVX_SHIM_PAGE_H
+#define _NVX_SHIM_PAGE_H
 
 #include <linux/types.h>
 
@@ -68,7 +68,7 @@ enum nvx_shim_slot {
 };
 
 /**
- * struct nvx_shim_page - One CPU's PV page
+ * struct nvx_shim_page - One CPU's shim page
  * @dirty: bits of fields that the host has written since the shim took them over
  *	last, and NVX_SHIM_OFF.  The host sets bits with one instruction each, behind the
  *	write of the field; the shim alone clears them.
@@ -106,4 +106,4 @@ int nvx_shim_attach(__u32 version, struct nvx_shim_page *(*page)(unsigned int cp
 void nvx_shim_detach(void);
 #endif
 
-#endif /* _NVX_PV_SHIM_H */
+#endif /* _NVX_SHIM_PAGE_H */
