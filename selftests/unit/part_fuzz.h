@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../arch/x86/shim/partition.h"
+#include "part_denied.h"
 
 /* The symbol is the one that libFuzzer calls. */
 int fuzz_one_input(const uint8_t *data, size_t size) __asm__("LLVMFuzzerTestOneInput");
@@ -47,16 +47,6 @@ static inline void must(bool good, const char *what)
 		return;
 	fprintf(stderr, "not ok - %s\n", what);
 	abort();
-}
-
-static inline u64 total_denied(const struct denied *denied)
-{
-	u64 sum = 0;
-	int i;
-
-	for (i = 0; i < NR_DENIED; i++)
-		sum += denied->count[i];
-	return sum;
 }
 
 #endif /* PART_FUZZ_H */

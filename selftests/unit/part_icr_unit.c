@@ -110,7 +110,7 @@ static void test_rows(void)
 
 		icr_filter(&set, cpus[row->self].part, row->self, high << 32 | row->low,
 			   row->x2apic, &result, &denied);
-		good = result.what == row->what && total(&denied) == row->denied;
+		good = result.what == row->what && total_denied(&denied) == row->denied;
 		good &= result.vector == (row->low & 0xff);
 		for (k = 0; k < ARRAY_SIZE(cpus); k++)
 			good &= icr_has_target(&result, k) ==

@@ -281,7 +281,7 @@ static void test_access(void)
 
 				good &= may == want[access][part];
 				good &= denied.count[kinds[access]] == !may;
-				good &= total(&denied) == !may;
+				good &= total_denied(&denied) == !may;
 				/* A byte of the next page. */
 				good &= !owner_allows(&map, part, 0x6ff8, 9, access);
 				good &= !owner_allows(&map, part, 0x4fff, 2, access);
@@ -331,7 +331,7 @@ static bool one_field(const struct vmcs_field *field, u64 value, u32 nr,
 	struct denied denied = { };
 	bool may = vmcs_address_ok(&map, 1, field, value, nr, controls, &denied);
 
-	return may == want && total(&denied) == !may;
+	return may == want && total_denied(&denied) == !may;
 }
 
 static void test_addresses(void)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../arch/x86/shim/partition.h"
+#include "part_denied.h"
 
 static int count, failed;
 
@@ -42,16 +42,6 @@ static inline u64 random64(void)
 static inline u32 random_below(u32 n)
 {
 	return (random64() >> 32) % n;
-}
-
-static inline u64 total(const struct denied *denied)
-{
-	u64 sum = 0;
-	int i;
-
-	for (i = 0; i < NR_DENIED; i++)
-		sum += denied->count[i];
-	return sum;
 }
 
 static inline int finish(void)
