@@ -110,12 +110,6 @@ static void l2_wait_halted(void)
 	}
 }
 
-static void l2_look(void)
-{
-	for (;;)
-		nvx_l2_vmcall();
-}
-
 static void start(void *l2)
 {
 	memset(&shared, 0, sizeof(shared));
@@ -238,7 +232,7 @@ static bool check_not_running(void)
 {
 	uint64_t i, from, late;
 
-	start(l2_look);
+	start(nvx_l2_vmcalls);
 	for (i = 1; i <= POSTS; i++) {
 		late = 0;
 		if (!vmcalls(3) || shared.handled != i - 1)
@@ -295,7 +289,7 @@ static void prepare(struct vmx_pages *vmx)
 
 	pv_features |= NVX_PV_FEAT_HLT;
 	x2apic_enable();
-	nvx_l1_init(vmx, l2_look);
+	nvx_l1_init(vmx, nvx_l2_vmcalls);
 	set(PIN_BASED_VM_EXEC_CONTROL, PIN_BASED_EXT_INTR_MASK | PIN_BASED_POSTED_INTR);
 	set(CPU_BASED_VM_EXEC_CONTROL, CPU_BASED_TPR_SHADOW | CPU_BASED_USE_MSR_BITMAPS);
 	set(SECONDARY_VM_EXEC_CONTROL, SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE |

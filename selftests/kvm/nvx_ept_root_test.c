@@ -20,12 +20,6 @@
 
 static volatile uint64_t l2_interrupts;
 
-static void l2_guest_code(void)
-{
-	for (;;)
-		nvx_l2_vmcall();
-}
-
 static void l2_interrupt_handler(struct ex_regs *regs)
 {
 	l2_interrupts++;
@@ -91,7 +85,7 @@ static void l1_guest_code(struct vmx_pages *vmx)
 {
 	unsigned int i;
 
-	nvx_l1_init(vmx, l2_guest_code);
+	nvx_l1_init(vmx, nvx_l2_vmcalls);
 	for (i = 0; i < ARRAY_SIZE(checks); i++)
 		GUEST_SYNC(checks[i]());
 	GUEST_DONE();

@@ -40,12 +40,6 @@ static void l2_cpuid(void)
 		asm volatile("cpuid" : : "a"(0), "c"(0) : "rbx", "rdx");
 }
 
-static void l2_vmcall(void)
-{
-	for (;;)
-		nvx_l2_vmcall();
-}
-
 static void l2_rdmsr(void)
 {
 	for (;;)
@@ -146,7 +140,7 @@ static const struct row {
 } rows[] = {
 	{ "CPUID", l2_cpuid, EXIT_REASON_CPUID, l1_nothing, 2,
 	  .skip_instruction = true },
-	{ "VMCALL", l2_vmcall, EXIT_REASON_VMCALL, l1_nothing, 2,
+	{ "VMCALL", nvx_l2_vmcalls, EXIT_REASON_VMCALL, l1_nothing, 2,
 	  .skip_instruction = true },
 	{ "reflected RDMSR", l2_rdmsr, EXIT_REASON_MSR_READ, l1_nothing, 2,
 	  .skip_instruction = true },

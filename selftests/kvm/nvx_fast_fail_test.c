@@ -20,21 +20,6 @@
 /* In guest memory. */
 static uint64_t virtual_apic;
 
-static void l2_guest_code(void)
-{
-	for (;;)
-		nvx_l2_vmcall();
-}
-
-static void turns(int n)
-{
-	while (n--) {
-		nvx_l1_enter();
-		GUEST_ASSERT_EQ(vmreadz(VM_EXIT_REASON), EXIT_REASON_VMCALL);
-		nvx_l1_skip_instruction();
-	}
-}
-
 static bool fails_with(uint64_t error)
 {
 	return nvx_l1_try_enter() && vmreadz(VM_INSTRUCTION_ERROR) == error;
@@ -45,29 +30,29 @@ static void l1_guest_code(struct vmx_pages *vmx)
 {
 	uint64_t base;
 
-	nvx_l1_init(vmx, l2_guest_code);
+	nvx_l1_init(vmx, nvx_l2_vmcalls);
 	vmwrite(VIRTUAL_APIC_PAGE_ADDR, virtual_apic);
 	vmwrite(TPR_THRESHOLD, 0);
 	vmwrite(CPU_BASED_VM_EXEC_CONTROL,
 		vmreadz(CPU_BASED_VM_EXEC_CONTROL) | EXEC_TPR_SHADOW);
-	turns(STEADY);
+	nvx_l1_turns(STEADY);
 
 	/* Another error, which must not be there any more. */
 	base = vmreadz(HOST_FS_BASE);
 	vmwrite(HOST_FS_BASE, NON_CANONICAL);
 	GUEST_SYNC(2 + fails_with(BAD_HOST_STATE));
 	vmwrite(HOST_FS_BASE, base);
-	turns(STEADY);
+	nvx_l1_turns(STEADY);
 	GUEST_SYNC(0);
-	turns(TURNS);
+	nvx_l1_turns(TURNS);
 	vmwrite(TPR_THRESHOLD, 3);
 	GUEST_SYNC(2 + fails_with(BAD_CONTROL));
 	vmwrite(TPR_THRESHOLD, 0);
-	turns(STEADY);
+	nvx_l1_turns(STEADY);
 	vmwrite(TPR_THRESHOLD, 3);
 	GUEST_SYNC(2 + fails_with(BAD_CONTROL));
 	vmwrite(TPR_THRESHOLD, 0);
-	turns(STEADY);
+	nvx_l1_turns(STEADY);
 	GUEST_DONE();
 }
 

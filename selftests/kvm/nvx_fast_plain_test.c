@@ -48,15 +48,6 @@ static void l2_guest_code(void)
 	}
 }
 
-static void turns(int n)
-{
-	while (n--) {
-		nvx_l1_enter();
-		GUEST_ASSERT_EQ(vmreadz(VM_EXIT_REASON), EXIT_REASON_VMCALL);
-		nvx_l1_skip_instruction();
-	}
-}
-
 static void set_bits(uint64_t field, uint64_t bits, bool on)
 {
 	GUEST_ASSERT(!vmwrite(field, on ? vmreadz(field) | bits : vmreadz(field) & ~bits));
@@ -66,7 +57,7 @@ static void set_bits(uint64_t field, uint64_t bits, bool on)
 static bool dr7_is_l1s(uint64_t value)
 {
 	write_dr7(value);
-	turns(1);
+	nvx_l1_turns(1);
 	return l2_dr7 == value && read_dr7() == DR7_FIXED;
 }
 
@@ -81,7 +72,7 @@ static bool dr7_good(bool from_l1)
 		good &= dr7_is_l1s(DR7_FIXED);
 	}
 	l2_writes_dr7 = 0;
-	turns(1);
+	nvx_l1_turns(1);
 	return good;
 }
 
@@ -98,11 +89,11 @@ static void l1_guest_code(struct vmx_pages *vmx)
 		set_bits(VM_EXIT_CONTROLS, EXIT_DEBUG, !(what & NO_DEBUG));
 		GUEST_ASSERT(!vmwrite(GUEST_DR7, what & NO_DEBUG ?
 				      DR7_FIXED | DR7_GE : DR7_FIXED));
-		turns(STEADY);
+		nvx_l1_turns(STEADY);
 		good = dr7_good(what & NO_DEBUG);
-		turns(STEADY);
+		nvx_l1_turns(STEADY);
 		GUEST_SYNC(0);
-		turns(TURNS);
+		nvx_l1_turns(TURNS);
 		GUEST_SYNC(2 + good);
 	}
 	GUEST_DONE();

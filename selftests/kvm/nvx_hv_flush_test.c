@@ -43,13 +43,6 @@ static void l2_guest_code(void)
 	}
 }
 
-static void turn(void)
-{
-	nvx_l1_enter();
-	GUEST_ASSERT_EQ(vmreadz(VM_EXIT_REASON), EXIT_REASON_VMCALL);
-	nvx_l1_skip_instruction();
-}
-
 static void runner_code(struct vmx_pages *vmx)
 {
 	int i;
@@ -58,7 +51,7 @@ static void runner_code(struct vmx_pages *vmx)
 	/* Or the host's scheduler has no chance: Bochs. */
 	vmwrite(GUEST_RFLAGS, vmreadz(GUEST_RFLAGS) | RFLAGS_IF);
 	for (i = 0; i < STEADY; i++)
-		turn();
+		nvx_l1_turns(1);
 	spin = 1;
 	nvx_l1_enter();
 	GUEST_SYNC(0);

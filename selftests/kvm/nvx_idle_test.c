@@ -39,21 +39,6 @@ enum { IN_USER_SPACE, COUNT, HALTED, NOT_HALTED };
 static uint64_t virtual_apic;
 static volatile uint64_t wakes;
 
-static void l2_guest_code(void)
-{
-	for (;;)
-		nvx_l2_vmcall();
-}
-
-static void turns(int n)
-{
-	while (n--) {
-		nvx_l1_enter();
-		GUEST_ASSERT_EQ(vmreadz(VM_EXIT_REASON), EXIT_REASON_VMCALL);
-		nvx_l1_skip_instruction();
-	}
-}
-
 static void wake_handler(struct ex_regs *regs)
 {
 	wakes++;
@@ -76,24 +61,24 @@ static void l1_guest_code(struct vmx_pages *vmx)
 	x2apic_enable();
 	x2apic_write_reg(APIC_TDCR, DIVIDE_BY_1);
 	x2apic_write_reg(APIC_LVTT, WAKE_VECTOR);
-	nvx_l1_init(vmx, l2_guest_code);
+	nvx_l1_init(vmx, nvx_l2_vmcalls);
 	vmwrite(VIRTUAL_APIC_PAGE_ADDR, virtual_apic);
 	vmwrite(TPR_THRESHOLD, 0);
 	vmwrite(MSR_BITMAP, vmx->msr_gpa);
 	vmwrite(CPU_BASED_VM_EXEC_CONTROL,
 		vmreadz(CPU_BASED_VM_EXEC_CONTROL) | EXEC_TPR_SHADOW |
 		CPU_BASED_USE_MSR_BITMAPS);
-	turns(STEADY);
+	nvx_l1_turns(STEADY);
 	GUEST_SYNC(IN_USER_SPACE);
-	turns(STEADY);
+	nvx_l1_turns(STEADY);
 	GUEST_SYNC(COUNT);
-	turns(TURNS);
+	nvx_l1_turns(TURNS);
 	GUEST_SYNC(HALTED);
-	turns(STEADY);
+	nvx_l1_turns(STEADY);
 	for (i = 0; i < WAKES; i++)
 		halt();
 	GUEST_SYNC(NOT_HALTED);
-	turns(TURNS);
+	nvx_l1_turns(TURNS);
 	GUEST_DONE();
 }
 

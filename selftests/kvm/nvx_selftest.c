@@ -288,3 +288,19 @@ void nvx_l1_skip_instruction(void)
 	GUEST_ASSERT(!vmwrite(GUEST_RIP, vmreadz(GUEST_RIP) +
 			      vmreadz(VM_EXIT_INSTRUCTION_LEN)));
 }
+
+/* Run L2 to a VMCALL, @n times. */
+void nvx_l1_turns(int n)
+{
+	while (n--) {
+		nvx_l1_enter();
+		GUEST_ASSERT_EQ(vmreadz(VM_EXIT_REASON), EXIT_REASON_VMCALL);
+		nvx_l1_skip_instruction();
+	}
+}
+
+void nvx_l2_vmcalls(void)
+{
+	for (;;)
+		nvx_l2_vmcall();
+}

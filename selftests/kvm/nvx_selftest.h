@@ -86,6 +86,10 @@ void nvx_l1_enter(void);
 uint64_t nvx_l1_try_enter(void);
 void nvx_l1_restart(void *l2_guest_code);
 void nvx_l1_skip_instruction(void);
+void nvx_l1_turns(int n);
+
+/* An L2 for these turns. */
+void nvx_l2_vmcalls(void);
 
 static inline volatile uint64_t *nvx_window_pte(unsigned int page)
 {
