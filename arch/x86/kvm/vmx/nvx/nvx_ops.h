@@ -150,22 +150,13 @@ static const struct nvx_pv_layout nvx_pv_layout[] = {
 	NVX_PV_FIELDS_EXIT(NVX_PV_LAYOUT_EXIT)
 };
 
-/*
- * A group that L0 fills at every exit is read in place; the others, and fields
- * whose encoding the compiler does not know, take a call.
- */
-static __always_inline u64 nvx_pv_read(unsigned long field)
+/* A field of a region, zero-extended. */
+static __always_inline u64 nvx_pv_fetch(const void *region,
+					const struct nvx_pv_layout *layout)
 {
-	unsigned int index = nvx_pv_index(field);
-	const void *p;
+	const void *p = region + layout->offset;
 
-	if (!__builtin_constant_p(field) || index >= ARRAY_SIZE(nvx_pv_layout) ||
-	    !nvx_pv_layout[index].size ||
-	    nvx_pv_layout[index].group & NVX_PV_LAZY)
-		return nvx_l1_read(field);
-
-	p = this_cpu_read(nvx_pv_region) + nvx_pv_layout[index].offset;
-	switch (nvx_pv_layout[index].size) {
+	switch (layout->size) {
 	case sizeof(u16):
 		return READ_ONCE(*(const u16 *)p);
 	case sizeof(u32):
@@ -173,6 +164,22 @@ static __always_inline u64 nvx_pv_read(unsigned long field)
 	default:
 		return READ_ONCE(*(const u64 *)p);
 	}
+}
+
+/*
+ * A group that L0 fills at every exit is read in place; the others, and fields
+ * whose encoding the compiler does not know, take a call.
+ */
+static __always_inline u64 nvx_pv_read(unsigned long field)
+{
+	unsigned int index = nvx_pv_index(field);
+
+	if (!__builtin_constant_p(field) || index >= ARRAY_SIZE(nvx_pv_layout) ||
+	    !nvx_pv_layout[index].size ||
+	    nvx_pv_layout[index].group & NVX_PV_LAZY)
+		return nvx_l1_read(field);
+
+	return nvx_pv_fetch(this_cpu_read(nvx_pv_region), &nvx_pv_layout[index]);
 }
 
 /* Groups that L1 writes between any two VM-entries are written in place. */

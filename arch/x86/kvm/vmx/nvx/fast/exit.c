@@ -150,12 +150,7 @@ static void save_l2(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 
 	to_vmx(vcpu)->nested.need_sync_vmcs02_to_vmcs12_rare = true;
 
-	f->synced.cr0 = vmcs12->guest_cr0;
-	f->synced.cr3 = vmcs12->guest_cr3;
-	f->synced.cr4 = vmcs12->guest_cr4;
-	f->synced.rflags = vmcs12->guest_rflags;
-	f->synced.interruptibility = vmcs12->guest_interruptibility_info;
-	f->synced.intr_status = vmcs12->guest_intr_status;
+	nvx_fast_note_synced(f, vmcs12);
 }
 
 /* prepare_vmcs12() for an exit that interrupts no event delivery. */

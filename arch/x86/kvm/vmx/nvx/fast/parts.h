@@ -20,6 +20,17 @@ static inline bool nvx_fast_has_vid(const struct vmcs12 *vmcs12)
 	return vmcs12->secondary_vm_exec_control & SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY;
 }
 
+/* An exit has left in vmcs12 what is in vmcs02: VM-entry writes what differs then. */
+static inline void nvx_fast_note_synced(struct nvx_fast *f, const struct vmcs12 *vmcs12)
+{
+	f->synced.cr0 = vmcs12->guest_cr0;
+	f->synced.cr3 = vmcs12->guest_cr3;
+	f->synced.cr4 = vmcs12->guest_cr4;
+	f->synced.rflags = vmcs12->guest_rflags;
+	f->synced.interruptibility = vmcs12->guest_interruptibility_info;
+	f->synced.intr_status = vmcs12->guest_intr_status;
+}
+
 /**
  * nvx_fast_flush_tlb() - The TLB at a transition
  * @vcpu: the vCPU, at the level that runs next

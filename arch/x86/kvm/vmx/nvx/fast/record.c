@@ -172,12 +172,7 @@ void nvx_fast_exited(struct kvm_vcpu *vcpu)
 		      vcpu->arch.cr0 == vmcs12->host_cr0 &&
 		      vcpu->arch.cr4 == vmcs12->host_cr4;
 
-	f->synced.cr0 = vmcs12->guest_cr0;
-	f->synced.cr3 = vmcs12->guest_cr3;
-	f->synced.cr4 = vmcs12->guest_cr4;
-	f->synced.rflags = vmcs12->guest_rflags;
-	f->synced.interruptibility = vmcs12->guest_interruptibility_info;
-	f->synced.intr_status = vmcs12->guest_intr_status;
+	nvx_fast_note_synced(f, vmcs12);
 	/* Not read from vmcs02: make the next VM-entry write them. */
 	f->synced.cr0_shadow = ~nested_read_cr0(vmcs12);
 	f->synced.cr4_shadow = ~nested_read_cr4(vmcs12);

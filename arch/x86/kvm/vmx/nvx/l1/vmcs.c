@@ -55,7 +55,6 @@ u64 nvx_l1_read(unsigned long field)
 {
 	const struct nvx_pv_layout *layout = find_field(field);
 	void *region = this_cpu_read(nvx_pv_region);
-	const void *p;
 
 	if (!layout)
 		return stock___vmcs_readl(field);
@@ -63,15 +62,7 @@ u64 nvx_l1_read(unsigned long field)
 	if (layout->group & NVX_PV_LAZY)
 		make_valid(region + NVX_PV_OFFSET, layout->group);
 
-	p = region + layout->offset;
-	switch (layout->size) {
-	case sizeof(u16):
-		return READ_ONCE(*(const u16 *)p);
-	case sizeof(u32):
-		return READ_ONCE(*(const u32 *)p);
-	default:
-		return READ_ONCE(*(const u64 *)p);
-	}
+	return nvx_pv_fetch(region, layout);
 }
 
 /**
