@@ -43,6 +43,8 @@ check "nvx_off=fast: nvx_fast_test pv" /bin/nvx_fast_test pv
 check "nvx_off=fast turns deleg off" fails feature deleg
 check "nvx_off=fast: nvx_pv_xstate_test" /bin/nvx_pv_xstate_test
 check "nvx_off=fast: nvx_pv_uret_test" /bin/nvx_pv_uret_test
+check "nvx_off=fast: nvx_idle_test" /bin/nvx_idle_test
+check "nvx_off=fast: nvx_idle_test pv" /bin/nvx_idle_test pv
 check "load with enable_shadow_vmcs=0" kvm_load enable_shadow_vmcs=0
 check "enable_shadow_vmcs=0: nvx_pv_test" /bin/nvx_pv_test
 check "enable_shadow_vmcs=0: nvx_fast_test pv" /bin/nvx_fast_test pv

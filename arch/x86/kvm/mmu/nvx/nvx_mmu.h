@@ -31,6 +31,10 @@ u64 nvx_mmu_zap_range(struct kvm *kvm, u64 eptp, u64 first, u64 nr);
 typedef bool (*nvx_range_flush_fn)(struct kvm *kvm, u64 root, u64 first, u64 nr);
 extern nvx_range_flush_fn nvx_range_flush;
 
+/* kvm-intel.ko's part when KVM has put a vCPU to sleep and it is awake, or NULL. */
+typedef void (*nvx_woken_fn)(struct kvm_vcpu *vcpu);
+extern nvx_woken_fn nvx_woken;
+
 /* Pages of the largest window around a fault: one bit each in a u64. */
 #define NVX_AROUND_MAX		64
 

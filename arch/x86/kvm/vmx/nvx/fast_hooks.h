@@ -30,8 +30,15 @@ bool nvx_fast_handled(struct kvm_vcpu *vcpu, int exit_fastpath);
 bool nvx_timer_early(struct vcpu_vmx *vmx);
 void nvx_timer_arm(struct kvm_vcpu *vcpu, bool immediate);
 bool nvx_fast_sync_shadow(struct vcpu_vmx *vmx);
+void nvx_idle_mapped(struct kvm_vcpu *vcpu);
+void nvx_idle_give_back(struct kvm_vcpu *vcpu);
+void nvx_idle_stop(struct kvm_vcpu *vcpu);
+void nvx_idle_free(struct kvm_vcpu *vcpu);
 
 #define nvx_has_record(nvx)			((nvx)->fast)
+/* Pages of L1 may stay mapped, and its vCPU's thread is to unmap them. */
+#define nvx_has_idle(nvx)			((nvx)->idle)
+#define nvx_gives_back(nvx)			unlikely(READ_ONCE((nvx)->give_back))
 #else
 #define nvx_fast_mask				0u
 #define nvx_fast_entered(vcpu)			do { } while (0)
@@ -46,7 +53,13 @@ bool nvx_fast_sync_shadow(struct vcpu_vmx *vmx);
 #define nvx_timer_early(vmx)			false
 #define nvx_timer_arm(vcpu, immediate)		do { } while (0)
 #define nvx_fast_sync_shadow(vmx)		false
+#define nvx_idle_mapped(vcpu)			do { } while (0)
+#define nvx_idle_give_back(vcpu)		do { } while (0)
+#define nvx_idle_stop(vcpu)			do { } while (0)
+#define nvx_idle_free(vcpu)			do { } while (0)
 #define nvx_has_record(nvx)			false
+#define nvx_has_idle(nvx)			false
+#define nvx_gives_back(nvx)			false
 #endif /* CONFIG_KVM_NVX_FAST */
 
 /*
@@ -63,7 +76,7 @@ static __always_inline bool nvx_fast_record(const struct nvx_vcpu *nvx)
 /* Each exit of each guest passes nvx_handle_exit(): let it find out by one test. */
 static __always_inline void nvx_watch_exits(struct nvx_vcpu *nvx)
 {
-	nvx->watched = nvx_has_record(nvx) || nvx_pf_filter(nvx);
+	nvx->watched = nvx_has_record(nvx) || nvx_has_idle(nvx) || nvx_pf_filter(nvx);
 }
 
 /* Part of nvx_exit_fastpath().  True: run the vCPU again. */
@@ -88,6 +101,13 @@ static __always_inline void nvx_l2_exit_kept(struct kvm_vcpu *vcpu,
 {
 	if (nvx_fast_record(nvx))
 		nvx_fast_event(vcpu);
+}
+
+/* KVM has put a vCPU to sleep, and it is awake: by an event, by a signal, by nvx. */
+static __always_inline void nvx_vcpu_woken(struct kvm_vcpu *vcpu)
+{
+	if (IS_ENABLED(CONFIG_KVM_NVX_FAST) && nvx_woken)
+		nvx_woken(vcpu);
 }
 
 #endif /* __KVM_X86_VMX_NVX_FAST_HOOKS_H */

@@ -58,6 +58,7 @@ void __init nvx_register(void)
 	char on[NVX_LIST_SIZE];
 	int len = nvx_list_features(on);
 
+	nvx_idle_register();
 	nvx_pv_register();
 	nvx_l1_register();
 	nvx_l1_range_register();
@@ -77,5 +78,6 @@ void nvx_unregister(void)
 	nvx_l1_range_unregister();
 	nvx_l1_unregister();
 	nvx_pv_unregister();
+	nvx_idle_unregister();
 	nvx_mmu_unregister();
 }

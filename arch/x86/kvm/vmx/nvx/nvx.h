@@ -46,10 +46,14 @@ static inline void nvx_bypass_setup(void) { }
 bool nvx_fast_possible(void);
 bool nvx_fast_direct_wanted(void);
 void nvx_fast_setup(void);
+void nvx_idle_register(void);
+void nvx_idle_unregister(void);
 #else
 static inline bool nvx_fast_possible(void) { return false; }
 static inline bool nvx_fast_direct_wanted(void) { return false; }
 static inline void nvx_fast_setup(void) { }
+static inline void nvx_idle_register(void) { }
+static inline void nvx_idle_unregister(void) { }
 #endif
 
 #ifdef CONFIG_KVM_NVX_PV

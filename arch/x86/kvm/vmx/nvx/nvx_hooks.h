@@ -30,6 +30,7 @@ struct kvm_nested_state;
 struct kvm_vcpu;
 struct list_head;
 struct nvx_fast;
+struct nvx_idle;
 struct nvx_pv;
 struct vcpu_vmx;
 struct vmcs12;
@@ -50,6 +51,9 @@ struct nvx_range {
  * @prefault_pending: @reflected_gpa waits to be mapped at the next VM-entry
  * @mmu: what kvm.ko's MMU keeps
  * @fast: record of the last complete transition, see fast/record.h
+ * @idle: gives pages of L1 back that stay mapped, see fast/idle.c
+ * @l2_exits: exits from L2, ever
+ * @give_back: the vCPU's thread is to do what @idle wants
  * @pv: L1 writes its VMCS as memory, see pv/pv.h
  * @pv_restored: user space has set the nested state, L1 may do so since then
  * @pv_marked: that state says so
@@ -57,7 +61,7 @@ struct nvx_range {
  * @range_head: number of ranges ever put there
  * @range_seen: number of those that the host below knows of
  * @pf_filter: page faults on absent pages do not exit, see bypass.c
- * @watched: there is @fast or @pf_filter, see nvx_watch_exits()
+ * @watched: there is @fast, @idle or @pf_filter, see nvx_watch_exits()
  *
  * All of it only moves or spares work.  It is not part of the nested state:
  * losing it by migration costs one EPT violation and one round trip on KVM's own
@@ -72,6 +76,9 @@ struct nvx_vcpu {
 #endif
 #ifdef CONFIG_KVM_NVX_FAST
 	struct nvx_fast *fast;
+	struct nvx_idle *idle;
+	unsigned int l2_exits;
+	bool	give_back;
 #endif
 #ifdef CONFIG_KVM_NVX_PV
 	struct nvx_pv *pv;
@@ -174,6 +181,8 @@ static __always_inline void nvx_nested_entry(struct kvm_vcpu *vcpu,
 		nvx_pv_entered(vcpu);
 	if (nvx_fast_mask)
 		nvx_fast_entered(vcpu);
+	if (nvx_fast_mask || nvx_pv_on(nvx))
+		nvx_idle_mapped(vcpu);
 	nvx_vept_entered(vcpu, nvx);
 }
 
@@ -183,6 +192,10 @@ static __always_inline bool nvx_nested_vmexit(struct kvm_vcpu *vcpu,
 					      u32 exit_reason, u32 intr_info,
 					      unsigned long exit_qual)
 {
+	/* -1 leaves L2 without an exit, perhaps for good and in another thread. */
+	if (exit_reason == -1u && nvx_has_idle(nvx))
+		nvx_idle_stop(vcpu);
+
 	if (nvx_fast_mask &&
 	    nvx_fast_vmexit(vcpu, exit_reason, intr_info, exit_qual))
 		return true;
@@ -202,6 +215,15 @@ static __always_inline void nvx_nested_exited(struct kvm_vcpu *vcpu,
 		nvx_fast_exited(vcpu);
 }
 
+/* The first of what nvx looks for at an exit.  The others have not been: false. */
+static __always_inline bool nvx_idle_handled(struct kvm_vcpu *vcpu,
+					     const struct nvx_vcpu *nvx)
+{
+	if (nvx_gives_back(nvx))
+		nvx_idle_give_back(vcpu);
+	return false;
+}
+
 /*
  * KVM is about to handle an exit.  True: that has been done already.  The log of
  * modified pages is not flushed then: it is empty (log_waits()), and without EPT
@@ -215,7 +237,8 @@ static __always_inline bool nvx_handle_exit(struct kvm_vcpu *vcpu,
 		IS_ENABLED(CONFIG_KVM_NVX_BYPASS)) &&
 	       static_branch_unlikely(&nvx_exits_matter) &&
 	       unlikely(nvx->watched) &&
-	       ((nvx_has_record(nvx) && nvx_fast_handled(vcpu, exit_fastpath)) ||
+	       (nvx_idle_handled(vcpu, nvx) ||
+		(nvx_has_record(nvx) && nvx_fast_handled(vcpu, exit_fastpath)) ||
 		nvx_bypass_handled(vcpu, nvx));
 }
 
@@ -236,6 +259,7 @@ static __always_inline bool nvx_pre_run(struct kvm_vcpu *vcpu,
 /* L1 leaves VMX operation. */
 static __always_inline void nvx_free_nested(struct kvm_vcpu *vcpu)
 {
+	nvx_idle_free(vcpu);
 	if (nvx_fast_mask)
 		nvx_fast_free(vcpu);
 	nvx_pv_free(vcpu);

@@ -158,9 +158,6 @@ bool nvx_fast_vmexit(struct kvm_vcpu *vcpu, u32 exit_reason, u32 intr_info,
 	if (!f)
 		return false;
 
-	/* -1 leaves L2 without an exit, perhaps for good and in another thread. */
-	if (exit_reason == -1u)
-		nvx_idle_stop(f);
 	if (exit_reason == -1u || vmx->fail) {
 		nvx_fast_forget(vcpu);
 	} else if (exit_possible(f, exit_reason)) {
@@ -389,7 +386,5 @@ bool nvx_fast_handled(struct kvm_vcpu *vcpu, int exit_fastpath)
 		return false;
 
 	nvx_fast_event(vcpu);
-	if (unlikely(READ_ONCE(f->idle.give_back)))
-		nvx_idle_give_back(vcpu, f);
 	return false;
 }

@@ -316,7 +316,7 @@ enum nvx_fast_reason nvx_fast_exit(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 	if (nested_cpu_has_preemption_timer(vmcs12) && !nvx_timer_leave(vmx, f))
 		return NVX_WHY_TIMER;
 
-	f->idle.exits++;
+	vmx->nested.nvx.l2_exits++;
 	leave_guest_mode(vcpu);
 	save_l2(vcpu, f, vmcs12);
 	save_exit_info(vmx, vmcs12, exit_reason, intr_info, exit_qual);

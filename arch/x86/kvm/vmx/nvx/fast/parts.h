@@ -67,12 +67,6 @@ void nvx_merge_msr_bitmap(struct vcpu_vmx *vmx, struct nvx_fast *f,
 			  struct vmcs12 *vmcs12);
 bool nvx_msr_exit_wanted(struct kvm_vcpu *vcpu, struct nvx_fast *f, bool write);
 
-/* idle.c */
-void nvx_idle_init(struct kvm_vcpu *vcpu, struct nvx_fast *f);
-void nvx_idle_stop(struct nvx_fast *f);
-void nvx_idle_entered(struct nvx_fast *f);
-void nvx_idle_give_back(struct kvm_vcpu *vcpu, struct nvx_fast *f);
-
 /* mmu.c */
 void nvx_mmu_save(struct kvm_vcpu *vcpu, struct nvx_fast *f);
 bool nvx_mmu_alike(struct kvm_vcpu *vcpu, const struct nvx_fast *f);

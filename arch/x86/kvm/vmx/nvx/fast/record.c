@@ -116,8 +116,6 @@ void nvx_fast_entered(struct kvm_vcpu *vcpu)
 		f = kzalloc(sizeof(*f), GFP_KERNEL_ACCOUNT);
 		if (f && !static_branch_unlikely(&nvx_exits_matter))
 			static_branch_enable(&nvx_exits_matter);
-		if (f)
-			nvx_idle_init(vcpu, f);
 		vmx->nested.nvx.fast = f;
 		nvx_watch_exits(&vmx->nested.nvx);
 		/* Without memory every transition takes KVM's own path. */
@@ -125,7 +123,6 @@ void nvx_fast_entered(struct kvm_vcpu *vcpu)
 	}
 
 	nvx_count(fast_entry_full);
-	nvx_idle_entered(f);
 	f->shadow_rw_valid = false;
 	f->ept = nested_cpu_has_ept(vmcs12);
 	f->l2_valid = config_known(vcpu, vmcs12) && modes_match(vcpu, f, vmcs12) &&
@@ -160,7 +157,7 @@ void nvx_fast_exited(struct kvm_vcpu *vcpu)
 		return;
 
 	nvx_count(fast_exit_full);
-	f->idle.exits++;
+	to_vmx(vcpu)->nested.nvx.l2_exits++;
 	f->l1.cr0 = vcpu->arch.cr0;
 	f->l1.hw_cr0 = vmcs_readl(GUEST_CR0);
 	f->l1.cr4 = vcpu->arch.cr4;
@@ -236,7 +233,6 @@ void nvx_fast_free(struct kvm_vcpu *vcpu)
 	if (!f)
 		return;
 
-	nvx_idle_stop(f);
 	WRITE_ONCE(f->timer_state, NVX_TIMER_L1);
 	hrtimer_cancel(&nested->preemption_timer);
 	nvx_pages_release(vcpu, f);

@@ -62,19 +62,6 @@ struct nvx_mmu_view {
 	struct rsvd_bits_validate guest_rsvd_check;
 };
 
-/*
- * Pages that are mapped for L1 are given back if it does not run L2 for a while, see
- * idle.c.
- */
-struct nvx_idle {
-	struct delayed_work work;
-	struct kvm_vcpu *vcpu;
-	unsigned int exits;		/* from L2, ever */
-	unsigned int exits_seen;	/* by @work */
-	bool pinned;			/* there is something to give back */
-	bool give_back;			/* the vCPU's thread is to do it */
-};
-
 /**
  * struct nvx_fast - What the last complete transition left behind
  * @l1_valid: the @l1 record describes vmcs01, L1 about to run or running
@@ -104,7 +91,6 @@ struct nvx_idle {
  * @other_view: root_mmu of the level that does not run, without @ept
  * @msr_bitmap: L1's MSR bitmap for L2
  * @syscall_msrs: those that are in use only if EFER.SCE is set, or NULL
- * @idle: when the pages are given back
  *
  * Allocated when L1 first enters L2, freed at VMXOFF.  Only the thread of the
  * vCPU uses it, but for the timer members, which the hrtimer callback reads.
@@ -176,7 +162,6 @@ struct nvx_fast {
 	struct nvx_mmu_view other_view;
 	struct nvx_page msr_bitmap;
 	struct vmx_uret_msr *syscall_msrs[3];
-	struct nvx_idle idle;
 };
 
 /* Where the root of the level that does not run is: with @ept in an MMU of its own. */

@@ -154,8 +154,10 @@ static bool refresh_pages(struct kvm_vcpu *vcpu, struct nvx_pv *pv)
 	kvm_vcpu_unmap(vcpu, &pv->cpuid.map, false);
 	pv->cpuid.gpa = INVALID_GPA;
 	if (map_page(vcpu, &pv->assist, pv->assist.gpa) &&
-	    (!had_vmcs || map_page(vcpu, &pv->vmcs, pv->vmcs.gpa)))
+	    (!had_vmcs || map_page(vcpu, &pv->vmcs, pv->vmcs.gpa))) {
+		nvx_idle_mapped(vcpu);
 		return true;
+	}
 
 	/* All or none of it: without its pages nothing is done in memory. */
 	kvm_vcpu_unmap(vcpu, &pv->assist.map, false);
@@ -169,18 +171,22 @@ static bool refresh_pages(struct kvm_vcpu *vcpu, struct nvx_pv *pv)
  * @pv: its state
  *
  * Context: Process context, kvm->srcu held for read, nobody runs the vCPU.
+ * Return: false if that has to wait.
  */
-void nvx_pv_give_back(struct kvm_vcpu *vcpu, struct nvx_pv *pv)
+bool nvx_pv_give_back(struct kvm_vcpu *vcpu, struct nvx_pv *pv)
 {
+	if (!pv->assist.map.hva)
+		return true;
 	/* L1 has still to be shown something. */
-	if (to_vmx(vcpu)->nested.need_vmcs12_to_shadow_sync || !pv->assist.map.hva)
-		return;
+	if (to_vmx(vcpu)->nested.need_vmcs12_to_shadow_sync)
+		return false;
 
 	pv->vmcs_idle = pv->vmcs.map.hva;
 	nvx_page_give_back(vcpu, &pv->cpuid.map);
 	pv->cpuid.gpa = INVALID_GPA;
 	nvx_page_give_back(vcpu, &pv->vmcs.map);
 	nvx_page_give_back(vcpu, &pv->assist.map);
+	return true;
 }
 
 static enum nvx_pv_error check_region(const struct nvx_pv *pv)
@@ -376,6 +382,7 @@ void nvx_pv_exited(struct kvm_vcpu *vcpu)
 {
 	struct nvx_pv *pv = nvx_pv_of(vcpu);
 
+	to_vmx(vcpu)->nested.nvx.l2_exits++;
 	disable_shadow_vmcs(to_vmx(vcpu));
 	if (!refresh_pages(vcpu, pv))
 		return;

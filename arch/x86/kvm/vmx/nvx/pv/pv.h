@@ -85,7 +85,7 @@ void nvx_pv_drain_flushes(struct kvm_vcpu *vcpu, struct nvx_pv *pv);
 bool nvx_pv_flush_remote(struct kvm_vcpu *vcpu, struct nvx_pv *pv);
 
 /* pv.c */
-void nvx_pv_give_back(struct kvm_vcpu *vcpu, struct nvx_pv *pv);
+bool nvx_pv_give_back(struct kvm_vcpu *vcpu, struct nvx_pv *pv);
 bool nvx_pv_direct_ok(struct kvm_vcpu *vcpu, const struct nvx_pv *pv);
 
 /* xstate.c */
