@@ -83,9 +83,9 @@ class Tables(unittest.TestCase):
 
     def test_counters(self):
         self.change(TESTS, "fast_why_cpu", "fast_why_cup")
-        self.change(TESTS, "fast_why_event", "l1_range_remote")
+        self.change(TESTS, "fast_why_event", "debugctl_intercepted")
         self.wrong("no test moves the counter fast_why_cpu", "there is no counter fast_why_cup",
-                   "no test moves the counter fast_why_event", "a test moves l1_range_remote")
+                   "no test moves the counter fast_why_event", "a test moves debugctl_intercepted")
 
     def test_names(self):
         # In pieces, or this file would be found, too.
