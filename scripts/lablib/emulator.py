@@ -16,9 +16,12 @@ DEFAULT_CPU = "corei7_skylake_x"
 
 # Features that a model has only in part.
 LEFT_OUT = {
+    # With CET a write to a read-only page, with CR0.WP clear, ends the emulator.
+    "tigerlake": "cet",
     # AMX comes without XFD: XSETBV gets the tiles' configuration without their data.  RSM
     # with CR4.LA57 set ends the emulator.
-    "sapphire_rapids": "amx, amx_int8, amx_bf16, la57",
+    "sapphire_rapids": "cet, amx, amx_int8, amx_bf16, la57",
+    "arrow_lake": "cet",
 }
 # Models with FSRM, and the register that says whether fast strings are on.
 FAST_STRINGS = ("corei7_icelake_u", "tigerlake", "sapphire_rapids", "arrow_lake")
