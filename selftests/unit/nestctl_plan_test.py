@@ -149,9 +149,16 @@ class Plan(lib.Test):
         self.snapshot["memory"]["blocks"][-1]["movable"] = True
         self.snapshot["memory"]["end"] += 2 * BLOCK
         self.refusal("last-page", "before 0x150000000")
-        # RAM that ends within a block.
+        # RAM that ends within a block, which the kernel never lets go.
         self.snapshot["memory"]["end"] -= 2 * BLOCK + MIB
-        self.assertEqual(self.memory()[0], 39)
+        self.snapshot["memory"]["blocks"][-1]["whole"] = False
+        self.assertEqual(self.memory()[0], 38)
+        self.assertEqual(self.ask_json(OK, *self.words(()))["lost"], 127 * MIB)
+        self.assertIn("130048 KiB at the end of RAM", self.ask(OK, *self.words(())))
+        self.snapshot["memory"]["blocks"][-2]["movable"] = False
+        self.refusal("last-page", "before 0x138000000")
+        self.snapshot["memory"]["blocks"][-2].update(movable=True, whole=False)
+        self.refusal("last-page", "before 0x138000000")
 
     def test_low_memory(self):
         self.snapshot["memory"]["blocks"][23]["movable"] = False
@@ -236,6 +243,7 @@ class Plan(lib.Test):
                              (("memory",), (None, [], {}, {"total": 1})),
                              (("memory", "total"), (0, -1, "1", 1.5)),
                              (("memory", "block_size"), (0, None)),
+                             (("memory", "blocks", 0, "whole"), (1, "no")),
                              (("memory", "blocks"), (None, [None], [block(0, start=-1)],
                                                        [block(0, start="0")])),
                              (("devices",), (None, [[]], [{"address": 1}])),
@@ -274,10 +282,11 @@ class Snapshot(lib.Test):
         write("proc/cpuinfo", "flags\t: fpu arat\n")
         write("proc/meminfo", "MemTotal:  1000 kB\nMemFree: 1 kB\nMemAvailable:   500 kB\n")
         write("proc/iomem", "00001000-0009ffff : System RAM\n  00002000-00003000 : Kernel code\n"
-              "10000000-1fffffff : System RAM\nfec00000-fec003ff : IOAPIC 0\n")
+              "00100000-177fffff : System RAM\n18000000-1fffffff : System RAM\n"
+              "fec00000-fec003ff : IOAPIC 0\n")
         write(blocks + "block_size_bytes", "8000000\n")
         for i, (state, zones) in enumerate((("online", "Normal"), ("online", "Movable"),
-                                            ("offline", "Movable"))):
+                                            ("online", "Movable"), ("offline", "Movable"))):
             write(f"{blocks}memory{i}/state", state + "\n")
             write(f"{blocks}memory{i}/valid_zones", zones + "\n")
             write(f"{blocks}memory{i}/removable", "1\n")
@@ -307,7 +316,8 @@ class Snapshot(lib.Test):
             cpu(2, 2, 2, 1, tick="hpet", online=False)])
         self.assertEqual(report["memory"], {
             "total": 1000 << 10, "available": 500 << 10, "end": 0x20000000, "block_size": BLOCK,
-            "blocks": [block(0), block(1, True), block(2, True, online=False)]})
+            "blocks": [block(0, whole=False), block(1, True, whole=True),
+                       block(2, whole=False), block(3, True, whole=True, online=False)]})
         self.assertEqual((report["vm_bytes"], report["broadcast"], report["arat"]),
                          (64 << 10, "hpet", True))
         self.assertEqual([(item["driver"], item["use"]) for item in report["devices"]], [

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Memory blocks, and which of them can really be taken out: "removable" is 1 for all
- * of them, but only ZONE_MOVABLE holds nothing that cannot be moved.
+ * of them, but only ZONE_MOVABLE holds nothing that cannot be moved, and a block with a
+ * hole is never let go.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,11 +12,47 @@
 
 #define BLOCKS "/sys/devices/system/memory"
 
+/* Bytes of RAM between two addresses; -1 to others than root, who see zeros. */
+static int64_t ram_between(uint64_t start, uint64_t end)
+{
+	static char *text;
+	unsigned long long from, to;
+	int64_t bytes = 0, all = 0;
+	const char *line;
+
+	if (!text)
+		text = read_text("/proc/iomem");
+	for (line = text; line && *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		if (*line == ' ' || sscanf(line, "%llx-%llx", &from, &to) != 2 ||
+		    strncmp(line + strcspn(line, " "), " : System RAM", 13))
+			continue;
+		all += to - from;
+		from = from > start ? from : start;
+		to = to + 1 < end ? to + 1 : end;
+		bytes += to > from ? to - from : 0;
+	}
+	return all ? bytes : -1;
+}
+
+/**
+ * block_is_whole() - Is all of this block RAM?
+ * @block: its number
+ *
+ * Return: false if there is a hole in it; true if it is not known.
+ */
+bool block_is_whole(unsigned int block)
+{
+	uint64_t size = block_size();
+	int64_t ram = ram_between(block * size, (block + 1) * size);
+
+	return ram < 0 || (uint64_t)ram == size;
+}
+
 /**
  * block_is_movable() - Can the kernel take this block out?
  * @block: its number
  *
- * Return: true if it is online in ZONE_MOVABLE.
+ * Return: true if it is online in ZONE_MOVABLE, without a hole.
  */
 bool block_is_movable(unsigned int block)
 {
@@ -23,7 +60,7 @@ bool block_is_movable(unsigned int block)
 
 	/* Of a block that is online this is the zone that it is in. */
 	return zones && !strncmp(zones, "Movable", 7) &&
-	       read_int(0, BLOCKS "/memory%u/removable", block) == 1;
+	       read_int(0, BLOCKS "/memory%u/removable", block) == 1 && block_is_whole(block);
 }
 
 /**

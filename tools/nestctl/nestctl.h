@@ -163,6 +163,7 @@ struct memory_blocks {
 
 int read_blocks(struct memory_blocks *blocks);
 uint64_t block_size(void);
+bool block_is_whole(unsigned int block);
 bool block_is_online(unsigned int block);
 bool block_is_movable(unsigned int block);
 

@@ -3,7 +3,8 @@
  * From a snapshot to a plan: nothing is read or changed here.
  *
  * The second kernel sees the memory map of the whole machine.  It counts pages up to
- * the last one of RAM that it owns, so it has to own the last; it needs pages below
+ * the last one of RAM that it owns, so it has to own the last that can be taken out: of a
+ * block that is not all RAM the kernel lets go nothing.  It needs pages below
  * 4 GiB to start in and for devices that reach no further; and its struct pages are for
  * the whole machine, so it must own a part that can hold them.
  */
@@ -178,14 +179,21 @@ static void choose_ends(struct plan *plan, struct snapshot *snapshot)
 	static const char cure[] =
 		"boot with movablecore=, or movable_node, so that it is in ZONE_MOVABLE";
 	struct plan_block *block = last_block(snapshot, snapshot->end, -1, false);
+	uint64_t end = snapshot->end;
 	size_t i;
 
-	if (block && block->movable && snapshot->end - block->start <= snapshot->block_size)
+	if (block && !block->whole) {
+		end = block->start;
+		block = last_block(snapshot, end, -1, false);
+	}
+	if (block && block->movable && end - block->start <= snapshot->block_size) {
 		block->chosen = true;
-	else
+		plan->lost = snapshot->end - end;
+	} else {
 		refuse(plan, "last-page",
 		       text_of("the last page of RAM (before %#llx) cannot be taken out",
-			       (unsigned long long)snapshot->end), cure);
+			       (unsigned long long)end), cure);
+	}
 	for (i = 0; i < snapshot->nr_blocks; i++)
 		if (snapshot->blocks[i].chosen && snapshot->blocks[i].start < PLAN_LOW_END)
 			return;
@@ -375,6 +383,7 @@ void plan_make(struct plan *plan, struct snapshot *snapshot, const struct wishes
 {
 	plan->steps = json_object_new_array();
 	plan->refusals = json_object_new_array();
+	plan->lost = 0;
 	choose_cpus(plan, snapshot, wishes);
 	check_nodes(plan, snapshot);
 	if (choose_memory(plan, snapshot, wishes))

@@ -26,7 +26,7 @@ struct plan_cpu {
 struct plan_block {
 	uint64_t start;
 	int node;
-	bool online, movable, chosen;
+	bool online, movable, whole, chosen;
 };
 
 struct plan_device {
@@ -79,9 +79,11 @@ struct wishes {
  * struct plan - Steps, or why there are none
  * @steps: array of {unit, name, text, undo}, empty if anything is refused
  * @refusals: array of {id, text, cure}
+ * @lost: bytes of RAM that the second kernel will never see
  */
 struct plan {
 	struct json_object *steps, *refusals;
+	uint64_t lost;
 };
 
 const char *snapshot_parse(struct snapshot *snapshot, struct json_object *object);

@@ -197,9 +197,13 @@ static void print_plan(struct json_object *report)
 		say(PLAIN, "%s", get_string(item(steps, i), "text"));
 		say(DIM, " (undo: %s)\n", get_string(item(steps, i), "undo"));
 	}
-	if (length(steps))
-		say(GOOD, "%lld CPU(s) and %lld MiB for the second kernel\n",
-		    (long long)get_int(report, "cpus"), (long long)get_int(report, "memory") >> 20);
+	if (!length(steps))
+		return;
+	say(GOOD, "%lld CPU(s) and %lld MiB for the second kernel\n",
+	    (long long)get_int(report, "cpus"), (long long)get_int(report, "memory") >> 20);
+	if (get_int(report, "lost"))
+		say(WARN, "%lld KiB at the end of RAM, in a memory block that is not all RAM, it never sees\n",
+		    (long long)get_int(report, "lost") >> 10);
 }
 
 static struct json_object *make_report(struct snapshot *snapshot, const struct wishes *wishes)
@@ -216,6 +220,7 @@ static struct json_object *make_report(struct snapshot *snapshot, const struct w
 		memory += snapshot->blocks[i].chosen ? snapshot->block_size : 0;
 	put_int(report, "cpus", cpus);
 	put_int(report, "memory", memory);
+	put_int(report, "lost", plan.lost);
 	json_object_object_add(report, "steps", plan.steps);
 	json_object_object_add(report, "refusals", plan.refusals);
 	return report;

@@ -106,6 +106,7 @@ static void take_memory(struct json_object *memory)
 		put_int(block, "node", node_in(directory));
 		put_bool(block, "online", block_is_online(number));
 		put_bool(block, "movable", block_is_movable(number));
+		put_bool(block, "whole", block_is_whole(number));
 	}
 	free_list(entries, nr);
 }
@@ -293,12 +294,15 @@ static const char *parse_memory(struct snapshot *snapshot, struct json_object *m
 		if (!is(object, "start", json_type_int) || get_int(object, "start") < 0 ||
 		    !is(object, "node", json_type_int) ||
 		    !is(object, "online", json_type_boolean) ||
-		    !is(object, "movable", json_type_boolean))
+		    !is(object, "movable", json_type_boolean) ||
+		    (get(object, "whole") && !is(object, "whole", json_type_boolean)))
 			return "a memory block";
 		block->start = get_int(object, "start");
 		block->node = get_int(object, "node");
 		block->online = get_bool(object, "online");
-		block->movable = get_bool(object, "movable");
+		/* Older snapshots do not say it. */
+		block->whole = !get(object, "whole") || get_bool(object, "whole");
+		block->movable = block->whole && get_bool(object, "movable");
 		snapshot->nr_blocks++;
 	}
 	qsort(snapshot->blocks, snapshot->nr_blocks, sizeof(*snapshot->blocks), by_address);
