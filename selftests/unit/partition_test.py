@@ -41,6 +41,14 @@ class Partition(unittest.TestCase):
         """Owners of pages, addresses in VMCSs."""
         self.run_program(67, 'part_owner_unit.c', 'owner.c', 'vmcs_class.c')
 
+    def test_ept(self):
+        """Tables of an EPT: rows, and random ranges against an array of pages."""
+        self.run_program(13, 'part_ept_unit.c', 'ept.c')
+
+    def test_mmio(self):
+        """Instructions that move data to and from devices."""
+        self.run_program(73, 'part_mmio_unit.c', 'mmio.c')
+
     def test_ports(self):
         """I/O ports, the RTC behind two of them."""
         self.run_program(84, 'part_ports_unit.c', 'ports.c')
