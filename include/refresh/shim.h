@@ -11,7 +11,7 @@
 #define _REFRESH_SHIM_H
 
 #define SHIM_MAGIC		0x4d494853	/* "SHIM" */
-#define SHIM_ABI_VERSION	6
+#define SHIM_ABI_VERSION	7
 
 #define SHIM_PAGE		4096
 
@@ -72,6 +72,19 @@
 #define SHIM_CALL_MC		(SHIM_CALL | 5)	/* for tests: #MC in the shim */
 #define SHIM_CALL_LEAVE_MC	(SHIM_CALL | 6)	/* for tests: one while leaving */
 
+/*
+ * Calls for a second partition, with arguments in RBX, RCX and RDX.  All but the last are
+ * the first partition's: SHIM_E_CALL for the other one.  Addresses are of its own memory.
+ */
+#define SHIM_CALL_PART_CREATE	(SHIM_CALL | 0x10)	/* hpa of a struct shim_plan */
+#define SHIM_CALL_PART_MOVE	(SHIM_CALL | 0x11)	/* hpa, bytes, to which partition */
+#define SHIM_CALL_PART_COPY	(SHIM_CALL | 0x12)	/* gpa, hpa of the page to see there */
+#define SHIM_CALL_PART_TAKE	(SHIM_CALL | 0x13)	/* area of a CPU that is offline */
+#define SHIM_CALL_PART_START	(SHIM_CALL | 0x14)	/* hpa of a struct shim_start */
+#define SHIM_CALL_PART_KILL	(SHIM_CALL | 0x15)
+#define SHIM_CALL_PART_DESTROY	(SHIM_CALL | 0x16)
+#define SHIM_CALL_PART_SAY	(SHIM_CALL | 0x17)	/* a word for the other kernel */
+
 /* Leaf that tells that a shim is there, to who asks with this ECX. */
 #define SHIM_CPUID_LEAF		0x40000300
 #define SHIM_CPUID_ASK		0x5348494d
@@ -92,6 +105,7 @@
 #define SHIM_FLAG_PML		0x8	/* the CPU has GUEST_PML_INDEX */
 #define SHIM_FLAG_TIMER		0x10	/* ... the VMX-preemption timer */
 #define SHIM_FLAG_PERF		0x20	/* the shim runs with all counters stopped */
+#define SHIM_FLAG_PARTITION	0x40	/* there is room for a second partition */
 
 #define SHIM_RING_SIZE		8192
 
@@ -118,7 +132,11 @@
 /* What came while the shim was at work. */
 #define SHIM_ARRIVED_NMI	1
 #define SHIM_ARRIVED_MC		2
-#define SHIM_ARRIVED_END	4		/* its partition ends */
+#define SHIM_ARRIVED_COMMAND	4		/* another CPU wants something */
+
+/* Partitions that there can be, and kinds of denied accesses. */
+#define SHIM_NR_PARTS		2
+#define SHIM_MAX_DENIED		32
 
 #ifndef __ASSEMBLY__
 
@@ -135,6 +153,11 @@ enum shim_error {
 	SHIM_OK		= 0,
 	SHIM_E_CALL	= 1,	/* unknown call, or one for tests */
 	SHIM_E_SHARED	= 2,	/* not while another kernel has a part of the machine */
+	SHIM_E_STATE	= 3,	/* a CPU or the partition is not in that state */
+	SHIM_E_MEMORY	= 4,	/* not in whole pages, or not all the giver's */
+	SHIM_E_TABLES	= 5,	/* the reserve has no more pages for tables */
+	SHIM_E_PLAN	= 6,	/* the plan makes no sense */
+	SHIM_E_CPU	= 7,	/* a CPU does not answer */
 };
 
 /* What a CPU is doing, in &shim_shared.state. */
@@ -143,7 +166,26 @@ enum shim_state {
 	SHIM_STATE_ON		= 1,
 	SHIM_STATE_PANIC	= 2,	/* the shim gave up and left this CPU */
 	SHIM_STATE_DEAD		= 3,	/* ... and could not even leave */
-	SHIM_STATE_PARKED	= 4,	/* its partition has ended, the shim keeps it */
+	SHIM_STATE_PARKED	= 4,	/* the shim keeps it, for its partition */
+	SHIM_STATE_WAIT		= 5,	/* ... until a start-up IPI */
+};
+
+/* What a partition is doing, in &shim_part_info.state. */
+enum shim_part_state {
+	SHIM_PART_NONE		= 0,
+	SHIM_PART_MADE		= 1,
+	SHIM_PART_RUNS		= 2,
+	SHIM_PART_ENDED		= 3,
+};
+
+/* Why it has ended, in &shim_part_info.why. */
+enum shim_end {
+	SHIM_END_NONE		= 0,
+	SHIM_END_POWER_OFF	= 1,
+	SHIM_END_RESET		= 2,
+	SHIM_END_TRIPLE_FAULT	= 3,
+	SHIM_END_KILLED		= 4,
+	SHIM_END_SURPRISE	= 5,
 };
 
 struct shim_segment {
@@ -246,6 +288,8 @@ struct shim_machine {
 	__u32	flags;				/* SHIM_FLAG_* of the machine */
 	__u32	uart;				/* I/O port, 0: none */
 	__u32	reserved;
+	__u64	info_va;			/* struct shim_info */
+	__u64	pool_va, pool_end_va;		/* pages for a second partition */
 };
 
 /*
@@ -256,11 +300,78 @@ struct shim_machine {
 struct shim_part {
 	__u64	eptp;
 	__u64	msr_bitmap, vmread_bitmap, vmwrite_bitmap;
+	__u64	io_bitmap;			/* two pages; SHIM_FLAG_PARTITION */
 	__u32	flags;				/* SHIM_FLAG_* of a partition */
 	__u32	ended;				/* no CPU of it is entered any more */
 	__u32	nr_ro, nr_rw;			/* used entries of the lists */
 	__u32	ro[SHIM_MAX_SHADOW];		/* shadowed for VMREAD */
 	__u32	rw[SHIM_MAX_SHADOW];		/* ... and for VMWRITE */
+};
+
+/*
+ * struct shim_part_info - What both hosts may read about one partition
+ */
+struct shim_part_info {
+	__u32	state;				/* enum shim_part_state */
+	__u32	why;				/* enum shim_end */
+	__u32	cpus, running;
+	__u64	word;				/* SHIM_CALL_PART_SAY */
+	__u64	starts;
+	__u64	end_rip, end_detail;
+	__u64	denied[SHIM_MAX_DENIED];	/* by kind, see arch/x86/shim/partition.h */
+};
+
+struct shim_info {
+	__u32	magic, version;
+	__u32	nr_parts, nr_denied;
+	struct shim_part_info part[SHIM_NR_PARTS];
+};
+
+/*
+ * struct shim_plan - What the machine has that two kernels have to share
+ *
+ * @pins: of the IOAPIC, a bit for each that is the second partition's from the start.
+ * @shown: memory of the first partition that the second one may read: firmware.
+ * A port or an address of 0 is not there.
+ */
+#define SHIM_PLAN_PORTS		8
+#define SHIM_PLAN_SHOWN		32
+#define SHIM_PLAN_FUNCTIONS	96
+#define SHIM_PLAN_BARS		6
+
+struct shim_plan_function {
+	__u16	bdf;
+	__u8	show;				/* enum pci_show of arch/x86/shim/pci.h */
+	__u8	bridge, links, msi;
+	__u8	bar_kind[SHIM_PLAN_BARS];	/* enum pci_bar_kind */
+	__u32	rom_size;
+	__u64	bar_size[SHIM_PLAN_BARS];
+};
+
+struct shim_plan {
+	__u32	size, pins;
+	__u64	ioapic_hpa, hpet_hpa;
+	__u16	pm1_event[2], pm1_control[2];
+	__u16	pm_timer, smi_command, reset;
+	__u8	pm1_event_length, reset_value;
+	__u8	s5_type[2];
+	__u16	reserved;
+	__u32	nr_ports, nr_shown, nr_functions;
+	struct {
+		__u16	first, last;
+	} port[SHIM_PLAN_PORTS];		/* of the second partition */
+	struct {
+		__u64	hpa, bytes;
+	} shown[SHIM_PLAN_SHOWN];
+	struct shim_plan_function function[SHIM_PLAN_FUNCTIONS];
+};
+
+/*
+ * struct shim_start - How the first CPU of the second partition begins, in long mode
+ */
+struct shim_start {
+	__u32	area, reserved;
+	__u64	rip, rsi, cr3, gdt;
 };
 
 /*
@@ -278,7 +389,7 @@ struct shim_header {
 	__u64	exit_va;			/* HOST_RIP */
 	__u64	trap_stubs_va;			/* SHIM_IDT_VECTORS of them */
 	struct shim_machine machine;		/* filled in by the loader */
-	struct shim_part part;			/* likewise */
+	struct shim_part part[SHIM_NR_PARTS];	/* likewise the first one */
 };
 
 static_assert(offsetof(struct shim_context, regs) == SHIM_CTX_REGS, "regs");
@@ -300,9 +411,12 @@ static_assert(offsetof(struct shim_boot, perf) % SHIM_MSR_ALIGN == 0, "list of M
 static_assert(sizeof(struct shim_boot) == 256, "size of the boot data");
 static_assert(offsetof(struct shim_header, exit_va) == 40, "exit_va");
 static_assert(offsetof(struct shim_header, machine) == 56, "machine");
-static_assert(offsetof(struct shim_header, part) == 160, "part");
-static_assert(sizeof(struct shim_machine) == 104, "size of the facts");
-static_assert(sizeof(struct shim_part) == 176, "size of a partition");
+static_assert(offsetof(struct shim_header, part) == 184, "part");
+static_assert(sizeof(struct shim_machine) == 128, "size of the facts");
+static_assert(sizeof(struct shim_part) == 184, "size of a partition");
+static_assert(sizeof(struct shim_info) <= SHIM_PAGE, "size of the information");
+static_assert(sizeof(struct shim_plan_function) == 64, "size of a function");
+static_assert(sizeof(struct shim_plan) <= 2 * SHIM_PAGE, "size of the plan");
 
 #endif /* !__ASSEMBLY__ */
 #endif /* _REFRESH_SHIM_H */

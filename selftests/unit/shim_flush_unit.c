@@ -127,7 +127,7 @@ static void load_cr4(u64 value)
 	refresh_write_cr4(value);
 }
 
-struct shim_header shim_header = { .part = { .eptp = OUR_EPTP } };
+struct shim_header shim_header = { .part = { { .eptp = OUR_EPTP } } };
 
 #include "../../arch/x86/refresh/flush.c"
 #include "../../arch/x86/shim/flush.c"
@@ -139,7 +139,7 @@ static void launch(void)
 
 static void leave(void)
 {
-	shim_flush_tlb(&shim_header.part);
+	shim_flush_tlb(&shim_header.part[0]);
 }
 
 static void try(const char *what, void (*flush)(void), u64 value)

@@ -9,7 +9,7 @@
 
 /* In the place of vmx_ops.h: what mem.c uses of it. */
 #define SHIM_VMX_OPS_H
-#include "../../arch/x86/shim/shim.h"
+#include "../../arch/x86/shim/world.h"
 
 #define NR_PAGES	16
 
@@ -29,6 +29,17 @@ void *mem_map(u64 hpa, u64 type)
 	mapped = hpa >> 12;
 	mapped_type = type;
 	return (char *)memory + hpa;
+}
+
+/* In the place of world.c: a page that is not the partition's, or that it may only read. */
+static u64 foreign_page, shown_page;
+
+bool world_translate(const struct shim_cpu *cpu, u64 gpa, u64 access, u64 *hpa)
+{
+	*hpa = gpa;
+	if (foreign_page && gpa >> 12 == foreign_page)
+		return false;
+	return !shown_page || gpa >> 12 != shown_page || !(access & EPT_WRITE);
 }
 
 /* The other CPU: @race changes one entry behind the look number @at. */
@@ -78,6 +89,8 @@ static void begin(void)
 	memset(memory, 0, sizeof(memory));
 	memset(vmcs, 0, sizeof(vmcs));
 	memset(&race, 0, sizeof(race));
+	foreign_page = 0;
+	shown_page = 0;
 	shim_machine.phys_mask = BIT(46) - 1;
 	shim_machine.reserve_hpa = HPA(RESERVE);
 	shim_machine.reserve_size = 4096;
@@ -104,6 +117,24 @@ static bool faults(bool write, u8 vector, u32 code)
 
 	return !mem_translate(GVA, write, &hpa, &fault) && fault.vector == vector &&
 	       fault.code == code && (vector != PF_VECTOR || fault.address == GVA);
+}
+
+/* With two partitions: what is not this one's. */
+static void test_foreign(void)
+{
+	begin();
+	foreign_page = DATA;
+	ok(faults(false, GP_VECTOR, 0), "an operand in memory of another partition");
+	begin();
+	shown_page = DATA;
+	ok(goes_to(false, HPA(DATA) + 0x678) && faults(true, GP_VECTOR, 0),
+	   "an operand in memory that is only shown");
+	begin();
+	foreign_page = PD;
+	ok(faults(false, PF_VECTOR, 0), "a page table of another partition");
+	begin();
+	shown_page = PT;
+	ok(faults(false, PF_VECTOR, 0), "a page table in which nothing can be noted");
 }
 
 static void test_walk(void)
@@ -228,6 +259,7 @@ static void test_copy(void)
 int main(void)
 {
 	test_walk();
+	test_foreign();
 	test_faults();
 	test_races();
 	test_copy();

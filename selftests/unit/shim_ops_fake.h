@@ -15,6 +15,16 @@ struct vmx_descriptor {
 	u64 low, high;
 };
 
+static inline u32 device_read32(const void *at)
+{
+	return *(const u32 *)at;
+}
+
+static inline void device_write32(void *at, u32 value)
+{
+	*(u32 *)at = value;
+}
+
 u64 vmread(u64 field);
 void vmread_to(u64 *value, u64 field);
 int vmread_checked(u64 field, u64 *value);

@@ -12,6 +12,7 @@
 
 #include "../../arch/x86/shim/exit_rules.h"
 #include "../../arch/x86/shim/shim.h"
+#include "../../arch/x86/shim/world.h"
 
 #define OWN_VMCS	0x7000ull
 #define STATES		400
@@ -243,6 +244,36 @@ void shadow_collect(struct shim_cpu *cpu)
 	vmptrld(cpu->current_vmcs);
 }
 
+/* What only runs when two partitions use devices, or when one begins. */
+void ioapic_hw_apply(const struct ioapic_ops *ops) { }
+void enter_long_mode(struct shim_cpu *cpu) { }
+void enter_real_mode(struct shim_cpu *cpu) { }
+
+u64 handle_part_call(struct shim_cpu *cpu, u32 call)
+{
+	return SHIM_E_STATE;
+}
+
+u64 exit_io(struct shim_cpu *cpu, u32 reason)
+{
+	return SHIM_UNSERVED;
+}
+
+u64 exit_ept_violation(struct shim_cpu *cpu, u32 reason)
+{
+	return SHIM_UNSERVED;
+}
+
+bool part_rdmsr(struct shim_cpu *cpu, u32 msr, u64 *value, bool *fault)
+{
+	return false;
+}
+
+bool part_wrmsr(struct shim_cpu *cpu, u32 msr, u64 value, bool *fault)
+{
+	return false;
+}
+
 /* start.S and shim.lds */
 char shim_enter_begin[1], shim_enter_end[1], shim_trap_stubs[1];
 const struct fixup fixup_table[1], fixup_table_end[1];
@@ -260,7 +291,7 @@ enum { THIS, SAME, FOREIGN, OFFLINE, NR_AREAS };
 static char areas[NR_AREAS][SHIM_AREA_SIZE] __aligned(SHIM_AREA_SIZE);
 static char *const area = areas[THIS];
 static struct shim_cpu *const cpu = (struct shim_cpu *)(areas[THIS] + SHIM_AREA_PRIVATE);
-static struct shim_part other_part;
+static char info[SHIM_PAGE] __aligned(SHIM_PAGE);
 static struct shim_regs regs;
 
 struct trap_frame {
@@ -317,7 +348,7 @@ static void make_cpu(u32 nr)
 
 	made->boot.vmcs_hpa = OWN_VMCS;
 	made->boot.apic_id = 2 * nr + 1;
-	made->part = nr == FOREIGN ? &other_part : &shim_header.part;
+	made->part = &shim_header.part[nr == FOREIGN];
 	made->shared = (struct shim_shared *)areas[nr];
 	made->page = (struct nvx_shim_page *)(areas[nr] + SHIM_SHARED_PAGE);
 	made->current_vmcs = SHIM_NO_VMCS;
@@ -338,6 +369,8 @@ static void make_state(u32 parts)
 	memset(&shim_header, 0, sizeof(shim_header));
 	shim_machine.areas_va = (u64)areas;
 	shim_machine.nr_areas = NR_AREAS;
+	memset(info, 0, sizeof(info));
+	shim_machine.info_va = (u64)info;
 	for (i = 0; i < NR_AREAS; i++)
 		make_cpu(i);
 	memset(apic_page, 0, sizeof(apic_page));
@@ -354,7 +387,7 @@ static void make_state(u32 parts)
 	shim_machine.phys_mask = 0xffffffffff;
 	shim_machine.reserve_hpa = 1ull << 39;
 	shim_machine.flags = dice(0x40);
-	shim_header.part.flags = dice(4);
+	shim_header.part[0].flags = dice(4);
 	cpu->regs = &regs;
 	cpu->ready = true;
 	cpu->vmxon = dice(2);
@@ -421,7 +454,7 @@ static void exit_with(u32 reason)
 
 static void unknown_exit(void)
 {
-	static const u8 reasons[] = { 1, 7, 9, 12, 14, 17, 29, 30, 48, 49, 54, 65, 79, 200 };
+	static const u8 reasons[] = { 1, 7, 9, 12, 14, 17, 29, 49, 54, 65, 79, 200 };
 
 	exit_with(reasons[dice(sizeof(reasons))]);
 }

@@ -35,7 +35,7 @@ class Shim(unittest.TestCase):
 
     def test_all(self):
         """Rules of the architecture, tables, descriptors."""
-        self.run_program(128, *SOURCES)
+        self.run_program(133, *SOURCES)
 
     def test_pv_page(self):
         """The shim page against a model, with a shim that leaves at any step."""
@@ -43,7 +43,7 @@ class Shim(unittest.TestCase):
 
     def test_operands(self):
         """Page walks while another CPU changes the page tables."""
-        self.run_program(27, 'selftests/unit/shim_mem_unit.c', 'arch/x86/shim/semantics.c')
+        self.run_program(31, 'selftests/unit/shim_mem_unit.c', 'arch/x86/shim/semantics.c')
 
     def test_flush(self):
         """What a launch and a return drop, on a model of a TLB."""
@@ -55,7 +55,8 @@ class Shim(unittest.TestCase):
                          'selftests/unit/shim_policy_unit.c',
                          *(f'arch/x86/shim/{name}.c' for name in
                            ('exit', 'policy', 'cpu', 'ipi', 'leave', 'init', 'trap', 'host', 'machine',
-                            'insn', 'guest', 'borrow', 'semantics', 'flush')))
+                            'insn', 'guest', 'borrow', 'semantics', 'flush', 'park', 'world', 'ept',
+                            'owner', 'apic', 'ioapic', 'vmcs_class')))
 
     def test_ways_out(self):
         """Each function that can give a CPU away asks policy.c."""

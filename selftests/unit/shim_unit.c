@@ -468,8 +468,8 @@ static void test_tables(void)
 	struct refresh_reserve res = { .hpa = 0x10000000 };
 	u64 area, nothing;
 
-	ok(refresh_layout(&res, 20000, 4, BIT(50)) == -E2BIG, "layout: too large a machine");
-	ok(!refresh_layout(&res, 20000, 4, BIT(40)), "layout: a machine");
+	ok(refresh_layout(&res, 20000, 4, BIT(50), false) == -E2BIG, "layout: too large a machine");
+	ok(!refresh_layout(&res, 20000, 4, BIT(40), false), "layout: a machine");
 	area = refresh_area(&res, 1);
 	ok(area % SHIM_AREA_SIZE == 0 && res.layout.end == area + 3 * SHIM_AREA_SIZE,
 	   "layout: areas");
@@ -491,11 +491,39 @@ static void test_tables(void)
 	ok((ept_lookup(&res, res.hpa + res.layout.console) & 7) == 1 &&
 	   (ept_lookup(&res, res.hpa + res.layout.console + SHIM_RING_SIZE - 1) & 7) == 1 &&
 	   (ept_lookup(&res, res.hpa + area) & 7) == 7, "EPT: the console is read-only");
+	ok(ept_lookup(&res, res.hpa + res.layout.info) ==
+	   ((res.hpa + res.layout.info) | 6 << 3 | 1), "EPT: what is told is read-only");
 	ok((ept_lookup(&res, res.hpa + res.layout.end) & ~0xfffull) ==
 	   res.hpa + res.layout.end, "EPT: nor what follows the reserve");
 	res.layout.tables_end = res.layout.tables + 3 * SHIM_PAGE;
 	ok(refresh_build_tables(&res, BIT(40), &mtrr, 4) == -ENOSPC, "tables: no room");
 	free(res.va);
+}
+
+/* With room for a second partition: where it is, and that no host sees it. */
+static void test_partition_layout(void)
+{
+	struct refresh_reserve with = { .hpa = 0x10000000 }, without = with;
+	static struct shim_header header;
+	struct refresh_layout *layout = &with.layout;
+	u64 hidden = 0, at;
+
+	ok(!refresh_layout(&without, 20000, 4, BIT(40), false) && !without.layout.io_bitmap &&
+	   without.layout.pool == without.layout.pool_end, "layout: no room for a partition");
+	ok(!refresh_layout(&with, 20000, 4, BIT(40), true) && layout->io_bitmap &&
+	   !(layout->io_bitmap % SHIM_PAGE) &&
+	   layout->tables >= layout->io_bitmap + 2 * SHIM_PAGE &&
+	   layout->pool == layout->tables_end && layout->pool_end <= layout->areas &&
+	   layout->pool_end - layout->pool >= 512 * SHIM_PAGE, "layout: room for a partition");
+	with.va = calloc(1, layout->areas);
+	with.header = &header;
+	ok(!refresh_build_tables(&with, BIT(40), &mtrr, 4), "tables: with room");
+	for (at = layout->io_bitmap; at < layout->areas; at += SHIM_PAGE)
+		hidden += (ept_lookup(&with, with.hpa + at) & ~0xfffull) ==
+			  with.hpa + layout->nothing;
+	ok(hidden == (layout->areas - layout->io_bitmap) / SHIM_PAGE,
+	   "EPT: bitmaps, tables and pool are hidden");
+	free(with.va);
 }
 
 /* Only the tables are written, the areas need no memory here. */
@@ -504,8 +532,8 @@ static void test_many_cpus(void)
 	struct refresh_reserve res = { .hpa = 0x10000000 };
 	struct shim_header header = { };
 
-	ok(refresh_layout(&res, 20000, 8192, BIT(46)) == -E2BIG, "layout: too many CPUs");
-	ok(!refresh_layout(&res, 20000, 4096, BIT(46)), "layout: 4096 CPUs");
+	ok(refresh_layout(&res, 20000, 8192, BIT(46), false) == -E2BIG, "layout: too many CPUs");
+	ok(!refresh_layout(&res, 20000, 4096, BIT(46), false), "layout: 4096 CPUs");
 	res.va = calloc(1, res.layout.areas);
 	res.header = &header;
 	ok(!refresh_build_tables(&res, BIT(46), &mtrr, 4096), "tables: for 4096 CPUs");
@@ -520,7 +548,7 @@ static void test_large_machine(void)
 	struct refresh_reserve res = { .hpa = 0x10000000 };
 	struct shim_header header = { };
 
-	ok(!refresh_layout(&res, 20000, 4, 256 * TIB), "layout: 256 TiB");
+	ok(!refresh_layout(&res, 20000, 4, 256 * TIB, false), "layout: 256 TiB");
 	res.va = calloc(1, res.layout.areas);
 	res.header = &header;
 	ok(!refresh_build_tables(&res, 256 * TIB, &mtrr, 4), "tables: for 256 TiB");
@@ -558,7 +586,7 @@ static void test_shim_map(void)
 	u64 *pt, area, hpa;
 	u32 cpu, wrong = 0, writable = 0, i;
 
-	refresh_layout(&res, 20000, 100, BIT(40));
+	refresh_layout(&res, 20000, 100, BIT(40), false);
 	res.va = calloc(1, res.layout.end);
 	res.header = &header;
 	refresh_build_tables(&res, BIT(40), &mtrr, 100);
@@ -584,7 +612,7 @@ static void test_descriptors(void)
 	u64 *gate, private, top;
 	char *area;
 
-	refresh_layout(&res, 20000, 2, BIT(40));
+	refresh_layout(&res, 20000, 2, BIT(40), false);
 	res.va = calloc(1, BIT(21));
 	refresh_build_descriptors(&res, 1);
 	area = res.va + refresh_area(&res, 1);
@@ -617,6 +645,7 @@ int main(void)
 	test_memory_types();
 	test_map_size();
 	test_tables();
+	test_partition_layout();
 	test_many_cpus();
 	test_large_machine();
 	test_shim_map();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the shim does, for people: /sys/kernel/debug/vmm-refresh/{console,exits,reserve}
+ * What the shim does, for people: /sys/kernel/debug/vmm-refresh/{console,exits,reserve,denied}
  * and the attribute "state" of the device.
  */
 #include <linux/debugfs.h>
@@ -8,6 +8,8 @@
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 #include <linux/device.h>
+
+#include <refresh/denied_kinds.h>
 
 #include "session.h"
 
@@ -52,6 +54,22 @@ static int reserve_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(reserve);
 
+/* What can be denied to a kernel that shares the machine, in the order of the counters. */
+static int denied_show(struct seq_file *seq, void *unused)
+{
+	static const char *const names[] = {
+#define DENIED_NAME(kind, name)	name,
+		DENIED_KINDS(DENIED_NAME)
+	};
+	int i;
+
+	static_assert(ARRAY_SIZE(names) <= SHIM_MAX_DENIED);
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		seq_printf(seq, "%s\n", names[i]);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(denied);
+
 /**
  * refresh_debugfs_init() - Create the files
  */
@@ -61,6 +79,7 @@ void refresh_debugfs_init(void)
 	debugfs_create_file("console", 0400, directory, NULL, &console_fops);
 	debugfs_create_file("exits", 0400, directory, NULL, &exits_fops);
 	debugfs_create_file("reserve", 0400, directory, NULL, &reserve_fops);
+	debugfs_create_file("denied", 0400, directory, NULL, &denied_fops);
 }
 
 /**

@@ -32,7 +32,7 @@ static long ioctl_virtualize(void __user *arg)
 		return r;
 	if (args.size != size || args.reserved ||
 	    args.flags & ~(VMM_REFRESH_NO_SHADOWING | VMM_REFRESH_TEST |
-			   VMM_REFRESH_NO_PAGE) ||
+			   VMM_REFRESH_NO_PAGE | VMM_REFRESH_PARTITION) ||
 	    args.uart > 0xfff8)
 		return -EINVAL;
 	return refresh_virtualize(args.flags, args.uart);
@@ -68,7 +68,7 @@ static long refresh_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 	case _IOC_NR(VMM_REFRESH_ASK):
 		return refresh_ask_for_trouble(arg);
 	}
-	return -ENOTTY;
+	return refresh_part_ioctl(_IOC_NR(cmd), arg);
 }
 
 static const struct file_operations refresh_fops = {

@@ -32,7 +32,7 @@ MODULE_PARM_DESC(fault_cpu, "Test: on this CPU");
 static DEFINE_MUTEX(lock);
 
 static struct refresh_session {
-	bool on, forbidden, page;
+	bool on, forbidden, page, partition;
 	struct refresh_reserve res;
 	struct refresh_caps caps;
 	u32 nr_areas, flags;		/* SHIM_FLAG_*: the shim's own are hidden */
@@ -76,7 +76,8 @@ static int alloc_session(u64 phys_size)
 	int r;
 
 	session.nr_areas = nr_cpu_ids;
-	r = refresh_layout(res, header->end_va - SHIM_VA_IMAGE, session.nr_areas, phys_size);
+	r = refresh_layout(res, header->end_va - SHIM_VA_IMAGE, session.nr_areas, phys_size,
+			   session.partition);
 	if (r) {
 		pr_err("a machine with room for %u CPUs and %llu GiB is larger than the shim can map: boot with possible_cpus= as many as there are\n",
 		       session.nr_areas, phys_size >> 30);
@@ -219,6 +220,10 @@ static int refuse(void)
 		pr_err("the machine is virtualized already\n");
 		return -EBUSY;
 	}
+	if (refresh_shim_below()) {
+		pr_err("this kernel runs in a partition, above the shim of another one\n");
+		return -EBUSY;
+	}
 	if (session.forbidden || system_state != SYSTEM_RUNNING) {
 		pr_err("a reboot, kexec, suspend or hibernation is under way\n");
 		return -EBUSY;
@@ -276,8 +281,10 @@ int refresh_virtualize(u32 flags, u32 uart)
 	if (flags & VMM_REFRESH_TEST)
 		shim_flags |= SHIM_FLAG_TEST;
 	mutex_lock(&lock);
-	if (!session.on)
+	if (!session.on) {
 		session.page = !(flags & VMM_REFRESH_NO_PAGE);
+		session.partition = flags & VMM_REFRESH_PARTITION;
+	}
 	r = virtualize_locked(shim_flags, uart);
 	mutex_unlock(&lock);
 	return r;
@@ -338,7 +345,10 @@ int refresh_devirtualize(void)
 	int r = -ENODEV;
 
 	mutex_lock(&lock);
-	if (session.on) {
+	if (session.on && refresh_part_is_made()) {
+		pr_err("there is a second partition: end and destroy it first\n");
+		r = -EBUSY;
+	} else if (session.on) {
 		r = stop_machine(leave_this_cpu, NULL, cpu_online_mask);
 		compare("return");
 		trace_vmm_refresh_switch(false, num_online_cpus(), r);
@@ -439,6 +449,10 @@ int refresh_cpu_online(unsigned int cpu)
 	if (!session.on)
 		return 0;
 	rc = this_rc();
+	/* The shim has started it for this kernel, and is there. */
+	if (refresh_part_is_made() &&
+	    READ_ONCE(refresh_shared(&session.res, cpu)->state) == SHIM_STATE_ON)
+		return 0;
 	local_irq_save(flags);
 	r = refresh_prepare_cpu(rc);
 	if (!r) {
@@ -467,7 +481,8 @@ int refresh_cpu_offline(unsigned int cpu)
 	unsigned long flags;
 	int r;
 
-	if (!session.on)
+	/* With two kernels no CPU is ever without the shim. */
+	if (!session.on || refresh_part_is_made())
 		return 0;
 	local_irq_save(flags);
 	r = refresh_leave_cpu(this_rc());
@@ -484,6 +499,31 @@ void refresh_forbid(bool forbid)
 {
 	mutex_lock(&lock);
 	session.forbidden = forbid;
+	mutex_unlock(&lock);
+}
+
+/* ---- for a second partition */
+
+/**
+ * refresh_lock() - Keep the session as it is
+ *
+ * Context: process, may sleep.
+ * Return: the reserve of a session with room for a second partition, or NULL, without the lock.
+ */
+struct refresh_reserve *refresh_lock(void)
+{
+	mutex_lock(&lock);
+	if (session.on && session.partition)
+		return &session.res;
+	mutex_unlock(&lock);
+	return NULL;
+}
+
+/**
+ * refresh_unlock() - The end of refresh_lock()
+ */
+void refresh_unlock(void)
+{
 	mutex_unlock(&lock);
 }
 

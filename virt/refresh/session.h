@@ -34,6 +34,43 @@ void refresh_forbid(bool forbid);
 void refresh_page_offer(void);
 struct nvx_shim_page *refresh_shim_page(unsigned int cpu);
 
+struct refresh_reserve *refresh_lock(void);
+void refresh_unlock(void);
+
+/* part.c */
+bool refresh_part_is_made(void);
+bool refresh_shim_below(void);
+int refresh_part_create(const struct vmm_refresh_part_create *args);
+int refresh_part_cpu(u32 cpu);
+int refresh_part_memory(u64 hpa, u64 bytes);
+int refresh_part_load(const struct vmm_refresh_part_load *args);
+int refresh_part_start(const struct vmm_refresh_part_start *args);
+int refresh_part_kill(void);
+int refresh_part_destroy(void);
+int refresh_part_status(struct vmm_refresh_part_status *status);
+int refresh_part_say(u64 word);
+
+/* part_memory.c: what the second partition has */
+#define REFRESH_MAX_RANGES	64
+
+struct refresh_ranges {
+	u32 nr;
+	struct {
+		u64 hpa, bytes;
+	} range[REFRESH_MAX_RANGES];
+};
+
+int refresh_ranges_add(struct refresh_ranges *ranges, u64 hpa, u64 bytes);
+bool refresh_ranges_have(const struct refresh_ranges *ranges, u64 hpa, u64 bytes);
+u64 refresh_ranges_total(const struct refresh_ranges *ranges);
+int refresh_check_offline(u64 hpa, u64 bytes);
+int refresh_check_low(void);
+int refresh_fill_ranges(const struct refresh_ranges *ranges,
+			const struct vmm_refresh_segment *segments, u32 nr);
+
+/* part_ioctl.c */
+long refresh_part_ioctl(unsigned int number, unsigned long arg);
+
 /* shim_page.c */
 int refresh_page_init(void);
 void refresh_page_exit(void);

@@ -287,11 +287,16 @@ static void fill_perf(struct refresh_cpu *rc, struct shim_boot *boot)
 
 static void fill_controls(struct refresh_cpu *rc)
 {
-	const struct shim_part *part = &rc->res->header->part;
+	const struct shim_part *part = &rc->res->header->part[0];
 	const struct refresh_caps *caps = rc->caps;
 
 	write_field(PIN_BASED_VM_EXEC_CONTROL, caps->pin);
-	write_field(CPU_BASED_VM_EXEC_CONTROL, caps->cpu);
+	write_field(CPU_BASED_VM_EXEC_CONTROL,
+		    caps->cpu | (part->io_bitmap ? CPU_BASED_USE_IO_BITMAPS : 0));
+	if (part->io_bitmap) {
+		write_field(IO_BITMAP_A, part->io_bitmap);
+		write_field(IO_BITMAP_B, part->io_bitmap + SHIM_PAGE);
+	}
 	write_field(SECONDARY_VM_EXEC_CONTROL, caps->cpu2);
 	write_field(VM_EXIT_CONTROLS, caps->exit);
 	write_field(VM_ENTRY_CONTROLS, caps->entry);
@@ -351,7 +356,7 @@ int refresh_prepare_cpu(struct refresh_cpu *rc)
 		return r;
 
 	r = refresh_fault(REFRESH_STEP_VMCS) ? -EIO : refresh_vmclear(boot->vmcs_hpa);
-	if (!r && rc->res->header->part.flags & SHIM_FLAG_SHADOW)
+	if (!r && rc->res->header->part[0].flags & SHIM_FLAG_SHADOW)
 		r = refresh_vmclear(boot->shadow_hpa);
 	if (!r)
 		r = refresh_vmptrld(boot->vmcs_hpa);
@@ -426,6 +431,24 @@ u32 refresh_call(u32 call)
 	unsigned long rax = call;
 
 	asm volatile("vmcall" : "+a" (rax) : : "cc", "memory");
+	return rax;
+}
+
+/**
+ * refresh_call_args() - Call the shim
+ * @call: SHIM_CALL_PART_*
+ * @a: first argument
+ * @b: second one
+ * @c: third one
+ *
+ * Context: above the shim only.
+ * Return: what the shim says.
+ */
+u32 refresh_call_args(u32 call, u64 a, u64 b, u64 c)
+{
+	unsigned long rax = call;
+
+	asm volatile("vmcall" : "+a" (rax) : "b" (a), "c" (b), "d" (c) : "cc", "memory");
 	return rax;
 }
 

@@ -298,6 +298,12 @@ void refresh_fill_machine(struct refresh_reserve *res, const struct refresh_caps
 		machine->flags |= SHIM_FLAG_L1D_FLUSH;
 	if (caps->exit & VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL)
 		machine->flags |= SHIM_FLAG_PERF;
+	machine->info_va = SHIM_VA_IMAGE + res->layout.info;
+	if (!res->layout.io_bitmap)
+		return;
+	machine->flags |= SHIM_FLAG_PARTITION;
+	machine->pool_va = SHIM_VA_IMAGE + res->layout.pool;
+	machine->pool_end_va = SHIM_VA_IMAGE + res->layout.pool_end;
 }
 
 /**
@@ -308,13 +314,15 @@ void refresh_fill_machine(struct refresh_reserve *res, const struct refresh_caps
 void refresh_fill_part(struct refresh_reserve *res, u32 flags)
 {
 	const struct refresh_layout *layout = &res->layout;
-	struct shim_part *part = &res->header->part;
+	struct shim_part *part = &res->header->part[0];
 
 	memset(part, 0, sizeof(*part));
 	part->eptp = res->eptp;
 	part->msr_bitmap = res->hpa + layout->msr_bitmap;
 	part->vmread_bitmap = res->hpa + layout->vmread_bitmap;
 	part->vmwrite_bitmap = res->hpa + layout->vmwrite_bitmap;
+	if (layout->io_bitmap)
+		part->io_bitmap = res->hpa + layout->io_bitmap;
 	part->flags = flags;
 	refresh_fill_msr_bitmap(res->va + layout->msr_bitmap);
 	fill_shadowing(res, part);

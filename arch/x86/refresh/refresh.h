@@ -15,6 +15,9 @@ struct refresh_layout {
 	u64 image_end;
 	u64 console;
 	u64 msr_bitmap, vmread_bitmap, vmwrite_bitmap, nothing;
+	u64 info;
+	u64 io_bitmap;			/* two pages, 0: no room for a second partition */
+	u64 pool, pool_end;		/* likewise */
 	u64 tables, tables_end;		/* pages for page tables */
 	u64 areas, end;
 };
@@ -49,7 +52,7 @@ struct refresh_mtrr {
 /* tables.c: pure, but for the memory of the reserve */
 int refresh_map_size(u32 bits, u64 used_end, u64 *size);
 int refresh_layout(struct refresh_reserve *res, u64 image_size, u32 nr_cpus,
-		   u64 phys_size);
+		   u64 phys_size, bool partition);
 int refresh_memory_type(const struct refresh_mtrr *mtrr, u64 hpa, u64 size);
 int refresh_build_tables(struct refresh_reserve *res, u64 phys_size,
 			 const struct refresh_mtrr *mtrr, u32 nr_cpus);
@@ -86,6 +89,14 @@ void refresh_fill_machine(struct refresh_reserve *res, const struct refresh_caps
 			  u32 nr_areas, u32 uart);
 void refresh_fill_part(struct refresh_reserve *res, u32 flags);
 
+/* Below 1 MiB, what is the second partition's: its CPUs begin there. */
+#define REFRESH_LOW_FIRST	0x10000ull
+#define REFRESH_LOW_END		0x80000ull
+
+/* plan.c: what two kernels have to share */
+int refresh_fill_plan(struct shim_plan *plan, u32 serial, u32 serial_pin);
+int refresh_copy_madt(const u32 *ids, u32 nr, void *pages, u64 *hpa, u32 max_pages);
+
 /* Steps at which a fault can be injected. */
 enum refresh_step {
 	REFRESH_STEP_NONE,
@@ -117,6 +128,7 @@ void refresh_unprepare_cpu(struct refresh_cpu *rc);
 int refresh_launch_cpu(struct refresh_cpu *rc);
 int refresh_leave_cpu(struct refresh_cpu *rc);
 u32 refresh_call(u32 call);
+u32 refresh_call_args(u32 call, u64 a, u64 b, u64 c);
 void refresh_send_init(u32 apic_id);
 struct shim_shared *refresh_shared(const struct refresh_reserve *res, u32 area);
 

@@ -44,6 +44,12 @@
  */
 #define SPARE_TABLES	64
 
+/*
+ * For a second partition: nodes of the tree of owners, one table of an EPT for each 2 MiB in
+ * which something has an owner of its own, and bitmaps.
+ */
+#define POOL_PAGES	512
+
 #define MAP_BITS	46	/* what Linux puts memory into without LA57 */
 
 static u64 pages(u64 bytes)
@@ -79,12 +85,13 @@ int refresh_map_size(u32 bits, u64 used_end, u64 *size)
  * @image_size: bytes of the image in memory
  * @nr_cpus: areas
  * @phys_size: from refresh_map_size()
+ * @partition: with room for a second partition
  *
  * Return: 0, or -E2BIG if the EPT would not reach @phys_size, or the areas of all CPUs take
  * more than the shim's map of the reserve can hold.
  */
 int refresh_layout(struct refresh_reserve *res, u64 image_size, u32 nr_cpus,
-		   u64 phys_size)
+		   u64 phys_size, bool partition)
 {
 	struct refresh_layout *layout = &res->layout;
 	u64 pdpts = (phys_size + PML4_SIZE - 1) / PML4_SIZE;
@@ -100,10 +107,16 @@ int refresh_layout(struct refresh_reserve *res, u64 image_size, u32 nr_cpus,
 	layout->vmread_bitmap = at + SHIM_PAGE;
 	layout->vmwrite_bitmap = at + 2 * SHIM_PAGE;
 	layout->nothing = at + 3 * SHIM_PAGE;
-	at += 4 * SHIM_PAGE;
+	layout->info = at + 4 * SHIM_PAGE;
+	at += 5 * SHIM_PAGE;
+	layout->io_bitmap = partition ? at : 0;
+	at += partition ? 2 * SHIM_PAGE : 0;
 	layout->tables = at;
 	at += (pdpts + 2 * (cpus / (2 * MIB)) + SPARE_TABLES) * SHIM_PAGE;
 	layout->tables_end = at;
+	layout->pool = at;
+	at += partition ? (POOL_PAGES + pages(nr_cpus * 32) / SHIM_PAGE) * SHIM_PAGE : 0;
+	layout->pool_end = at;
 	/* The shim finds the area by the address of a stack. */
 	at = (at + SHIM_AREA_SIZE - 1) & ~(u64)(SHIM_AREA_SIZE - 1);
 	layout->areas = at;
@@ -222,10 +235,11 @@ int refresh_memory_type(const struct refresh_mtrr *mtrr, u64 hpa, u64 size)
 
 /* ---- the host's EPT */
 
-static bool is_console(const struct refresh_reserve *res, u64 offset)
+static bool is_told(const struct refresh_reserve *res, u64 offset)
 {
-	return offset >= res->layout.console &&
-	       offset < res->layout.console + pages(SHIM_RING_SIZE);
+	return (offset >= res->layout.console &&
+		offset < res->layout.console + pages(SHIM_RING_SIZE)) ||
+	       offset == res->layout.info;
 }
 
 /* The host sees its own memory, and of the shim's only what it may read. */
@@ -233,7 +247,7 @@ static bool is_private(const struct refresh_reserve *res, u64 offset, u32 nr_cpu
 {
 	const struct refresh_layout *layout = &res->layout;
 
-	if (is_console(res, offset))
+	if (is_told(res, offset))
 		return false;
 	if (offset < layout->areas || offset >= layout->end)
 		return offset < layout->end;
@@ -265,7 +279,7 @@ static int ept_entry(struct refresh_reserve *res, u64 *entry, u64 hpa, u64 size,
 	    is_private(res, hpa - res->hpa, nr_cpus))
 		*entry = (res->hpa + res->layout.nothing) | EPT_RWX |
 			 EPT_WB << EPT_TYPE_SHIFT;
-	else if (size == SHIM_PAGE && is_console(res, hpa - res->hpa))
+	else if (size == SHIM_PAGE && is_told(res, hpa - res->hpa))
 		*entry = hpa | EPT_R | (u64)type << EPT_TYPE_SHIFT;
 	else
 		*entry = hpa | EPT_RWX | (u64)type << EPT_TYPE_SHIFT |

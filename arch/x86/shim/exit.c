@@ -6,11 +6,12 @@
 #include "exit_rules.h"
 #include "shim.h"
 #include "vmx_ops.h"
+#include "world.h"
 
 /* The first exit of a launch: take over what the host has open. */
 static void first_exit(struct shim_cpu *cpu)
 {
-	cpu->part = &shim_header.part;
+	cpu->part = &shim_header.part[0];
 	cpu->shared = (struct shim_shared *)cpu->boot.shared_va;
 	cpu->page = (struct nvx_shim_page *)(cpu->boot.shared_va + SHIM_SHARED_PAGE);
 	cpu->current_vmcs = cpu->boot.current_vmcs;
@@ -18,7 +19,8 @@ static void first_exit(struct shim_cpu *cpu)
 	borrow_init(&cpu->map);
 	page_stop(cpu);
 	if (cpu->part->ended)
-		policy_park(cpu, "it has ended before", 0);
+		policy_park(cpu, SHIM_END_SURPRISE, "it has ended before", 0);
+	world_add_cpu(cpu);
 	cpu_set_state(cpu, SHIM_STATE_ON);
 	cpu->ready = true;
 
@@ -92,6 +94,8 @@ static u64 handle_call(struct shim_cpu *cpu)
 		return shim_leave(cpu);
 	else if (call == SHIM_CALL_VERSION)
 		r[R_RAX] = SHIM_ABI_VERSION;
+	else if (call >= SHIM_CALL_PART_CREATE && call <= SHIM_CALL_PART_SAY)
+		r[R_RAX] = handle_part_call(cpu, call);
 	else if (!(cpu->part->flags & SHIM_FLAG_TEST))
 		r[R_RAX] = SHIM_E_CALL;
 	else
@@ -112,7 +116,8 @@ static u64 exit_vmcall(struct shim_cpu *cpu, u32 reason)
 static u64 exit_nmi(struct shim_cpu *cpu, u32 reason)
 {
 	shim_unblock_nmi();
-	cpu->nmi_pending = true;
+	if (!cpu_was_kicked(cpu))
+		cpu->nmi_pending = true;
 	return SHIM_RESUME;
 }
 
@@ -128,6 +133,8 @@ static u64 exit_unserved(struct shim_cpu *cpu, u32 reason)
 
 static u64 unserved(struct shim_cpu *cpu, u32 reason, enum exit_otherwise otherwise)
 {
+	if (reason == EXIT_REASON_TRIPLE_FAULT)
+		policy_park(cpu, SHIM_END_TRIPLE_FAULT, "triple fault", vmread(GUEST_RIP));
 	if (otherwise == EXIT_UNDEFINED) {
 		host_inject(cpu, UD_VECTOR, false, 0);
 		return SHIM_RESUME;
@@ -183,6 +190,10 @@ u64 shim_handle_exit(struct shim_cpu *cpu, struct shim_regs *regs)
 
 	if (cpu->in_guest) {
 		cpu->in_guest = false;
+		if (unlikely(exit_was_nmi(reason) && cpu_was_kicked(cpu))) {
+			guest_resume_kicked(cpu);
+			return SHIM_RESUME;
+		}
 		count(cpu->shared->guest_exits, reason);
 		guest_reflect(cpu, reason);
 		if (unlikely(cpu->panicked || cpu->init_blocked))

@@ -31,9 +31,11 @@
 	_(VMOFF,		handle_vmx_instruction,	OWN,	SURPRISE)	\
 	_(VMON,			handle_vmx_instruction,	OWN,	SURPRISE)	\
 	_(CR_ACCESS,		exit_cr_access,		OWN,	SURPRISE)	\
+	_(IO_INSTRUCTION,	exit_io,		SHIM,	SURPRISE)	\
 	_(MSR_READ,		exit_rdmsr,		OWN,	SURPRISE)	\
 	_(MSR_WRITE,		exit_wrmsr,		OWN,	SURPRISE)	\
 	_(MONITOR_TRAP_FLAG,	exit_leave_step,	SHIM,	SURPRISE)	\
+	_(EPT_VIOLATION,	exit_ept_violation,	SHIM,	SURPRISE)	\
 	_(INVEPT,		handle_vmx_instruction,	OWN,	SURPRISE)	\
 	_(INVVPID,		handle_vmx_instruction,	OWN,	SURPRISE)	\
 	_(XSETBV,		exit_xsetbv,		OWN,	SURPRISE)	\

@@ -4,7 +4,9 @@
  * guest's exit on to the host, give the VMCS back.
  */
 #include "shim.h"
+#include "vmcs_class.h"
 #include "vmx_ops.h"
+#include "world.h"
 
 static const u32 host_fields[] = {
 #define SHIM_HOST_FIELD(field) field,
@@ -63,6 +65,86 @@ void guest_clear_all(struct shim_cpu *cpu)
 	}
 }
 
+/* ---- what a VMCS makes the CPU use by itself, while two kernels share the machine */
+
+#define PIN_BASED_NMI_EXITING	BIT(3)
+
+static bool is_control(u64 field)
+{
+	switch (field) {
+	case PIN_BASED_VM_EXEC_CONTROL:
+	case CPU_BASED_VM_EXEC_CONTROL:
+	case SECONDARY_VM_EXEC_CONTROL:
+	case TERTIARY_VM_EXEC_CONTROL:
+	case VM_EXIT_CONTROLS:
+	case VM_EXIT_MSR_STORE_COUNT:
+	case VM_EXIT_MSR_LOAD_COUNT:
+	case VM_ENTRY_MSR_LOAD_COUNT:
+		return true;
+	}
+	return false;
+}
+
+/* After the host has written @field of its VMCS: is it to be looked at again? */
+bool guest_field_matters(u64 field)
+{
+	const struct vmcs_field *known = vmcs_field(field);
+
+	if (policy_may_give())
+		return field == VM_EXIT_CONTROLS;
+	return is_control(field) || !known || known->class == VMCS_ADDRESS ||
+	       known->class == VMCS_LIST;
+}
+
+/* The host's VMCS is current.  False: it names memory that is not the host's. */
+bool guest_addresses_ok(const struct shim_cpu *cpu)
+{
+	const struct vmcs_field *field = NULL;
+	struct vmcs_controls controls = { };
+	u64 count, value;
+
+	if (policy_may_give())
+		return true;
+	controls.pin = vmread(PIN_BASED_VM_EXEC_CONTROL);
+	controls.cpu = vmread(CPU_BASED_VM_EXEC_CONTROL);
+	if (controls.cpu & CPU_BASED_SECONDARY)
+		controls.cpu2 = vmread(SECONDARY_VM_EXEC_CONTROL);
+	if (controls.cpu & CPU_BASED_TERTIARY)
+		controls.cpu3 = vmread(TERTIARY_VM_EXEC_CONTROL);
+	/* An NMI has to bring the CPU back. */
+	if (!(controls.pin & PIN_BASED_NMI_EXITING))
+		return deny(world_denied(cpu), DENIED_VMCS_FIELD);
+	while ((field = vmcs_next_address(field))) {
+		count = 0;
+		/* What the CPU does not have is not used. */
+		if (vmread_checked(field->encoding, &value) != VMX_SUCCEED ||
+		    (field->class == VMCS_LIST &&
+		     vmread_checked(field->bit, &count) != VMX_SUCCEED))
+			continue;
+		if (!vmcs_address_ok(&world.memory, part_of(cpu), field, value, count,
+				     &controls, world_denied(cpu)))
+			return false;
+	}
+	return true;
+}
+
+/* What has been found before may not be true any more. */
+void guest_check_again(struct shim_cpu *cpu)
+{
+	u32 i;
+
+	for (i = 0; i < SHIM_NR_BORROWED; i++)
+		cpu->map.slot[i].checked = false;
+}
+
+/* A guest of the host has left for an NMI that was only to bring the CPU here. */
+void guest_resume_kicked(struct shim_cpu *cpu)
+{
+	shim_unblock_nmi();
+	cpu_obey(cpu);
+	cpu->in_guest = true;
+}
+
 #define LOADED_DATA	0xc093
 #define LOADED_CODE	0xa09b
 #define LOADED_TSS	0x008b
@@ -97,7 +179,7 @@ static void load_host_segments(const u64 *host)
 	vmwrite(GUEST_IDTR_LIMIT, 0xffff);
 }
 
-static bool exit_was_nmi(u32 reason)
+bool exit_was_nmi(u32 reason)
 {
 	u64 info;
 

@@ -74,12 +74,12 @@ void host_collect_arrived(struct shim_cpu *cpu)
 	if (likely(!__atomic_load_n(&cpu->boot.arrived, __ATOMIC_RELAXED)))
 		return;
 	arrived = __atomic_exchange_n(&cpu->boot.arrived, 0, __ATOMIC_RELAXED);
-	if (unlikely(arrived & SHIM_ARRIVED_END))
-		policy_park(cpu, "another CPU of it surprised the shim", 0);
-	if (arrived & SHIM_ARRIVED_NMI)
+	if (arrived & SHIM_ARRIVED_NMI && !cpu_was_kicked(cpu))
 		cpu->nmi_pending = true;
 	if (arrived & SHIM_ARRIVED_MC)
 		cpu->mc_pending = true;
+	if (unlikely(arrived & SHIM_ARRIVED_COMMAND))
+		cpu_obey(cpu);
 }
 
 /* True if an NMI is there that the host would take before its next instruction. */

@@ -19,7 +19,7 @@ void shim_take_init(struct shim_cpu *cpu)
 	u64 sysenter_eip = vmread(GUEST_SYSENTER_EIP);
 
 	if (!policy_may_give())
-		policy_park(cpu, "INIT", 0);
+		policy_park(cpu, SHIM_END_SURPRISE, "INIT", 0);
 	wrmsr(MSR_IA32_SYSENTER_CS, sysenter_cs);
 	wrmsr(MSR_IA32_SYSENTER_ESP, sysenter_esp);
 	wrmsr(MSR_IA32_SYSENTER_EIP, sysenter_eip);

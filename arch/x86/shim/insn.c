@@ -6,6 +6,7 @@
  */
 #include "shim.h"
 #include "vmx_ops.h"
+#include "world.h"
 
 static void load_own(struct shim_cpu *cpu)
 {
@@ -90,10 +91,11 @@ static bool write_operand(struct shim_cpu *cpu, const void *data, u32 size)
 	return false;
 }
 
-static bool pointer_ok(u64 hpa)
+static bool pointer_ok(const struct shim_cpu *cpu, u64 hpa)
 {
 	return !vmx_check_pointer(hpa, shim_machine.phys_mask,
-				  shim_machine.reserve_hpa, shim_machine.reserve_size);
+				  shim_machine.reserve_hpa, shim_machine.reserve_size) &&
+	       world_owns(cpu, hpa);
 }
 
 /* ---- VMXON and VMXOFF: whose VMXON region the CPU works with */
@@ -123,6 +125,14 @@ static int change_vmxon_region(struct shim_cpu *cpu, u64 hpa)
 	return outcome;
 }
 
+/* The CPU gets another host: nothing of this one is active. */
+void vmx_forget_region(struct shim_cpu *cpu)
+{
+	if (cpu->vmxon)
+		change_vmxon_region(cpu, cpu->boot.vmxon_hpa);
+	cpu->vmxon = false;
+}
+
 /* CR0 as the host reads it: of the read shadow only the masked bits count. */
 static u64 host_cr0(void)
 {
@@ -145,7 +155,7 @@ static u64 handle_vmxon(struct shim_cpu *cpu)
 	}
 	if (!read_operand(cpu, &hpa, sizeof(hpa)))
 		return SHIM_RESUME;
-	if (!pointer_ok(hpa) || !vmxon_region_ok(hpa))
+	if (!pointer_ok(cpu, hpa) || !vmxon_region_ok(hpa))
 		return vmx_finish(cpu, VMX_FAIL_INVALID);
 
 	outcome = change_vmxon_region(cpu, hpa);
@@ -187,7 +197,7 @@ static u64 handle_vmclear(struct shim_cpu *cpu)
 
 	if (!read_operand(cpu, &hpa, sizeof(hpa)))
 		return SHIM_RESUME;
-	if (!pointer_ok(hpa))
+	if (!pointer_ok(cpu, hpa))
 		return vmx_finish(cpu, VMXERR_VMCLEAR_ADDRESS);
 
 	was_current = hpa == cpu->current_vmcs;
@@ -215,7 +225,7 @@ static u64 handle_vmptrld(struct shim_cpu *cpu)
 
 	if (!read_operand(cpu, &hpa, sizeof(hpa)))
 		return SHIM_RESUME;
-	if (!pointer_ok(hpa))
+	if (!pointer_ok(cpu, hpa))
 		return vmx_finish(cpu, VMXERR_VMPTRLD_ADDRESS);
 
 	if (has_current(cpu))
@@ -298,7 +308,7 @@ static int write_current(struct shim_cpu *cpu, u64 field, u64 value)
 			cpu->borrowed->sysenter[1] = value;
 		else if (cpu->borrowed && field == HOST_IA32_SYSENTER_EIP)
 			cpu->borrowed->sysenter[2] = value;
-		if (cpu->borrowed && field == VM_EXIT_CONTROLS)
+		if (cpu->borrowed && guest_field_matters(field))
 			cpu->borrowed->checked = false;
 		page_store(cpu, field);
 		shadow_store(cpu, field, value);
@@ -348,7 +358,8 @@ static bool host_state_ok(struct shim_cpu *cpu, struct borrowed *slot)
 		return false;
 	slot->checked = shim_host_state_valid(slot->host, host_efer,
 					      slot->host[H_CR4] & X86_CR4_LA57,
-					      &shim_machine);
+					      &shim_machine) &&
+			guest_addresses_ok(cpu);
 	return slot->checked;
 }
 

@@ -110,7 +110,7 @@ u64 shim_leave(struct shim_cpu *cpu)
 	struct shim_context *ctx = &cpu->shared->context;
 
 	if (!policy_may_give())
-		policy_park(cpu, "it was to have this CPU", 0);
+		policy_park(cpu, SHIM_END_SURPRISE, "it was to have this CPU", 0);
 	if (cpu->current_vmcs != SHIM_NO_VMCS)
 		shadow_collect(cpu);
 	page_stop(cpu);

@@ -64,9 +64,17 @@ static u64 done(struct shim_cpu *cpu, bool ok)
 /* Outside the two ranges of the bitmap; the CPU knows which ones exist. */
 u64 exit_rdmsr(struct shim_cpu *cpu, u32 reason)
 {
-	u64 *r = cpu->regs->r;
+	u64 *r = cpu->regs->r, value;
 	u32 low, high;
+	bool fault;
 
+	if (part_rdmsr(cpu, r[R_RCX], &value, &fault)) {
+		if (fault)
+			return done(cpu, false);
+		r[R_RAX] = (u32)value;
+		r[R_RDX] = value >> 32;
+		return done(cpu, true);
+	}
 	if (!rdmsr_safe(r[R_RCX], &low, &high))
 		return done(cpu, false);
 	r[R_RAX] = low;
@@ -92,7 +100,10 @@ u64 exit_wrmsr(struct shim_cpu *cpu, u32 reason)
 {
 	u64 *r = cpu->regs->r;
 	u64 value = (u32)r[R_RAX] | r[R_RDX] << 32;
+	bool fault;
 
+	if (part_wrmsr(cpu, r[R_RCX], value, &fault))
+		return done(cpu, !fault);
 	switch (shim_classify_write(r[R_RCX])) {
 	case SHIM_WRITE_UCODE:
 		/* As in VMX non-root operation: no fault, and no other revision. */
@@ -145,6 +156,11 @@ static bool write_cr0(struct shim_cpu *cpu, u64 value)
 	if (!shim_cr0_valid(value, vmread(GUEST_CR4), long_code, cpu->vmxon,
 			    &shim_machine))
 		return false;
+	/* Long mode begins by this instruction, which the CPU has not executed. */
+	if (value & ~vmread(GUEST_CR0) & X86_CR0_PG && vmread(GUEST_IA32_EFER) & EFER_LME) {
+		vmwrite(GUEST_IA32_EFER, vmread(GUEST_IA32_EFER) | EFER_LMA);
+		vmwrite(VM_ENTRY_CONTROLS, vmread(VM_ENTRY_CONTROLS) | VM_ENTRY_IA32E_MODE);
+	}
 	vmwrite(CR0_READ_SHADOW, value);
 	vmwrite(GUEST_CR0, value | X86_CR0_NE);
 	host_flush_tlb();
@@ -178,7 +194,7 @@ u64 exit_triple_fault(struct shim_cpu *cpu, u32 reason)
 	console_print("shim: apic %d: triple fault of the host at %llx\n", cpu->boot.apic_id,
 		      vmread(GUEST_RIP));
 	if (!policy_may_give())
-		policy_park(cpu, "triple fault", vmread(GUEST_RIP));
+		policy_park(cpu, SHIM_END_TRIPLE_FAULT, "triple fault", vmread(GUEST_RIP));
 	vmxoff();
 	shut_down();
 }

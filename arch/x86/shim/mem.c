@@ -5,6 +5,7 @@
  */
 #include "shim.h"
 #include "vmx_ops.h"
+#include "world.h"
 
 #define PTE_P		BIT(0)
 #define PTE_W		BIT(1)
@@ -25,6 +26,12 @@
 static bool is_shim(u64 hpa)
 {
 	return hpa - shim_machine.reserve_hpa < shim_machine.reserve_size;
+}
+
+/* Where the EPT of the host's partition leads; false: nowhere, or not with that access. */
+static bool find_page(u64 gpa, u64 access, u64 *hpa)
+{
+	return world_translate(this_cpu(), gpa, access, hpa) && !is_shim(*hpa);
 }
 
 static bool page_fault(struct mem_fault *fault, u64 gva, u32 code)
@@ -55,16 +62,16 @@ static bool set_bits(u64 *slot, u64 entry, u64 bits)
 /* Down to the leaf, as the page tables are now. */
 static enum walk_result walk_once(u64 gva, struct walk *walk, bool write)
 {
-	u64 table = vmread(GUEST_CR3) & PTE_ADDRESS, *slot;
+	u64 table = vmread(GUEST_CR3) & PTE_ADDRESS, *slot, hpa;
 	u64 bits = PTE_A;
 
 	walk->level = vmread(GUEST_CR4) & X86_CR4_LA57 ? 5 : 4;
 	walk->writable = true;
 	walk->user = true;
 	for (;;) {
-		if (is_shim(table))
+		if (!find_page(table, EPT_READ | EPT_WRITE, &hpa))
 			return WALK_ABSENT;
-		slot = (u64 *)mem_map(table, 0) +
+		slot = (u64 *)mem_map(hpa, 0) +
 		       (gva >> (12 + 9 * (walk->level - 1)) & 511);
 		walk->entry = __atomic_load_n(slot, __ATOMIC_RELAXED);
 		if (!(walk->entry & PTE_P) ||
@@ -126,7 +133,7 @@ static bool translate(u64 gva, bool write, u64 *hpa, u64 *type, struct mem_fault
 	offset_mask = BIT(12 + 9 * (walk.level - 1)) - 1;
 	*hpa = (walk.entry & PTE_ADDRESS & ~offset_mask) | (gva & offset_mask);
 	*type = type_of(&walk);
-	if (is_shim(*hpa)) {
+	if (!find_page(*hpa, write ? EPT_READ | EPT_WRITE : EPT_READ, hpa)) {
 		fault->vector = GP_VECTOR;
 		fault->code = 0;
 		return false;

@@ -10,6 +10,7 @@
  */
 #include "shim.h"
 #include "vmx_ops.h"
+#include "world.h"
 
 /* The loader's host has all of the machine. */
 u32 shim_nr_parts = 1;
@@ -29,50 +30,42 @@ void policy_halt(struct shim_cpu *cpu, enum shim_state state)
 }
 
 /*
- * A CPU in the shim looks before it enters anything; the NMI brings back one that runs.  One
- * that comes later finds the partition ended at its first exit.
+ * The partition ends, whoever says so.  A CPU in the shim looks before it enters anything; the
+ * NMI brings back one that runs.  One that comes later finds the partition ended at its first
+ * exit.
  */
-static void end_others(const struct shim_cpu *cpu)
+void policy_end_part(struct shim_cpu *cpu, u32 part, enum shim_end end, u64 detail)
 {
+	struct shim_part_info *info = part_info(part);
 	struct shim_cpu *other;
 	u32 i;
 
-	if (__atomic_exchange_n(&cpu->part->ended, 1, __ATOMIC_ACQ_REL))
+	if (__atomic_exchange_n(&shim_header.part[part].ended, 1, __ATOMIC_ACQ_REL))
 		return;
+	info->why = end;
+	info->end_detail = detail;
 	for (i = 0; i < shim_machine.nr_areas; i++) {
 		other = cpu_of_area(i);
-		if (other == cpu || other->part != cpu->part ||
-		    __atomic_load_n(&other->state, __ATOMIC_ACQUIRE) != SHIM_STATE_ON)
+		if (other == cpu || other->part != &shim_header.part[part] ||
+		    cpu_state(other) == SHIM_STATE_BARE || cpu_state(other) == SHIM_STATE_DEAD)
 			continue;
-		__atomic_or_fetch(&other->boot.arrived, SHIM_ARRIVED_END, __ATOMIC_RELEASE);
-		shim_kick(other);
+		cpu_command(other, COMMAND_END);
 	}
 }
 
-/*
- * The partition ends, with all of its CPUs.  This one stays in the shim and does nothing.  No
- * VMCS of its host is active afterwards, so the CPU writes nothing to memory that may soon be
- * another's.
- */
-void policy_park(struct shim_cpu *cpu, const char *why, u64 detail)
+/* The partition of this CPU ends; the CPU stays in the shim. */
+void policy_park(struct shim_cpu *cpu, enum shim_end end, const char *why, u64 detail)
 {
 	console_print("shim: apic %d: its partition ends: %s (%llx)\n", cpu->boot.apic_id, why,
 		      detail);
-	end_others(cpu);
-	page_stop(cpu);
-	guest_clear_all(cpu);
-	if (cpu->current_vmcs != SHIM_NO_VMCS)
-		vmclear(cpu->current_vmcs);
-	cpu->current_vmcs = SHIM_NO_VMCS;
-	vmclear(cpu->boot.vmcs_hpa);
-	shim_flush_tlb(cpu->part);
-	policy_halt(cpu, SHIM_STATE_PARKED);
+	policy_end_part(cpu, part_of(cpu), end, detail);
+	cpu_park(cpu, SHIM_STATE_PARKED);
 }
 
 /* The VMCS that runs the host is current.  Return: how to enter the host. */
 u64 policy_surprise(struct shim_cpu *cpu, const char *why, u64 detail)
 {
 	if (!policy_may_give())
-		policy_park(cpu, why, detail);
+		policy_park(cpu, SHIM_END_SURPRISE, why, detail);
 	return shim_panic(cpu, why, detail);
 }

@@ -17,7 +17,10 @@ struct shim_regs {
 
 #define HOST_VPID	0xffff	/* tag of what the host has cached */
 
-enum { R_RAX, R_RCX, R_RDX, R_RBX, R_HOW };
+/* MSRs with MSR_REMEMBER in msrs.c. */
+#define SHIM_NR_REMEMBERED	2
+
+enum { R_RAX, R_RCX, R_RDX, R_RBX, R_HOW, R_RBP, R_RSI, R_RDI };
 
 /*
  * How start.S goes on: which instruction enters the current VMCS.  SHIM_UNSERVED is for
@@ -56,7 +59,49 @@ struct shim_cpu {
 	bool			mc_in_leave;	/* likewise */
 	u64			shadow[2 * SHIM_MAX_SHADOW];
 	struct borrow_map	map;
+
+	/* Written by other CPUs. */
+	u32			command;	/* COMMAND_* */
+	u32			kicked;		/* the next NMI is the shim's own */
+	u32			sipi_page;	/* COMMAND_SIPI */
+	struct shim_start	start;		/* COMMAND_START */
+
+	u32			icr2;		/* of the host's, not in the APIC */
+	u32			ldr, dfr;	/* of the APIC at the launch */
+	bool			bsp;		/* its host believes so */
+	struct {
+		u32	msr;
+		u64	value;
+	} remembered[SHIM_NR_REMEMBERED];
 };
+
+/*
+ * What a CPU asks of another one.
+ *
+ * FLUSH:	of the EPT, and forget what has been checked; the bit goes when it is done
+ * END:		the partition ends
+ * TAKE:	the CPU leaves its host for the second partition
+ * INIT, SIPI:	from its own host
+ * START:	be the first CPU of the second partition
+ * RELEASE:	go bare, and wait for a start-up IPI
+ */
+#define COMMAND_FLUSH	0x01
+#define COMMAND_END	0x02
+#define COMMAND_TAKE	0x04
+#define COMMAND_INIT	0x08
+#define COMMAND_SIPI	0x10
+#define COMMAND_START	0x20
+#define COMMAND_RELEASE	0x40
+
+/* All stacks lie in the CPU's area, which is aligned to its size. */
+static inline struct shim_cpu *cpu_of_stack(const void *on_stack)
+{
+	u64 area = (u64)on_stack & ~(u64)(SHIM_AREA_SIZE - 1);
+
+	return (struct shim_cpu *)(area + SHIM_AREA_PRIVATE);
+}
+
+#define this_cpu()	cpu_of_stack(__builtin_frame_address(0))
 
 /* An instruction that may fault, and where to go on then. */
 struct fixup {
@@ -66,6 +111,12 @@ struct fixup {
 extern struct shim_header shim_header;
 
 #define shim_machine	(shim_header.machine)
+
+/* Number of the partition that @cpu belongs to. */
+static inline u32 part_of(const struct shim_cpu *cpu)
+{
+	return cpu->part - shim_header.part;
+}
 
 /* shim.lds */
 extern char shim_text[], shim_data[], shim_end[];
@@ -95,6 +146,7 @@ bool host_takes_nmi(struct shim_cpu *cpu);
 /* insn.c */
 u64 handle_vmx_instruction(struct shim_cpu *cpu, u32 reason);
 u64 vmx_finish(struct shim_cpu *cpu, int outcome);
+void vmx_forget_region(struct shim_cpu *cpu);
 
 /* machine.c: of exit_rules.h */
 u64 exit_cpuid(struct shim_cpu *cpu, u32 reason);
@@ -107,18 +159,50 @@ u64 exit_triple_fault(struct shim_cpu *cpu, u32 reason);
 
 /* cpu.c */
 struct shim_cpu *cpu_of_area(u32 area);
+u32 area_of_cpu(const struct shim_cpu *cpu);
 void cpu_set_state(struct shim_cpu *cpu, enum shim_state state);
+enum shim_state cpu_state(const struct shim_cpu *cpu);
+void cpu_command(struct shim_cpu *target, u32 command);
+bool cpu_command_wait(struct shim_cpu *target, u32 command, enum shim_state from);
+bool cpu_was_kicked(struct shim_cpu *cpu);
+void cpu_serve_flush(struct shim_cpu *cpu);
+void cpu_obey(struct shim_cpu *cpu);
+
+/* park.c */
+void __noreturn cpu_park(struct shim_cpu *cpu, enum shim_state state);
+void __noreturn cpu_take(struct shim_cpu *cpu);
+
+/* enter.c: how a host begins */
+void enter_long_mode(struct shim_cpu *cpu);
+void enter_real_mode(struct shim_cpu *cpu);
+
+/* part_call.c */
+u64 handle_part_call(struct shim_cpu *cpu, u32 call);
+
+/* access.c, io.c, apic_mmio.c, part_msr.c: what hosts share */
+u64 exit_ept_violation(struct shim_cpu *cpu, u32 reason);
+u64 exit_io(struct shim_cpu *cpu, u32 reason);
+bool icr_write(struct shim_cpu *cpu, u64 value, bool x2apic);
+void apic_mmio_write(struct shim_cpu *cpu, u32 offset, u32 value);
+bool part_rdmsr(struct shim_cpu *cpu, u32 msr, u64 *value, bool *fault);
+bool part_wrmsr(struct shim_cpu *cpu, u32 msr, u64 value, bool *fault);
 
 /* ipi.c */
 void shim_send_init(const struct shim_cpu *cpu);
 void shim_kick(const struct shim_cpu *cpu);
+void shim_send_fixed(const struct shim_cpu *cpu, u8 vector);
+u32 apic_read(u32 offset);
+void apic_write(u32 offset, u32 value);
+void apic_reset(void);
 
 /* policy.c */
 extern u32 shim_nr_parts;
 
 bool policy_may_give(void);
 u64 policy_surprise(struct shim_cpu *cpu, const char *why, u64 detail);
-void __noreturn policy_park(struct shim_cpu *cpu, const char *why, u64 detail);
+void __noreturn policy_park(struct shim_cpu *cpu, enum shim_end end, const char *why,
+			    u64 detail);
+void policy_end_part(struct shim_cpu *cpu, u32 part, enum shim_end end, u64 detail);
 void __noreturn policy_halt(struct shim_cpu *cpu, enum shim_state state);
 
 /* guest.c */
@@ -126,6 +210,11 @@ void guest_install(struct shim_cpu *cpu, struct borrowed *slot);
 void guest_give_back(struct shim_cpu *cpu, struct borrowed *slot);
 void guest_give_back_all(struct shim_cpu *cpu);
 void guest_clear_all(struct shim_cpu *cpu);
+void guest_check_again(struct shim_cpu *cpu);
+bool guest_addresses_ok(const struct shim_cpu *cpu);
+bool guest_field_matters(u64 field);
+void guest_resume_kicked(struct shim_cpu *cpu);
+bool exit_was_nmi(u32 reason);
 void guest_reflect(struct shim_cpu *cpu, u32 reason);
 void guest_enter_perf(struct shim_cpu *cpu);
 

@@ -12,14 +12,6 @@ struct trap_frame {
 	u64 rip, cs, rflags, rsp, ss;
 };
 
-/* All stacks lie in the CPU's area, which is aligned to its size. */
-static struct shim_cpu *this_cpu(const void *on_stack)
-{
-	u64 area = (u64)on_stack & ~(u64)(SHIM_AREA_SIZE - 1);
-
-	return (struct shim_cpu *)(area + SHIM_AREA_PRIVATE);
-}
-
 static bool fix_up(struct trap_frame *frame)
 {
 	const struct fixup *fixup;
@@ -59,7 +51,7 @@ void shim_handle_trap(struct trap_frame *frame);
  */
 void shim_handle_trap(struct trap_frame *frame)
 {
-	struct shim_cpu *cpu = this_cpu(frame);
+	struct shim_cpu *cpu = cpu_of_stack(frame);
 
 	if (frame->vector == MC_VECTOR) {
 		/*

@@ -169,6 +169,25 @@ static inline void wrmsr(u32 msr, u64 value)
 		     : "memory");
 }
 
+/* Registers of a device: one access, of this width. */
+static inline u32 device_read32(const void *at)
+{
+	u32 value;
+
+	asm volatile("movl (%1), %0" : "=r" (value) : "r" (at) : "memory");
+	return value;
+}
+
+static inline void device_write32(void *at, u32 value)
+{
+	asm volatile("movl %0, (%1)" : : "r" (value), "r" (at) : "memory");
+}
+
+static inline void device_write64(void *at, u64 value)
+{
+	asm volatile("movq %0, (%1)" : : "r" (value), "r" (at) : "memory");
+}
+
 static inline u64 read_cr4(void)
 {
 	u64 value;

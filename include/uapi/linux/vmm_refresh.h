@@ -28,6 +28,8 @@
 #define VMM_REFRESH_TEST		0x2
 /* Do not let the host's KVM use the shim page, even if it can. */
 #define VMM_REFRESH_NO_PAGE		0x4
+/* Keep room for a second partition: VMM_REFRESH_PART_CREATE. */
+#define VMM_REFRESH_PARTITION		0x8
 
 /**
  * struct vmm_refresh_virtualize - Argument of VMM_REFRESH_VIRTUALIZE
@@ -102,5 +104,188 @@ struct vmm_refresh_status {
 #define VMM_REFRESH_ASK_FAULT	1
 #define VMM_REFRESH_ASK_INIT	2
 #define VMM_REFRESH_ASK_MC	3
+
+/*
+ * A second kernel beside this one.  It gets CPUs and memory that this kernel has put out of
+ * use, and loses them only when it has ended; whatever it does, it cannot reach the rest.
+ * The order: VIRTUALIZE with VMM_REFRESH_PARTITION, CREATE, CPU and MEMORY as often as
+ * needed, LOAD, START.  When it has ended: LOAD and START again, or DESTROY.
+ *
+ * All of them: ENODEV without a shim, or without room for a partition; EINVAL a structure that
+ * is too short, or a field that makes no sense; ENXIO without a partition; EBUSY not in this
+ * state of it.  The kernel log has one line that says why, and nothing has changed.
+ */
+
+/**
+ * struct vmm_refresh_part_create - Argument of VMM_REFRESH_PART_CREATE
+ * @size: bytes of this structure
+ * @flags: 0
+ * @serial: first of 8 I/O ports of a 16550 that is the partition's, 0: none
+ * @serial_pin: of the IOAPIC, its interrupt; without meaning if @serial is 0
+ *
+ * EEXIST there is a partition; EOPNOTSUPP the machine has something that cannot be shared yet
+ * (x2APIC mode, more than one IOAPIC, no HPET, no ACPI); EIO the shim refused.
+ */
+struct vmm_refresh_part_create {
+	__u32	size;
+	__u32	flags;
+	__u32	serial;
+	__u32	serial_pin;
+};
+
+/**
+ * struct vmm_refresh_part_cpu - Argument of VMM_REFRESH_PART_CPU
+ * @size: bytes of this structure
+ * @cpu: a CPU that is online, its number here; it goes offline, and is the partition's
+ *
+ * EBUSY or another error of CPU hotplug: the CPU cannot go offline; EIO it did not stop.
+ */
+struct vmm_refresh_part_cpu {
+	__u32	size;
+	__u32	cpu;
+};
+
+/**
+ * struct vmm_refresh_part_memory - Argument of VMM_REFRESH_PART_MEMORY
+ * @size: bytes of this structure
+ * @flags: 0
+ * @hpa: first byte, of a page
+ * @bytes: whole pages
+ *
+ * Memory blocks that are offline.  EBUSY a page of it is online, or not RAM; ENOSPC too many
+ * pieces.
+ */
+struct vmm_refresh_part_memory {
+	__u32	size;
+	__u32	flags;
+	__u64	hpa;
+	__u64	bytes;
+};
+
+/**
+ * struct vmm_refresh_segment - A piece of memory to fill
+ * @data: address of the bytes in the caller
+ * @bytes: how many
+ * @hpa: where to, in memory of the partition
+ */
+struct vmm_refresh_segment {
+	__u64	data;
+	__u64	bytes;
+	__u64	hpa;
+};
+
+#define VMM_REFRESH_MAX_SEGMENTS	64
+
+/**
+ * struct vmm_refresh_part_load - Argument of VMM_REFRESH_PART_LOAD
+ * @size: bytes of this structure
+ * @nr: segments, at most VMM_REFRESH_MAX_SEGMENTS
+ * @segments: address of an array of &struct vmm_refresh_segment
+ *
+ * All of the partition's memory is cleared first.  EPERM a segment is not in its memory.
+ */
+struct vmm_refresh_part_load {
+	__u32	size;
+	__u32	nr;
+	__u64	segments;
+};
+
+/*
+ * The kernel is to address interrupts by physical APIC IDs: for Linux before 6.10, which would
+ * use logical ones (its FADT says so).
+ */
+#define VMM_REFRESH_START_PHYSICAL	0x1
+
+/**
+ * struct vmm_refresh_part_start - Argument of VMM_REFRESH_PART_START
+ * @size: bytes of this structure
+ * @cpu: which of the partition's CPUs begins, its number here
+ * @flags: VMM_REFRESH_START_*
+ * @reserved: 0
+ * @rip: first instruction, in long mode with CPL 0, interrupts off
+ * @rsi: register RSI (the zero page of a Linux kernel); all others are 0
+ * @cr3: page tables
+ * @gdt: table of descriptors with code at 10h and data at 18h, 32 bytes
+ *
+ * All of them are addresses in the partition's memory.  EIO the CPU did not begin.
+ */
+struct vmm_refresh_part_start {
+	__u32	size;
+	__u32	cpu;
+	__u32	flags;
+	__u32	reserved;
+	__u64	rip;
+	__u64	rsi;
+	__u64	cr3;
+	__u64	gdt;
+};
+
+/* States of the partition, in &vmm_refresh_part_status.state. */
+#define VMM_REFRESH_PART_NONE		0
+#define VMM_REFRESH_PART_MADE		1	/* has not run yet */
+#define VMM_REFRESH_PART_RUNS		2
+#define VMM_REFRESH_PART_ENDED		3	/* its CPUs are parked, its memory is as it was */
+
+/* Why it has ended, in &vmm_refresh_part_status.why. */
+#define VMM_REFRESH_END_NONE		0
+#define VMM_REFRESH_END_POWER_OFF	1
+#define VMM_REFRESH_END_RESET		2
+#define VMM_REFRESH_END_TRIPLE_FAULT	3
+#define VMM_REFRESH_END_KILLED		4
+#define VMM_REFRESH_END_SURPRISE	5	/* it did what the shim has no answer to */
+
+#define VMM_REFRESH_NR_REASONS		80
+#define VMM_REFRESH_MAX_DENIED		32
+
+/**
+ * struct vmm_refresh_part_status - Result of VMM_REFRESH_PART_STATUS
+ * @size: bytes of this structure; on return: bytes that the kernel filled in
+ * @state: VMM_REFRESH_PART_*
+ * @why: VMM_REFRESH_END_*
+ * @cpus: CPUs that are the partition's
+ * @running: of these, CPUs that run
+ * @nr_denied: kinds of denied accesses, in the order of vmm-refresh/denied in debugfs
+ * @memory: bytes that are the partition's
+ * @word: what its kernel has said last (VMM_REFRESH_PART_SAY), 0 at first
+ * @starts: how often it was started
+ * @exits: of its kernel by basic exit reason, since the start
+ * @guest_exits: of all its guests
+ * @denied: accesses of the partition that were denied, by kind
+ * @denied_here: those of this kernel
+ */
+struct vmm_refresh_part_status {
+	__u32	size;
+	__u32	state;
+	__u32	why;
+	__u32	cpus;
+	__u32	running;
+	__u32	nr_denied;
+	__u64	memory;
+	__u64	word;
+	__u64	starts;
+	__u64	exits[VMM_REFRESH_NR_REASONS];
+	__u64	guest_exits;
+	__u64	denied[VMM_REFRESH_MAX_DENIED];
+	__u64	denied_here[VMM_REFRESH_MAX_DENIED];
+};
+
+#define VMM_REFRESH_PART_CREATE	_IOW('R', 0xa4, struct vmm_refresh_part_create)
+#define VMM_REFRESH_PART_CPU	_IOW('R', 0xa5, struct vmm_refresh_part_cpu)
+#define VMM_REFRESH_PART_MEMORY	_IOW('R', 0xa6, struct vmm_refresh_part_memory)
+#define VMM_REFRESH_PART_LOAD	_IOW('R', 0xa7, struct vmm_refresh_part_load)
+#define VMM_REFRESH_PART_START	_IOW('R', 0xa8, struct vmm_refresh_part_start)
+/* The partition ends at once; EBUSY if it does not run. */
+#define VMM_REFRESH_PART_KILL	_IO('R', 0xa9)
+/*
+ * All it had is this kernel's again: its CPUs come online, its memory stays offline.  EBUSY
+ * while it runs; an error of CPU hotplug: a CPU stays offline.
+ */
+#define VMM_REFRESH_PART_DESTROY _IO('R', 0xaa)
+#define VMM_REFRESH_PART_STATUS	_IOWR('R', 0xab, struct vmm_refresh_part_status)
+/*
+ * In a kernel that runs in a partition (the module finds a shim that it has not brought): the
+ * argument is shown to the other kernel as @word.  ENXIO in any other kernel.
+ */
+#define VMM_REFRESH_PART_SAY	_IO('R', 0xac)
 
 #endif /* _UAPI_LINUX_VMM_REFRESH_H */

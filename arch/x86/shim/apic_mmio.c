@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a host writes to its local APIC while two kernels share the machine: its own, but for
+ * what leaves the CPU.
+ */
+#include "icr.h"
+#include "vmx_ops.h"
+#include "world.h"
+
+#define APIC_ID			0x20
+#define APIC_LDR		0xd0
+#define APIC_DFR		0xe0
+#define APIC_ICR		0x300
+#define APIC_ICR2		0x310
+#define APIC_LVT_LINT0		0x350
+#define APIC_LVT_LINT1		0x360
+
+#define LVT_MODE(value)		((value) >> 8 & 7)
+#define LVT_FIXED		0
+#define LVT_NMI			4
+#define LVT_MASKED		0x10000u
+
+static void send_init(struct shim_cpu *target)
+{
+	enum shim_state state = cpu_state(target);
+
+	/* In VMX operation a CPU keeps it until VMXOFF; no kernel starts one that is. */
+	if (state == SHIM_STATE_ON)
+		cpu_command_wait(target, COMMAND_INIT, SHIM_STATE_ON);
+	else if (state == SHIM_STATE_PARKED)
+		cpu_command_wait(target, COMMAND_INIT, SHIM_STATE_PARKED);
+}
+
+/* Of two of them the second one is lost. */
+static void send_sipi(struct shim_cpu *target, u8 vector)
+{
+	if (cpu_state(target) != SHIM_STATE_WAIT)
+		return;
+	target->sipi_page = vector;
+	cpu_command_wait(target, COMMAND_SIPI, SHIM_STATE_WAIT);
+}
+
+static void send(const struct icr_result *result, u32 area)
+{
+	struct shim_cpu *target = cpu_of_area(area);
+
+	switch (result->what) {
+	case ICR_FIXED:
+		shim_send_fixed(target, result->vector);
+		break;
+	case ICR_NMI:
+		/* Without a note in its mailbox, so it gets to the host. */
+		shim_kick(target);
+		break;
+	case ICR_INIT:
+		send_init(target);
+		break;
+	case ICR_SIPI:
+		send_sipi(target, result->vector);
+		break;
+	}
+}
+
+/* False: #GP.  The filter says who may be meant. */
+bool icr_write(struct shim_cpu *cpu, u64 value, bool x2apic)
+{
+	u32 self = area_of_cpu(cpu), area;
+	struct icr_result result;
+
+	icr_filter(&world.cpus, part_of(cpu), self, value, x2apic, &result, world_denied(cpu));
+	if (result.what == ICR_FAULT)
+		return false;
+	if (result.what == ICR_NOTHING)
+		return true;
+	for (area = 0; area < world.cpus.nr; area++)
+		if (icr_has_target(&result, area))
+			send(&result, area);
+	return true;
+}
+
+static void write_lvt(struct shim_cpu *cpu, u32 offset, u32 value)
+{
+	u32 mode = LVT_MODE(value);
+	bool pin = offset == APIC_LVT_LINT0 || offset == APIC_LVT_LINT1;
+
+	/* NMIs and interrupts that the chipset brings by the pins are the first partition's. */
+	if (part_of(cpu) && ((pin && mode != LVT_FIXED) || (mode != LVT_FIXED && mode != LVT_NMI)))
+		value |= LVT_MASKED;
+	apic_write(offset, value);
+}
+
+static bool is_lvt(u32 offset)
+{
+	return offset == 0x2f0 || (offset >= 0x320 && offset <= 0x370);
+}
+
+void apic_mmio_write(struct shim_cpu *cpu, u32 offset, u32 value)
+{
+	struct apic_cpu *entry = &world.cpus.cpu[area_of_cpu(cpu)];
+
+	switch (offset) {
+	case APIC_ICR:
+		icr_write(cpu, (u64)cpu->icr2 << 32 | value, false);
+		return;
+	case APIC_ICR2:
+		cpu->icr2 = value;
+		return;
+	case APIC_ID:
+		return;
+	case APIC_LDR:
+		entry->ldr = value;
+		break;
+	case APIC_DFR:
+		entry->dfr = value;
+		break;
+	default:
+		if (is_lvt(offset))
+			write_lvt(cpu, offset, value);
+		else
+			apic_write(offset, value);
+		return;
+	}
+	if (entry->ldr_real)
+		apic_write(offset, value);
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A CPU without a host: it stays in the shim until it is to run one again.
+ */
+#include "shim.h"
+#include "vmx_ops.h"
+#include "world.h"
+
+/* Nothing of its host is active on the CPU any more, whose memory may soon be another's. */
+static void forget_host(struct shim_cpu *cpu)
+{
+	page_stop(cpu);
+	guest_clear_all(cpu);
+	if (cpu->current_vmcs != SHIM_NO_VMCS)
+		vmclear(cpu->current_vmcs);
+	cpu->current_vmcs = SHIM_NO_VMCS;
+	cpu->borrowed = NULL;
+	vmptrld(cpu->boot.vmcs_hpa);
+	vmx_forget_region(cpu);
+	shadow_link(cpu, false);
+	shadow_enable(cpu, false);
+	cpu->in_guest = false;
+	cpu->nmi_pending = false;
+	cpu->mc_pending = false;
+	cpu->panicked = false;
+	cpu->panicking = false;
+	cpu->init_blocked = false;
+	cpu->icr2 = 0;
+	cpu->ldr = 0;
+	cpu->dfr = ~0u;
+	cpu->bsp = false;
+	vmclear(cpu->boot.vmcs_hpa);
+	shim_flush_tlb(cpu->part);
+	wrmsr_safe(MSR_CORE_PERF_GLOBAL_CTRL, 0, 0);
+	wrmsr_safe(MSR_IA32_SPEC_CTRL, 0, 0);
+	wrmsr_safe(MSR_IA32_TSC_DEADLINE, 0, 0);
+	apic_reset();
+}
+
+/*
+ * As on the bare CPU behind INIT: it sends itself one, outside of VMX operation.  There is
+ * one partition again, whose host sends the start-up IPI.
+ */
+static void release(struct shim_cpu *cpu)
+{
+	if (!policy_may_give())
+		return;
+	cpu->ready = false;
+	cpu->part = NULL;
+	cpu_set_state(cpu, SHIM_STATE_BARE);
+	vmxoff();
+	shim_send_init(cpu);
+	for (;;)
+		halt();
+}
+
+/* The first CPU of a partition comes by START, the others by SIPI. */
+static void begin(struct shim_cpu *cpu, u32 command)
+{
+	struct shim_part_info *info = part_info(part_of(cpu));
+	u32 reason;
+
+	if (command & COMMAND_START)
+		enter_long_mode(cpu);
+	else
+		enter_real_mode(cpu);
+	for (reason = 0; reason < SHIM_NR_REASONS; reason++) {
+		cpu->shared->host_exits[reason] = 0;
+		cpu->shared->guest_exits[reason] = 0;
+	}
+	__atomic_fetch_add(&info->running, 1, __ATOMIC_RELAXED);
+	cpu_set_state(cpu, SHIM_STATE_ON);
+	shim_reenter(cpu->regs, SHIM_LAUNCH);
+}
+
+static void __noreturn wait(struct shim_cpu *cpu)
+{
+	enum shim_state state = cpu_state(cpu);
+	u32 command;
+
+	for (;;) {
+		__atomic_store_n(&cpu->boot.arrived, 0, __ATOMIC_RELAXED);
+		command = __atomic_exchange_n(&cpu->command, 0, __ATOMIC_ACQUIRE);
+		if (command & COMMAND_RELEASE && state == SHIM_STATE_PARKED)
+			release(cpu);
+		if (command & COMMAND_END)
+			state = SHIM_STATE_PARKED;
+		else if (command & COMMAND_START && state == SHIM_STATE_PARKED)
+			begin(cpu, command);
+		else if (command & COMMAND_INIT && !cpu->part->ended)
+			state = SHIM_STATE_WAIT;
+		else if (command & COMMAND_SIPI && state == SHIM_STATE_WAIT)
+			begin(cpu, command);
+		if (state != cpu_state(cpu))
+			cpu_set_state(cpu, state);
+		halt();
+	}
+}
+
+/* The CPU has run its host, and does not any more. */
+void cpu_park(struct shim_cpu *cpu, enum shim_state state)
+{
+	u32 part = part_of(cpu);
+
+	forget_host(cpu);
+	cpu_set_state(cpu, state);
+	if (!__atomic_sub_fetch(&part_info(part)->running, 1, __ATOMIC_ACQ_REL) &&
+	    cpu->part->ended)
+		world_part_ended(cpu, part);
+	wait(cpu);
+}
+
+/* From the first partition to the second one. */
+void cpu_take(struct shim_cpu *cpu)
+{
+	forget_host(cpu);
+	__atomic_sub_fetch(&part_info(0)->running, 1, __ATOMIC_RELAXED);
+	__atomic_sub_fetch(&part_info(0)->cpus, 1, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&part_info(1)->cpus, 1, __ATOMIC_RELAXED);
+	cpu->part = &shim_header.part[1];
+	cpu_set_state(cpu, SHIM_STATE_PARKED);
+	world_set_cpu(cpu);
+	wait(cpu);
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The calls of hosts that are about partitions.
+ */
+#include "vmx_ops.h"
+#include "world.h"
+
+/* The CPU is offline for its host, and stands in the shim afterwards. */
+static u32 take(struct shim_cpu *cpu, u64 area)
+{
+	struct shim_cpu *target;
+
+	if (policy_may_give() || area >= shim_machine.nr_areas)
+		return SHIM_E_STATE;
+	target = cpu_of_area(area);
+	if (target == cpu || target->part != &shim_header.part[0] ||
+	    cpu_state(target) != SHIM_STATE_ON)
+		return SHIM_E_STATE;
+	return cpu_command_wait(target, COMMAND_TAKE, SHIM_STATE_ON) ? SHIM_OK : SHIM_E_CPU;
+}
+
+static u32 start(struct shim_cpu *cpu, u64 hpa)
+{
+	struct shim_part_info *info = part_info(1);
+	struct shim_cpu *target;
+	struct shim_start start;
+
+	if (policy_may_give() || info->state == SHIM_PART_RUNS)
+		return SHIM_E_STATE;
+	if (hpa & (SHIM_PAGE - 1) || !world_owns(cpu, hpa))
+		return SHIM_E_MEMORY;
+	start = *(struct shim_start *)host_page(hpa);
+	if (start.area >= shim_machine.nr_areas)
+		return SHIM_E_STATE;
+	target = cpu_of_area(start.area);
+	if (target->part != &shim_header.part[1] || cpu_state(target) != SHIM_STATE_PARKED)
+		return SHIM_E_STATE;
+	world_lock(cpu);
+	world_reset_devices(cpu);
+	world_unlock();
+	target->start = start;
+	info->word = 0;
+	info->why = SHIM_END_NONE;
+	info->running = 0;
+	shim_header.part[1].ended = 0;
+	info->state = SHIM_PART_RUNS;
+	info->starts++;
+	if (cpu_command_wait(target, COMMAND_START, SHIM_STATE_PARKED))
+		return SHIM_OK;
+	info->state = SHIM_PART_ENDED;
+	return SHIM_E_CPU;
+}
+
+static u32 kill(struct shim_cpu *cpu)
+{
+	struct shim_part_info *info = part_info(1);
+	u64 i;
+
+	if (policy_may_give() || info->state != SHIM_PART_RUNS)
+		return SHIM_E_STATE;
+	console_print("shim: apic %d: the second partition is ended\n", cpu->boot.apic_id);
+	policy_end_part(cpu, 1, SHIM_END_KILLED, 0);
+	for (i = 0; i < 100000000; i++) {
+		if (__atomic_load_n(&info->state, __ATOMIC_ACQUIRE) == SHIM_PART_ENDED)
+			return SHIM_OK;
+		cpu_serve_flush(cpu);
+		asm volatile("pause");
+	}
+	return SHIM_E_CPU;
+}
+
+/* The result is for EAX. */
+u64 handle_part_call(struct shim_cpu *cpu, u32 call)
+{
+	const u64 *r = cpu->regs->r;
+
+	if (call == SHIM_CALL_PART_SAY) {
+		if (policy_may_give())
+			return SHIM_E_STATE;
+		part_info(part_of(cpu))->word = r[R_RBX];
+		return SHIM_OK;
+	}
+	if (part_of(cpu))
+		return SHIM_E_CALL;
+	switch (call) {
+	case SHIM_CALL_PART_CREATE:
+		return world_create(cpu, r[R_RBX]);
+	case SHIM_CALL_PART_MOVE:
+		return world_move(cpu, r[R_RBX], r[R_RCX], r[R_RDX]);
+	case SHIM_CALL_PART_COPY:
+		return world_copy_page(cpu, r[R_RBX], r[R_RCX]);
+	case SHIM_CALL_PART_TAKE:
+		return take(cpu, r[R_RBX]);
+	case SHIM_CALL_PART_START:
+		return start(cpu, r[R_RBX]);
+	case SHIM_CALL_PART_KILL:
+		return kill(cpu);
+	case SHIM_CALL_PART_DESTROY:
+		return world_destroy(cpu);
+	}
+	return SHIM_E_CALL;
+}

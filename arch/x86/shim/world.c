@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What two partitions share, as it is while they run.
+ */
+#include "vmx_ops.h"
+#include "world.h"
+
+struct world world;
+
+static_assert((int)NR_PARTS == SHIM_NR_PARTS, "partitions");
+static_assert((int)NR_DENIED <= SHIM_MAX_DENIED, "kinds of denied accesses");
+
+/* Tables that reads of what is not theirs may take, of all partitions together. */
+#define NOTHING_TABLES	64
+
+#define APIC_BASE_BSP		BIT(8)
+#define APIC_BASE_EXTD		BIT(10)
+#define APIC_LDR		0xd0
+#define APIC_DFR		0xe0
+
+static struct shim_info *info(void)
+{
+	return (struct shim_info *)shim_machine.info_va;
+}
+
+struct shim_part_info *part_info(u32 part)
+{
+	return &info()->part[part];
+}
+
+struct denied *world_denied(const struct shim_cpu *cpu)
+{
+	return (struct denied *)part_info(part_of(cpu))->denied;
+}
+
+/* Its holder may wait for this CPU to flush. */
+void world_lock(struct shim_cpu *cpu)
+{
+	while (__atomic_exchange_n(&world.lock, 1, __ATOMIC_ACQUIRE)) {
+		cpu_serve_flush(cpu);
+		asm volatile("pause");
+	}
+}
+
+void world_unlock(void)
+{
+	__atomic_store_n(&world.lock, 0, __ATOMIC_RELEASE);
+}
+
+/* The shim comes under a CPU; there may be two partitions already. */
+void world_add_cpu(struct shim_cpu *cpu)
+{
+	struct shim_part_info *here = part_info(part_of(cpu));
+	u64 base = rdmsr(MSR_IA32_APICBASE);
+	u32 area = area_of_cpu(cpu);
+
+	info()->magic = SHIM_MAGIC;
+	info()->version = SHIM_ABI_VERSION;
+	info()->nr_parts = __atomic_load_n(&shim_nr_parts, __ATOMIC_RELAXED);
+	info()->nr_denied = NR_DENIED;
+	here->state = SHIM_PART_RUNS;
+	__atomic_fetch_add(&here->cpus, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&here->running, 1, __ATOMIC_RELAXED);
+	cpu->bsp = base & APIC_BASE_BSP;
+	if (!(base & APIC_BASE_EXTD)) {
+		cpu->ldr = apic_read(APIC_LDR);
+		cpu->dfr = apic_read(APIC_DFR);
+	}
+	if (area < world.cpus.nr)
+		world_set_cpu(cpu);
+}
+
+/* Who finds it by what ID. */
+void world_set_cpu(const struct shim_cpu *cpu)
+{
+	struct apic_cpu *entry = &world.cpus.cpu[area_of_cpu(cpu)];
+
+	entry->id = cpu->boot.apic_id;
+	entry->part = part_of(cpu);
+	entry->ldr = cpu->ldr;
+	entry->dfr = cpu->dfr;
+	entry->ldr_real = !entry->part;
+	entry->runs = cpu_state(cpu) == SHIM_STATE_ON;
+}
+
+/* May the host let the CPU use the page at @hpa for structures of its own? */
+bool world_owns(const struct shim_cpu *cpu, u64 hpa)
+{
+	return policy_may_give() ||
+	       owner_check(&world.memory, part_of(cpu), hpa, SHIM_PAGE, ACCESS_CPU,
+			   world_denied(cpu));
+}
+
+bool world_translate(const struct shim_cpu *cpu, u64 gpa, u64 access, u64 *hpa)
+{
+	*hpa = gpa;
+	return policy_may_give() ||
+	       ept_translate(&world.pool, cpu->part->eptp, gpa, access, hpa);
+}
+
+/*
+ * Memory of the other partition reads as zeros.  The page that is mapped for it is nobody's, and
+ * not to be written.
+ */
+bool world_show_nothing(struct shim_cpu *cpu, u64 gpa)
+{
+	char *before = world.pool.next;
+	u32 nr_free = world.pool.nr_free;
+	bool done;
+
+	world_lock(cpu);
+	done = world.nothing_tables < NOTHING_TABLES &&
+	       ept_map(&world.pool, cpu->part->eptp, shim_header.part[0].eptp,
+		       gpa & EPT_ADDRESS, ept_page_hpa(&world.pool, world.nothing), SHIM_PAGE,
+		       EPT_READ);
+	if (world.pool.next != before || world.pool.nr_free != nr_free)
+		world.nothing_tables++;
+	world_unlock();
+	return done;
+}
+
+/* ---- the second partition's devices */
+
+/* As a kernel that begins may find them. */
+void world_reset_devices(struct shim_cpu *cpu)
+{
+	struct world_device *device = &world.device[1];
+	struct ioapic_ops ops;
+	u32 pin;
+
+	for (pin = 0; pin < world.ioapic.pins; pin++) {
+		world.ioapic.part[1].rte[pin] = RTE_MASKED;
+		if (world.ioapic.owner[pin] != 1)
+			continue;
+		ioapic_mask(&world.ioapic, pin, &ops);
+		ioapic_hw_apply(&ops);
+	}
+	world.ioapic.part[1].index = 0;
+	world.pci.latch[1] = 0;
+	world.ports.output_port[1] = false;
+	*device = (struct world_device){ .pic_mask = { 0xff, 0xff }, .a20 = 2 };
+}
+
+/* Its last CPU is parked. */
+void world_part_ended(struct shim_cpu *cpu, u32 part)
+{
+	struct ioapic_ops ops;
+	u32 pin;
+
+	world_lock(cpu);
+	for (pin = 0; pin < world.ioapic.pins; pin++) {
+		if (world.ioapic.owner[pin] != part)
+			continue;
+		ioapic_mask(&world.ioapic, pin, &ops);
+		ioapic_hw_apply(&ops);
+	}
+	world_unlock();
+	__atomic_store_n(&part_info(part)->state, SHIM_PART_ENDED, __ATOMIC_RELEASE);
+}

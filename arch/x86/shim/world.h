@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What two partitions share, and who has which part of it.  It exists while there are two.
+ */
+#ifndef SHIM_WORLD_H
+#define SHIM_WORLD_H
+
+#include "apic.h"
+#include "ept.h"
+#include "ioapic.h"
+#include "owner.h"
+#include "pci.h"
+#include "ports.h"
+#include "shim.h"
+
+#define WORLD_MAX_COPIES	8
+
+/* Registers of devices that each partition has for itself while the device is another's. */
+struct world_device {
+	u8	rtc_index, rtc_shutdown;
+	u8	pic_mask[2];
+	u8	a20;
+	u16	pm1_enable[2];
+};
+
+/* A page of which the second partition sees a copy. */
+struct world_copy {
+	u64	gpa;
+	u8	*page;
+};
+
+/*
+ * Everything behind @lock is read and written under it; it is never held across the entry of
+ * a host.  A CPU that waits for it still serves COMMAND_FLUSH, so its holder may wait for it.
+ */
+struct world {
+	u32			lock;
+	struct ept_pool		pool;
+	union owner_node	*nodes;
+	struct owner_map	memory;
+	struct apic_set		cpus;
+	struct ports		ports;
+	struct pci		pci;
+	struct pci_function	function[SHIM_PLAN_FUNCTIONS];
+	struct ioapic		ioapic;
+	u64			ioapic_hpa, hpet_hpa;
+	u32			pins;		/* of the second partition from the start */
+	u64			given;		/* bytes of memory that are the second one's */
+	u32			nothing_tables;	/* for reads of what is not theirs */
+	u8			*nothing;	/* a page of zeros */
+	u8			*msr_bitmap;	/* of the first partition as it was */
+	u8			*bitmaps;	/* of the second one: MSRs, then ports */
+	struct world_device	device[SHIM_NR_PARTS];
+	struct world_copy	copy[WORLD_MAX_COPIES];
+};
+
+extern struct world world;
+
+void world_add_cpu(struct shim_cpu *cpu);
+void world_set_cpu(const struct shim_cpu *cpu);
+void world_lock(struct shim_cpu *cpu);
+void world_unlock(void);
+struct denied *world_denied(const struct shim_cpu *cpu);
+struct shim_part_info *part_info(u32 part);
+bool world_flush(struct shim_cpu *cpu, u32 part);
+bool world_owns(const struct shim_cpu *cpu, u64 hpa);
+bool world_translate(const struct shim_cpu *cpu, u64 gpa, u64 access, u64 *hpa);
+bool world_show_nothing(struct shim_cpu *cpu, u64 gpa);
+void world_reset_devices(struct shim_cpu *cpu);
+void world_part_ended(struct shim_cpu *cpu, u32 part);
+
+/* world_call.c: of partitions; each returns a value of enum shim_error */
+u32 world_create(struct shim_cpu *cpu, u64 plan_hpa);
+u32 world_move(struct shim_cpu *cpu, u64 hpa, u64 bytes, u32 to);
+u32 world_copy_page(struct shim_cpu *cpu, u64 gpa, u64 hpa);
+u32 world_destroy(struct shim_cpu *cpu);
+void *host_page(u64 hpa);
+
+/* device.c: the chipset itself */
+u32 ioapic_hw_read(u32 reg);
+void ioapic_hw_apply(const struct ioapic_ops *ops);
+u32 port_in(u16 port, u32 width);
+void port_out(u16 port, u32 width, u32 value);
+
+#endif /* SHIM_WORLD_H */
