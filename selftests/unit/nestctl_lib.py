@@ -2,6 +2,7 @@
 """Made-up machines for the tests of nestctl, and nestctl with sanitizers."""
 
 import functools
+import glob
 import json
 import os
 import subprocess
@@ -13,6 +14,9 @@ import jsonschema
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OUT = os.path.join(TOP, "build", "check", "nestctl")
 PROGRAM = os.path.join(OUT, "nestctl")
+# The same before a made-up /dev/vmm-refresh.
+FAKE = os.path.join(OUT, "nestctl-fake")
+SANITIZE = "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover"
 SCHEMAS = os.path.join(TOP, "Documentation", "schema")
 RELEASE = "6.1.0-56-cloud-amd64"
 STOCK = f"lib/modules/{RELEASE}/kernel/arch/x86/kvm"
@@ -25,8 +29,37 @@ OK, REFUSED, UNKNOWN, FAILED, BROKEN, USAGE = 0, 1, 2, 3, 4, 64
 def build():
     """Once for each program of tests; make knows what has changed."""
     subprocess.run(["make", "-s", "-C", os.path.join(TOP, "tools", "nestctl"), "O=" + OUT,
-                    "CFLAGS=-O1 -g -fsanitize=address,undefined -fno-sanitize-recover",
-                    "all"], check=True)
+                    "CFLAGS=" + SANITIZE, "all"], check=True)
+
+
+@functools.lru_cache(None)
+def build_fake():
+    """What changes a machine changes only files then."""
+    build()
+    objects = set(glob.glob(OUT + "/*.o")) - {OUT + "/device.o"}
+    subprocess.run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Werror", *SANITIZE.split(),
+                    f"-I{TOP}/include/uapi", "-o", FAKE,
+                    f"{TOP}/selftests/unit/nestctl_device_fake.c", *sorted(objects),
+                    "-ljson-c", "-lelf", "-lz"], check=True)
+
+
+def bzimage(init_size=64 << 20, version=0x20f, magic=b"HdrS", xloadflags=0x7f, relocatable=1,
+            alignment=2 << 20, cmdline_size=2047, jump=0x6a, sectors=1, initrd_max=0x7fffffff,
+            release=b"6.12.5-cloud-amd64 (x) #1", kernel=b"kernel" * 100):
+    """A kernel's image: its header, its version, something to load."""
+    image = bytearray(0x400 if sectors else 5 * 0x200)
+    image[0x1f1] = sectors
+    image[0x201] = jump
+    for offset, size, value in ((0x206, 2, version), (0x22c, 4, initrd_max), (0x230, 4, alignment),
+                                (0x236, 2, xloadflags), (0x238, 4, cmdline_size),
+                                (0x260, 4, init_size)):
+        image[offset:offset + size] = value.to_bytes(size, "little")
+    image[0x202:0x206] = magic
+    image[0x234] = relocatable
+    if release:
+        image[0x20e:0x210] = (0x100).to_bytes(2, "little")
+        image[0x300:0x300 + len(release)] = release
+    return bytes(image) + kernel
 
 
 def elf(modinfo, build_id):
@@ -64,6 +97,7 @@ class Machine:
         self.root = root
         # Looking for leaks takes longer than all else.
         self.leaks = False
+        self.program = PROGRAM
         self.write("proc/sys/kernel/osrelease", RELEASE + "\n")
 
     def path(self, path):
@@ -107,12 +141,12 @@ class Machine:
 
     def run(self, *words, **options):
         """nestctl on this machine."""
-        build()
+        (build_fake if self.program == FAKE else build)()
         env = {"PATH": os.environ["PATH"], "LC_ALL": "C", "TERM": "xterm",
                "ASAN_OPTIONS": f"detect_leaks={int(self.leaks)}",
                **options.pop("env", {})}
         command, *rest = words
-        return subprocess.run([PROGRAM, command, "--root", self.root, *rest], env=env,
+        return subprocess.run([self.program, command, "--root", self.root, *rest], env=env,
                               capture_output=True, text=True, check=False, **options)
 
 

@@ -43,22 +43,13 @@ def machine():
             "vm_bytes": 256 * MIB, "broadcast": "hpet", "arat": True}
 
 
-def bzimage(init_size, version=0x20f, magic=b"HdrS"):
-    """The part of a header that matters."""
-    image = bytearray(0x270)
-    image[0x202:0x206] = magic
-    image[0x206:0x208] = version.to_bytes(2, "little")
-    image[0x260:0x264] = init_size.to_bytes(4, "little")
-    return bytes(image)
-
-
 class Plan(lib.Test):
     """A machine that can be parted, with one thing changed."""
 
     def setUp(self):
         super().setUp()
         self.snapshot = machine()
-        self.machine.write(f"boot/vmlinuz-{lib.RELEASE}", bzimage(64 * MIB))
+        self.machine.write(f"boot/vmlinuz-{lib.RELEASE}", lib.bzimage(64 * MIB))
         self.machine.write(f"boot/initrd.img-{lib.RELEASE}", bytes(2 * MIB))
 
     def words(self, words):
@@ -120,7 +111,14 @@ class Plan(lib.Test):
                       ("--memory=0G",), ("--memory=99999999999G",), ("--memory=1GB",), ("plan",)):
             self.ask(USAGE, *self.words(words))
         self.ask(USAGE, "refresh")
-        self.ask(USAGE, "refresh", "boot")
+        for words in (("fly",), ("plan", "boot"), ("plan", "-n"), ("plan", "--serial=0x2f8,3"),
+                      ("plan", "--append=x"), ("boot", "--serial=0x2f8"),
+                      ("boot", "--serial=0x2f9,3"), ("boot", "--serial=0x2f8,999"),
+                      ("boot", "--serial=-8,3"), ("boot", "--serial=0x10000,3"),
+                      ("boot", "--serial=0x2f8,3x"), ("boot", "--snapshot=x"),
+                      ("boot", "--take-snapshot"), ("boot", "--dump=/"), ("status", "--cpus=1"),
+                      ("kill", "--dry-run"), ("undo", "--kernel=x")):
+            self.ask(USAGE, "refresh", *words)
 
     def test_cpus(self):
         self.refusal("cpus", "CPU 0 cannot go offline", "--cpus=0")
@@ -182,7 +180,7 @@ class Plan(lib.Test):
         self.assertEqual(self.memory(), [39, 37, 36, 23])
 
     def test_room_to_start(self):
-        self.machine.write("boot/big", bzimage(400 * MIB))
+        self.machine.write("boot/big", lib.bzimage(400 * MIB))
         self.refusal("room", "needs 596 MiB to start", "--kernel=/boot/big")
         self.assertEqual(len(self.memory("--kernel=/boot/big", "--memory=600M")), 5)
         self.machine.write("boot/big", bytes(200 * MIB))
@@ -228,8 +226,8 @@ class Plan(lib.Test):
 
     def test_files_of_the_second_kernel(self):
         for name, data, status, text in (
-                ("a", bzimage(1, magic=b"none"), REFUSED, "no bzImage"),
-                ("b", bzimage(1, version=0x20b), REFUSED, "64-bit"),
+                ("a", lib.bzimage(1, magic=b"none"), REFUSED, "no bzImage"),
+                ("b", lib.bzimage(1, version=0x20b), REFUSED, "before 2.12"),
                 ("c", b"short", REFUSED, "no bzImage")):
             self.machine.write(name, data)
             self.refused(status, text, *self.words((f"--kernel=/{name}",)))

@@ -47,7 +47,7 @@ enum nestctl_exit {
 	X(stats, "the counters of nvx, exits to the shim; as they move")	\
 	X(load, "exchange the KVM modules that are loaded for nvx")		\
 	X(unload, "unload them, and load the distribution's")			\
-	X(refresh, "plan a part of the machine for a second kernel")
+	X(refresh, "a second kernel on a part of the machine")
 
 /**
  * struct command - One of them

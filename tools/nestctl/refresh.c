@@ -6,25 +6,40 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "boot.h"
 #include "nestctl.h"
 #include "plan.h"
 
 #define MAX_CPUS	4096
 #define MAX_DEVICES	64
+#define NR_PORTS	0x10000u
+#define NR_PINS		240u
 
-/* Of a bzImage: "HdrS", version, and the memory that it takes when it starts. */
-#define SETUP_MAGIC	0x202
-#define SETUP_VERSION	0x206
-#define SETUP_INIT_SIZE	0x260
+enum {
+	KEY_CPUS = 0x400, KEY_MEMORY, KEY_DEVICE, KEY_KERNEL, KEY_INITRD, KEY_APPEND, KEY_SERIAL,
+	KEY_DUMP, KEY_SNAPSHOT, KEY_TAKE,
+};
 
-enum { KEY_CPUS = 0x400, KEY_MEMORY, KEY_DEVICE, KEY_KERNEL, KEY_INITRD, KEY_SNAPSHOT, KEY_TAKE };
+static int refresh_plan(const struct request *request);
 
-struct request {
-	struct wishes wishes;
+static const struct verb {
+	const char *name;
+	int (*run)(const struct request *request);
+} verbs[] = {
+	{ "plan", refresh_plan },
+	{ "boot", refresh_boot },
+	{ "status", refresh_status },
+	{ "kill", refresh_kill },
+	{ "undo", refresh_undo },
+};
+
+struct arguments {
+	struct request request;
+	const struct verb *verb;
+	const char *option;		/* one that only plan and boot have */
+	const char *boot_option;	/* one that only boot has */
 	int cpus[MAX_CPUS];
 	char *devices[MAX_DEVICES];
-	const char *kernel, *initrd, *snapshot;
-	bool plan, take;
 };
 
 static const struct argp_option options[] = {
@@ -34,14 +49,19 @@ static const struct argp_option options[] = {
 	{ "device", KEY_DEVICE, "ADDRESS", 0, "a PCI function to give, as in 0000:00:04.0", 0 },
 	{ "kernel", KEY_KERNEL, "FILE", 0, "the second kernel (default: the one that runs)", 0 },
 	{ "initrd", KEY_INITRD, "FILE", 0, "its initrd (default: that of the one that runs)", 0 },
-	{ "take-snapshot", KEY_TAKE, NULL, 0, "only print what a plan is made of", 0 },
+	{ "append", KEY_APPEND, "TEXT", 0, "boot: more for its command line", 0 },
+	{ "serial", KEY_SERIAL, "PORT,PIN", 0,
+	  "boot: give a serial port, as in 0x2f8,3: its I/O port and its pin of the I/O APIC", 0 },
+	{ "dry-run", 'n', NULL, 0, "boot: do every check, print the steps, change nothing", 0 },
+	{ "dump", KEY_DUMP, "DIR", OPTION_HIDDEN, "write what would be loaded to DIR", 0 },
+	{ "take-snapshot", KEY_TAKE, NULL, 0, "plan: only print what a plan is made of", 0 },
 	{ "snapshot", KEY_SNAPSHOT, "FILE", 0, "plan for the machine of this snapshot", 0 },
 	{ 0 }
 };
 
-static void parse_cpus(struct request *request, const char *arg, struct argp_state *state)
+static void parse_cpus(struct arguments *arguments, const char *arg, struct argp_state *state)
 {
-	struct wishes *wishes = &request->wishes;
+	struct wishes *wishes = &arguments->request.wishes;
 	const char *rest = arg;
 	unsigned int first, last;
 	int n;
@@ -55,9 +75,9 @@ static void parse_cpus(struct request *request, const char *arg, struct argp_sta
 		if (first > last || last - first >= MAX_CPUS - wishes->nr_cpus)
 			break;
 		while (first <= last)
-			request->cpus[wishes->nr_cpus++] = first++;
+			arguments->cpus[wishes->nr_cpus++] = first++;
 		if (!rest[n]) {
-			wishes->cpus = request->cpus;
+			wishes->cpus = arguments->cpus;
 			return;
 		}
 		if (rest[n] != ',')
@@ -66,7 +86,7 @@ static void parse_cpus(struct request *request, const char *arg, struct argp_sta
 	argp_error(state, "'%s' is no list of CPUs", arg);
 }
 
-static void parse_memory(struct request *request, const char *arg, struct argp_state *state)
+static void parse_memory(struct wishes *wishes, const char *arg, struct argp_state *state)
 {
 	char *end;
 	unsigned long long number = strtoull(arg, &end, 10);
@@ -74,50 +94,149 @@ static void parse_memory(struct request *request, const char *arg, struct argp_s
 
 	if (*arg < '0' || *arg > '9' || !shift || end[1] || !number || number >> (62 - shift))
 		argp_error(state, "'%s' is no size: write it as 2G or 512M", arg);
-	request->wishes.memory = number << shift;
+	wishes->memory = number << shift;
+}
+
+static void parse_serial(struct request *request, const char *arg, struct argp_state *state)
+{
+	char *end;
+	unsigned long port = strtoul(arg, &end, 0), pin = NR_PINS;
+
+	if (*arg >= '0' && *arg <= '9' && *end == ',' && end[1] >= '0' && end[1] <= '9')
+		pin = strtoul(end + 1, &end, 0);
+	if (*end || !port || port > NR_PORTS - 8 || port % 8 || pin >= NR_PINS)
+		argp_error(state, "'%s' is no serial port: write it as 0x2f8,3", arg);
+	request->serial = port;
+	request->serial_pin = pin;
+}
+
+static void parse_device(struct arguments *arguments, char *arg, struct argp_state *state)
+{
+	struct wishes *wishes = &arguments->request.wishes;
+
+	if (wishes->nr_devices == MAX_DEVICES)
+		argp_error(state, "at most %d devices", MAX_DEVICES);
+	arguments->devices[wishes->nr_devices++] = arg;
+	wishes->devices = arguments->devices;
+}
+
+static void parse_verb(struct arguments *arguments, const char *arg, struct argp_state *state)
+{
+	const struct verb *verb = NULL;
+	size_t i;
+
+	for (i = 0; !arguments->verb && i < ARRAY_SIZE(verbs); i++)
+		if (!strcmp(arg, verbs[i].name))
+			verb = &verbs[i];
+	if (verb)
+		arguments->verb = verb;
+	else
+		argp_error(state, "'%s' is unexpected: plan, boot, status, kill or undo", arg);
+}
+
+static void check_options(const struct arguments *arguments, struct argp_state *state)
+{
+	const struct verb *verb = arguments->verb;
+	const struct request *request = &arguments->request;
+	bool plan, boot;
+
+	if (!verb) {
+		argp_error(state, "what about a second kernel: plan, boot, status, kill or undo");
+		return;
+	}
+	plan = verb->run == refresh_plan;
+	boot = verb->run == refresh_boot;
+	if (arguments->boot_option && !boot)
+		argp_error(state, "--%s is for boot", arguments->boot_option);
+	if (arguments->option && !plan && !boot)
+		argp_error(state, "--%s is for plan and boot", arguments->option);
+	if (request->take && !plan)
+		argp_error(state, "--take-snapshot is for plan");
+	if (request->snapshot && boot && !request->dry)
+		argp_error(state, "--snapshot is for plan and for --dry-run");
+	if (request->dump && !request->dry)
+		argp_error(state, "--dump is for --dry-run");
+}
+
+static const char *option_name(int key)
+{
+	const struct argp_option *option = options;
+
+	while (option->key != key)
+		option++;
+	return option->name;
+}
+
+static error_t parse_boot(int key, char *arg, struct argp_state *state)
+{
+	struct arguments *arguments = state->input;
+	struct request *request = &arguments->request;
+
+	switch (key) {
+	case KEY_APPEND:
+		request->append = arg;
+		break;
+	case KEY_SERIAL:
+		parse_serial(request, arg, state);
+		break;
+	case 'n':
+		request->dry = true;
+		break;
+	case KEY_DUMP:
+		request->dump = arg;
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	arguments->boot_option = option_name(key);
+	return 0;
+}
+
+static error_t parse_plan(int key, char *arg, struct argp_state *state)
+{
+	struct arguments *arguments = state->input;
+	struct request *request = &arguments->request;
+
+	switch (key) {
+	case KEY_CPUS:
+		parse_cpus(arguments, arg, state);
+		break;
+	case KEY_MEMORY:
+		parse_memory(&request->wishes, arg, state);
+		break;
+	case KEY_DEVICE:
+		parse_device(arguments, arg, state);
+		break;
+	case KEY_KERNEL:
+		request->kernel_file = arg;
+		break;
+	case KEY_INITRD:
+		request->initrd_file = arg;
+		break;
+	case KEY_TAKE:
+		request->take = true;
+		break;
+	case KEY_SNAPSHOT:
+		request->snapshot = arg;
+		break;
+	default:
+		return parse_boot(key, arg, state);
+	}
+	arguments->option = option_name(key);
+	return 0;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	struct request *request = state->input;
-	struct wishes *wishes = &request->wishes;
-
 	switch (key) {
-	case KEY_CPUS:
-		parse_cpus(request, arg, state);
-		return 0;
-	case KEY_MEMORY:
-		parse_memory(request, arg, state);
-		return 0;
-	case KEY_DEVICE:
-		if (wishes->nr_devices == MAX_DEVICES)
-			argp_error(state, "at most %d devices", MAX_DEVICES);
-		request->devices[wishes->nr_devices++] = arg;
-		wishes->devices = request->devices;
-		return 0;
-	case KEY_KERNEL:
-		request->kernel = arg;
-		return 0;
-	case KEY_INITRD:
-		request->initrd = arg;
-		return 0;
-	case KEY_TAKE:
-		request->take = true;
-		return 0;
-	case KEY_SNAPSHOT:
-		request->snapshot = arg;
-		return 0;
 	case ARGP_KEY_ARG:
-		if (request->plan || strcmp(arg, "plan"))
-			argp_error(state, "'%s' is unexpected: plan", arg);
-		request->plan = true;
+		parse_verb(state->input, arg, state);
 		return 0;
 	case ARGP_KEY_END:
-		if (!request->plan)
-			argp_error(state, "what about a second kernel: plan");
+		check_options(state->input, state);
 		return 0;
 	}
-	return ARGP_ERR_UNKNOWN;
+	return parse_plan(key, arg, state);
 }
 
 static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
@@ -125,10 +244,17 @@ static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 
 static const struct argp refresh_argp = {
 	.options = options,
 	.parser = parse,
-	.args_doc = "plan",
-	.doc = "Plan a part of this machine for a second kernel: CPUs, memory and PCI functions, in the "
-	       "order in which they would be given, or each reason against it with its cure.  Nothing is "
-	       "changed.\v"
+	.args_doc = "plan|boot|status|kill|undo",
+	.doc = "A second kernel on a part of this machine, beside this one.\n\n"
+	       "plan: CPUs, memory and PCI functions in the order in which they would be given, or each "
+	       "reason against it with its cure.  Nothing is changed.\n"
+	       "boot: do it, and start the kernel; if a step fails, those before are undone, the last "
+	       "first.  If there is one that has ended, it is started again with what it has.\n"
+	       "status: whether it runs, why it ended, what it has and did.\n"
+	       "kill: end it at once.\n"
+	       "undo: end it, and give all back that boot has taken.\v"
+	       "The second kernel's command line is maxcpus=N cpuhp.parallel=0, for a serial port of a PC "
+	       "console=ttySN,115200, and the text of --append.\n\n"
 	       "A plan is made of a snapshot of the machine and of the options, and of nothing else: "
 	       "--take-snapshot prints one, --snapshot plans with one of another machine.",
 	.children = children,
@@ -136,62 +262,59 @@ static const struct argp refresh_argp = {
 
 /* ---- kernel and initrd */
 
-static uint64_t kernel_bytes(const char *path)
-{
-	autofree char *image = NULL;
-	uint32_t magic, init_size;
-	uint16_t version;
-	size_t size;
-
-	image = read_data(&size, "%s", path);
-	if (!image)
-		die(EXIT_UNKNOWN, "kernel %s cannot be read (%s): name another with --kernel", path,
-		    strerror(errno));
-	if (size < SETUP_INIT_SIZE + sizeof(init_size))
-		die(EXIT_REFUSED, "%s is no bzImage: name another with --kernel", path);
-	memcpy(&magic, image + SETUP_MAGIC, sizeof(magic));
-	memcpy(&version, image + SETUP_VERSION, sizeof(version));
-	memcpy(&init_size, image + SETUP_INIT_SIZE, sizeof(init_size));
-	if (magic != 0x53726448 || version < 0x20c)
-		die(EXIT_REFUSED, "%s is no bzImage that starts in 64-bit mode: name another with --kernel",
-		    path);
-	return init_size > size ? init_size : size;
-}
-
-static uint64_t initrd_bytes(const char *path)
-{
-	autofree char *image = NULL;
-	size_t size;
-
-	image = read_data(&size, "%s", path);
-	if (!image)
-		die(EXIT_UNKNOWN, "initrd %s cannot be read (%s): name another with --initrd", path,
-		    strerror(errno));
-	return size;
-}
-
-static void read_files(struct request *request)
+/**
+ * read_kernel() - Read the second kernel; ends the program if it is none
+ * @image: filled in
+ * @request: says which
+ *
+ * Return: the file, to be freed.
+ */
+char *read_kernel(struct bzimage *image, const struct request *request)
 {
 	autofree char *release = kernel_release();
-	autofree char *kernel = text_of("/boot/vmlinuz-%s", release);
-	autofree char *initrd = text_of("/boot/initrd.img-%s", release);
+	autofree char *otherwise = text_of("/boot/vmlinuz-%s", release);
+	const char *path = request->kernel_file ?: otherwise, *bad;
+	char *data;
+	size_t size;
 
-	request->wishes.kernel = kernel_bytes(request->kernel ?: kernel);
-	request->wishes.initrd = initrd_bytes(request->initrd ?: initrd);
+	data = read_data(&size, "%s", path);
+	if (!data)
+		die(EXIT_UNKNOWN, "kernel %s cannot be read (%s): name another with --kernel", path,
+		    strerror(errno));
+	bad = bzimage_parse(image, data, size);
+	if (bad)
+		die(EXIT_REFUSED, "%s %s: name another with --kernel", path, bad);
+	return data;
+}
+
+/**
+ * read_initrd() - Read its initrd; ends the program if it cannot
+ * @size: bytes of it
+ * @request: says which
+ *
+ * Return: the file, to be freed.
+ */
+char *read_initrd(size_t *size, const struct request *request)
+{
+	autofree char *release = kernel_release();
+	autofree char *otherwise = text_of("/boot/initrd.img-%s", release);
+	const char *path = request->initrd_file ?: otherwise;
+	char *data = read_data(size, "%s", path);
+
+	if (!data)
+		die(EXIT_UNKNOWN, "initrd %s cannot be read (%s): name another with --initrd", path,
+		    strerror(errno));
+	return data;
 }
 
 /* ---- the plan */
 
 static void print_plan(struct json_object *report)
 {
-	struct json_object *steps = get(report, "steps"), *refusals = get(report, "refusals");
+	struct json_object *steps = get(report, "steps");
 	size_t i;
 
-	for (i = 0; i < length(refusals); i++) {
-		say(BAD, "refused  ");
-		say(PLAIN, "%s\n         -> %s\n", get_string(item(refusals, i), "text"),
-		    get_string(item(refusals, i), "cure"));
-	}
+	print_refusals(get(report, "refusals"));
 	for (i = 0; i < length(steps); i++) {
 		say(BOLD, "%3zu %-7s ", i + 1, get_string(item(steps, i), "unit"));
 		say(PLAIN, "%s", get_string(item(steps, i), "text"));
@@ -238,40 +361,63 @@ static struct json_object *get_snapshot(const struct request *request)
 	return object;
 }
 
+/**
+ * read_snapshot() - The machine to plan for; ends the program if that cannot be told
+ * @snapshot: filled in, for snapshot_free()
+ * @request: says which
+ */
+void read_snapshot(struct snapshot *snapshot, const struct request *request)
+{
+	struct json_object *object = get_snapshot(request);
+	const char *bad = snapshot_parse(snapshot, object);
+
+	if (bad)
+		die(EXIT_UNKNOWN, "the snapshot has no usable '%s': %s", bad, request->snapshot ?
+		    "take it anew with --take-snapshot" : "ask as root, with /proc and /sys mounted");
+	json_object_put(object);
+}
+
 static void print_nothing(struct json_object *report)
 {
 	(void)report;
 }
 
+static int refresh_plan(const struct request *request)
+{
+	struct wishes wishes = request->wishes;
+	autofree char *kernel = NULL;
+	autofree char *initrd = NULL;
+	struct snapshot snapshot;
+	struct json_object *report;
+	struct bzimage image;
+	size_t initrd_size;
+
+	if (request->take) {
+		opt_json = true;
+		return finish(get_snapshot(request), print_nothing, EXIT_OK);
+	}
+	read_snapshot(&snapshot, request);
+	kernel = read_kernel(&image, request);
+	initrd = read_initrd(&initrd_size, request);
+	wishes.kernel = image.init_size;
+	wishes.initrd = initrd_size;
+	report = make_report(&snapshot, &wishes);
+	snapshot_free(&snapshot);
+	return finish(report, print_plan,
+		      length(get(report, "refusals")) ? EXIT_REFUSED : EXIT_OK);
+}
+
 static int refresh(int argc, char **argv)
 {
-	static struct request request;
-	struct snapshot snapshot;
-	struct json_object *object, *report;
-	const char *bad;
-	bool refused;
+	static struct arguments arguments;
 
-	command_parse(&refresh_command, argc, argv, &request);
-	object = get_snapshot(&request);
-	if (request.take) {
-		opt_json = true;
-		return finish(object, print_nothing, EXIT_OK);
-	}
-	bad = snapshot_parse(&snapshot, object);
-	if (bad)
-		die(EXIT_UNKNOWN, "the snapshot has no usable '%s': %s", bad, request.snapshot ?
-		    "take it anew with --take-snapshot" : "ask as root, with /proc and /sys mounted");
-	read_files(&request);
-	report = make_report(&snapshot, &request.wishes);
-	snapshot_free(&snapshot);
-	json_object_put(object);
-	refused = length(get(report, "refusals"));
-	return finish(report, print_plan, refused ? EXIT_REFUSED : EXIT_OK);
+	command_parse(&refresh_command, argc, argv, &arguments);
+	return arguments.verb->run(&arguments.request);
 }
 
 const struct command refresh_command = {
 	.name = "refresh",
 	.argp = &refresh_argp,
-	.words = "plan\n",
+	.words = "plan\nboot\nstatus\nkill\nundo\n",
 	.run = refresh,
 };

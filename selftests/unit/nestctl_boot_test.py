@@ -1,0 +1,506 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""nestctl refresh boot, status, kill and undo on a made-up machine."""
+
+import json
+import os
+import signal
+import sys
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import jsonschema
+import nestctl_lib as lib
+from nestctl_lib import BROKEN, FAILED, OK, REFUSED, UNKNOWN
+
+MIB = 1 << 20
+BLOCK = 128 * MIB
+RECORD = "run/nestctl/partition.json"
+BLOCKS = "sys/devices/system/memory/memory"
+CPUS = "sys/devices/system/cpu/cpu"
+KILL_BEFORE, KILL_AFTER, INTERRUPT, LOSE = 1000, 1001, 1002, 1003
+
+# What boot with WORDS calls, and what undo calls then.
+WORDS = ("--cpus=1-2", "--memory=300M", "--serial=0x2f8,3", "--kernel=/kernel", "--initrd=/initrd")
+CALLS = ["virtualize 0x8",
+         "write /sys/devices/system/memory/memory14/state offline",
+         "write /sys/devices/system/memory/memory13/state offline",
+         "write /sys/devices/system/memory/memory11/state offline",
+         "create 0x2f8,3", "memory 0x58000000 0x8000000", "memory 0x68000000 0x10000000",
+         "cpu 2", "cpu 1", "load 7", "start 1"]
+UNDO = ["destroy", "write /sys/devices/system/memory/memory11/state online_movable",
+        "write /sys/devices/system/memory/memory13/state online_movable",
+        "write /sys/devices/system/memory/memory14/state online_movable", "devirtualize"]
+# How many of UNDO's calls undo the first N of CALLS.
+UNDONE = [0, 1, 2, 3, 4, 5, 5, 5, 5, 5, 5]
+
+
+class Boot(lib.Test):
+    """2 GiB, three cores; blocks 11, 13 and 14 can go, the last has a hole."""
+
+    def setUp(self):
+        super().setUp()
+        machine = self.machine
+        machine.program = lib.FAKE
+        write = machine.write
+        write("dev/vmm-refresh", "")
+        write("fake/log", "")
+        write("proc/cpuinfo", "flags\t: fpu arat\n")
+        write("proc/meminfo", "MemTotal: 2000000 kB\nMemAvailable: 1800000 kB\n")
+        write("proc/iomem", "00000000-00000fff : Reserved\n00001000-0009fbff : System RAM\n"
+              "00100000-7ffeffff : System RAM\n  01000000-01ffffff : Kernel code\n"
+              "7fff0000-7fffffff : ACPI Tables\n")
+        write("proc/consoles", "ttyS0                -W- (EC p a)    4:64\n")
+        for i in range(4):
+            write(f"sys/class/tty/ttyS{i}/port", ("0x3F8", "0x2F8", "0x3E8", "0x2E8")[i] + "\n")
+        for i, (start, end, name) in enumerate(((0, 0x9fbff, "System RAM"),
+                                                (0x9fc00, 0x9ffff, "Reserved"),
+                                                (0x100000, 0x7ffeffff, "System RAM"),
+                                                (0x7fff0000, 0x7fffffff, "ACPI Tables"))):
+            for key, value in (("start", hex(start)), ("end", hex(end)), ("type", name)):
+                write(f"sys/firmware/memmap/{i}/{key}", value + "\n")
+        for i in range(3):
+            write(f"{CPUS}{i}/topology/core_cpus_list", f"{i}\n")
+            write(f"{CPUS}{i}/topology/physical_package_id", "0\n")
+            if i:
+                write(f"{CPUS}{i}/online", "1\n")
+        write("sys/devices/system/memory/block_size_bytes", "8000000\n")
+        for i in range(16):
+            write(f"{BLOCKS}{i}/state", "online\n")
+            write(f"{BLOCKS}{i}/removable", "1\n")
+            write(f"{BLOCKS}{i}/valid_zones", "Movable\n" if i in (11, 13, 14, 15) else "Normal\n")
+        write("kernel", lib.bzimage())
+        write("initrd", b"x" * 5000)
+        self.before = self.machine_state()
+
+    def machine_state(self):
+        """All of /sys, and the shim and the partition."""
+        state = {}
+        for directory, _, names in os.walk(self.machine.path("sys")):
+            for name in names:
+                with open(os.path.join(directory, name), encoding="utf-8") as file:
+                    state[os.path.join(directory, name)] = file.read()
+        path = self.machine.path("fake/state")
+        if os.path.exists(path):
+            with open(path, "rb") as file:
+                state["fake"] = file.read()
+            # Bare, nothing made: as if it had never been.
+            if not any(state["fake"][:12]):
+                del state["fake"]
+        return state
+
+    def record(self):
+        path = self.machine.path(RECORD)
+        if not os.path.exists(path):
+            return None
+        with open(path, encoding="utf-8") as file:
+            record = json.load(file)
+        with open(os.path.join(lib.SCHEMAS, "nestctl-partition-1.json"), encoding="utf-8") as file:
+            jsonschema.validate(record, json.load(file))
+        return record
+
+    def log(self):
+        """What was called since this was asked last."""
+        with open(self.machine.path("fake/log"), encoding="utf-8") as file:
+            lines = file.read().splitlines()
+        self.machine.write("fake/log", "")
+        return lines
+
+    def trouble(self, *lines):
+        self.machine.write("fake/fail", "".join(f"{how} {call}\n" for how, call in lines))
+
+    def boot(self, status, *words):
+        return self.ask_json(status, "refresh", "boot", *(words or WORDS))
+
+    def status(self):
+        return self.ask_json(OK, "refresh", "status")
+
+    def undo(self, status=OK):
+        return self.ask_json(status, "refresh", "undo")
+
+    def states(self, report):
+        return [step["state"] for step in report["steps"]]
+
+    def untouched(self):
+        """All is as it was before."""
+        self.assertEqual(self.machine_state(), self.before)
+        self.assertIsNone(self.record())
+
+    def refusal(self, name, text, *words):
+        """Refused for this reason alone; text and JSON say the same; nothing has happened."""
+        before = self.machine_state(), self.record()
+        report = self.boot(REFUSED, *words)
+        self.assertEqual({item["id"] for item in report["refusals"]}, {name}, report["refusals"])
+        self.assertIn(text, report["refusals"][0]["text"])
+        self.assertEqual((report["steps"], report["result"]), ([], "refused"))
+        printed = self.ask(REFUSED, "refresh", "boot", *(words or WORDS))
+        for item in report["refusals"]:
+            self.assertIn(f"{item['text']}\n         -> {item['cure']}", printed)
+        self.assertEqual(self.log(), [])
+        self.assertEqual((self.machine_state(), self.record()), before)
+
+    def refusal_of_half(self):
+        """Another boot goes no further."""
+        self.log()
+        report = self.boot(REFUSED)
+        self.assertEqual([item["id"] for item in report["refusals"]], ["half-made"])
+        self.assertEqual(self.log(), [])
+
+    # ---- boot and undo
+
+    def test_boot_and_undo(self):
+        self.machine.leaks = True
+        report = self.boot(OK)
+        self.assertEqual(self.log(), CALLS)
+        self.assertEqual(self.states(report), ["done"] * 11)
+        self.assertEqual((report["result"], report["cpus"], report["memory"], report["again"]),
+                         ("started", 2, 3 * BLOCK, False))
+        self.assertEqual(report["cmdline"], "maxcpus=2 cpuhp.parallel=0 console=ttyS1,115200")
+        self.assertEqual(self.record(), {
+            "schema": "nestctl-partition-1", "virtualized": True, "given": True,
+            "serial": 0x2f8, "serial_pin": 3, "blocks": [14, 13, 11], "cpus": [2, 1],
+            "ranges": [{"start": 0x58000000, "end": 0x60000000},
+                       {"start": 0x68000000, "end": 0x78000000}]})
+        report = self.undo()
+        self.assertEqual(self.log(), ["kill"] + UNDO)
+        self.assertEqual([step["unit"] for step in report["steps"]],
+                         ["shim", "memory", "memory", "memory", "partition", "start"])
+        self.assertEqual((set(self.states(report)), report["result"]), ({"undone"}, "done"))
+        self.untouched()
+        # And nothing more.
+        self.assertEqual(self.undo()["steps"], [])
+        self.assertIn("done: there was nothing to do", self.ask(OK, "refresh", "undo"))
+        self.assertEqual(self.log(), [])
+
+    def test_text(self):
+        """A line for each step when it is done."""
+        text = self.ask(OK, "refresh", "boot", *WORDS)
+        self.assertIn("done     put the shim under all CPUs\n"
+                      "done     offline 0x70000000-0x77ffffff\n", text)
+        self.assertIn("done     give CPU 2 (package 0, core 2)\n", text)
+        self.assertIn("done     load kernel 6.12.5-cloud-amd64, initrd of 4 KiB\n"
+                      "done     start it on CPU 1\nstarted: 2 CPU(s) and 384 MiB", text)
+        text = self.ask(OK, "refresh", "undo")
+        self.assertIn("undone   start the second kernel\nundone   make a partition\n", text)
+        self.assertIn("undone   put the shim under all CPUs\ndone\n", text)
+        self.trouble((5, "load 7"))
+        result = self.machine.run("refresh", "boot", *WORDS)
+        self.assertEqual(result.returncode, FAILED)
+        self.assertIn("failed   load kernel", result.stdout)
+        self.assertIn("undone   give CPU 1", result.stdout)
+        self.assertEqual(result.stderr.count("\n"), 1)
+
+    def test_dry_run(self):
+        report = self.boot(OK, *WORDS, "-n")
+        self.assertEqual((self.states(report), report["result"]), (["planned"] * 11, "planned"))
+        self.assertIn("planned  give CPU 1 (package 0, core 1)\n",
+                      self.ask(OK, "refresh", "boot", *WORDS, "-n"))
+        self.assertEqual(self.log(), [])
+        self.untouched()
+        self.assertFalse(os.path.exists(self.machine.path("run")))
+
+    def test_defaults(self):
+        """The last core, as little memory as may be, the kernel that runs; no serial port."""
+        self.machine.write(f"boot/vmlinuz-{lib.RELEASE}",
+                           lib.bzimage(release=lib.RELEASE.encode()))
+        self.machine.write(f"boot/initrd.img-{lib.RELEASE}", b"i")
+        report = self.boot(OK, "--append=quiet")
+        self.assertEqual(report["cmdline"], "maxcpus=1 cpuhp.parallel=0 quiet")
+        log = self.log()
+        self.assertIn("create 0,0", log)
+        # It is a 6.1.
+        self.assertEqual(log[-1], "start 2 physical")
+        self.assertEqual((report["start"]["physical"], report["kernel"]), (True, lib.RELEASE))
+
+    def test_shim_is_there(self):
+        """With room for a partition it is used, and stays; without room it is in the way."""
+        self.boot(OK)
+        self.trouble((5, "devirtualize"))
+        self.undo(BROKEN)
+        self.machine.remove(RECORD)
+        self.trouble()
+        self.log()
+        before = self.machine_state()
+        report = self.boot(OK)
+        self.assertEqual(self.log(), CALLS[1:])
+        self.assertEqual(report["steps"][0]["unit"], "memory")
+        self.assertIs(self.record()["virtualized"], False)
+        self.undo()
+        self.assertEqual(self.log(), ["kill"] + UNDO[:-1])
+        self.assertEqual((self.machine_state(), self.record()), (before, None))
+        for _ in range(2):
+            report = self.status()
+            self.assertEqual((report["shim"], report["state"]), ("virtualized", "none"))
+            self.machine.write("fake/enxio", "")
+        with open(self.machine.path("fake/state"), "r+b") as file:
+            file.seek(4)
+            file.write(bytes(4))
+        self.refusal("shim", "has no room for a second one")
+        self.assertEqual(self.status()["shim"], "virtualized")
+
+    # ---- what goes wrong
+
+    def test_each_step_fails(self):
+        for n, call in enumerate(CALLS):
+            self.trouble((5, call))
+            result = self.machine.run("refresh", "boot", *WORDS, "--json")
+            report = json.loads(result.stdout)
+            self.assertEqual(self.states(report),
+                             ["undone"] * n + ["failed"] + ["planned"] * (10 - n), call)
+            self.assertEqual(self.log(), CALLS[:n + 1] + UNDO[len(UNDO) - UNDONE[n]:])
+            self.assertEqual((result.returncode, report["result"]), (FAILED, "failed"))
+            self.untouched()
+            # One message.
+            self.assertIn("Input/output error", result.stderr)
+            self.assertEqual(result.stderr.count("\n"), 1)
+
+    def test_memory_is_tried_again(self):
+        self.trouble((16, CALLS[2]))
+        self.boot(FAILED)
+        self.assertEqual(self.log(), CALLS[:2] + 5 * [CALLS[2]] + UNDO[3:])
+        self.untouched()
+
+    def test_undoing_fails(self):
+        """What depends on it is left alone, and a later undo does the rest."""
+        for n, undo in enumerate(UNDO):
+            self.trouble((5, CALLS[-1]), (5, undo))
+            report = self.boot(BROKEN)
+            self.assertEqual(report["result"], "broken")
+            self.assertEqual(self.states(report).count("stuck"), 1)
+            self.assertEqual(self.log(), CALLS + (UNDO if n else UNDO[:1]))
+            record = self.record()
+            self.assertEqual(len(record["blocks"]), (3, 1, 1, 1, 0)[n])
+            self.refusal("half-made" if n else "partition", "", "--cpus=1", *WORDS[1:])
+            report = self.undo(BROKEN)
+            self.assertEqual(self.states(report).count("stuck"), 1)
+            self.trouble()
+            self.log()
+            self.undo()
+            self.assertEqual(self.log(), {0: UNDO, 4: UNDO[4:]}.get(n, [undo]))
+            self.untouched()
+
+    def test_a_cpu_stays_offline(self):
+        """The partition is gone nevertheless: the memory comes back."""
+        self.boot(OK)
+        self.log()
+        self.trouble((LOSE, "destroy"))
+        result = self.machine.run("refresh", "undo")
+        self.assertEqual(result.returncode, BROKEN)
+        self.assertIn("cannot be taken back as a whole", result.stderr)
+        self.assertEqual(self.log(), ["kill"] + UNDO)
+        self.assertIsNone(self.record())
+
+    def test_killed_at_each_call(self):
+        """Another nestctl gives back what was taken."""
+        for call in CALLS:
+            for how in (KILL_BEFORE, KILL_AFTER):
+                self.trouble((how, call))
+                result = self.machine.run("refresh", "boot", *WORDS)
+                self.assertEqual(result.returncode, -signal.SIGKILL)
+                self.trouble()
+                self.assertIsNotNone(self.record())
+                if how == KILL_AFTER and call not in ("load 7", "start 1"):
+                    self.assertTrue(self.status()["taken"])
+                    self.refusal_of_half()
+                self.undo()
+                self.untouched()
+
+    def test_module_is_gone(self):
+        """What was about to happen has not."""
+        self.trouble((KILL_BEFORE, CALLS[0]))
+        self.machine.run("refresh", "boot", *WORDS)
+        self.machine.remove("dev/vmm-refresh")
+        self.assertEqual(self.undo()["steps"], [])
+        self.untouched()
+
+    def test_undo_is_killed_at_each_call(self):
+        for call in ["kill"] + UNDO:
+            for how in (KILL_BEFORE, KILL_AFTER):
+                self.boot(OK)
+                self.trouble((how, call))
+                self.assertEqual(self.machine.run("refresh", "undo").returncode, -signal.SIGKILL)
+                self.trouble()
+                self.undo()
+                self.untouched()
+
+    def test_interrupted(self):
+        for n, call in enumerate(CALLS[:-1]):
+            self.trouble((INTERRUPT, call))
+            result = self.machine.run("refresh", "boot", *WORDS)
+            self.assertEqual(result.returncode, FAILED)
+            self.assertEqual(result.stderr, "nestctl: interrupted by signal 2\n")
+            self.assertEqual(self.log(), CALLS[:n + 1] + UNDO[len(UNDO) - UNDONE[n + 1]:])
+            self.untouched()
+        self.trouble((INTERRUPT, CALLS[-1]))
+        self.boot(OK)
+
+    def test_record_cannot_be_written(self):
+        self.machine.write(RECORD + ".new/x", "")
+        result = self.machine.run("refresh", "boot", *WORDS)
+        self.assertEqual(result.returncode, FAILED)
+        self.assertIn("make room in /run", result.stderr)
+        self.assertEqual(self.log(), [])
+        self.machine.remove("run")
+        self.machine.write("run", "")
+        self.refused(REFUSED, "use sudo", "refresh", "boot", *WORDS)
+        self.assertEqual(self.log(), [])
+
+    # ---- it ends, and starts again
+
+    def test_again(self):
+        self.boot(OK)
+        self.log()
+        for i, why in enumerate(("power-off", "reset", "triple-fault", "killed", "surprise")):
+            self.refusal("runs", "it runs")
+            self.machine.write("fake/end", f"{i + 1}\n")
+            self.assertEqual((self.status()["state"], self.status()["why"]), ("ended", why))
+            # With the same words, or without any that it knows.
+            words = WORDS if i % 2 else WORDS[3:]
+            report = self.boot(OK, *words)
+            self.assertEqual(self.log(), CALLS[-2:])
+            self.machine.remove("fake/end")
+            self.assertEqual((report["again"], report["cpus"], report["memory"]),
+                             (True, 2, 3 * BLOCK))
+            self.assertEqual(report["cmdline"],
+                             "maxcpus=2 cpuhp.parallel=0 console=ttyS1,115200")
+            self.assertEqual(self.status()["starts"], i + 2)
+            self.log()
+        self.undo()
+        self.untouched()
+
+    def test_again_fails(self):
+        """It keeps what it has."""
+        self.boot(OK)
+        self.assertEqual(self.ask_json(OK, "refresh", "kill")["result"], "done")
+        for call in CALLS[-2:]:
+            self.trouble((5, call))
+            self.log()
+            report = self.boot(FAILED)
+            self.assertEqual(self.log(), CALLS[9:CALLS.index(call) + 1])
+            self.assertEqual(report["result"], "failed")
+            self.assertIsNotNone(self.record())
+        self.trouble()
+        self.boot(OK)
+        self.undo()
+        self.untouched()
+
+    def test_again_with_other_wishes(self):
+        self.boot(OK)
+        self.ask_json(OK, "refresh", "kill")
+        self.log()
+        for words in (("--cpus=1",), ("--cpus=1,2,0",), ("--memory=512M",), ("--memory=200M",),
+                      ("--serial=0x3f8,4",), ("--serial=0x2f8,4",)):
+            self.refusal("partition", "with other CPUs, memory, or serial port", *words, *WORDS[3:])
+        self.machine.remove(RECORD)
+        self.refusal("half-made", "not made to its end")
+        # The CPUs come back nevertheless; which memory it was nobody knows.
+        self.undo()
+        self.assertEqual(self.log(), ["destroy"])
+
+    # ---- refusals
+
+    def test_device(self):
+        self.machine.remove("dev/vmm-refresh")
+        self.refusal("module", "No such file")
+        self.assertEqual((self.status()["shim"], self.status()["state"]), (None, "none"))
+        self.refused(REFUSED, "no second kernel runs", "refresh", "kill")
+        self.assertEqual(self.undo()["steps"], [])
+        self.machine.write("dev/vmm-refresh/x", "")
+        self.refusal("module", "Is a directory")
+        self.refused(UNKNOWN, "Is a directory", "refresh", "status")
+
+    def test_shim(self):
+        self.machine.write("fake/panicked", "")
+        self.refusal("shim", "has given up on a CPU")
+
+    def test_plan_refuses(self):
+        self.refusal("cpus", "CPU 0 cannot go offline", "--cpus=0", *WORDS[1:])
+        self.refusal("memory", "100 MiB are less than 10 %", "--memory=100M", *WORDS[3:])
+        self.machine.write(f"{CPUS}2/topology/core_cpus_list", "1-2\n")
+        self.refusal("siblings", "CPU 1 and CPU 2 are one core", "--cpus=1", *WORDS[1:])
+
+    def test_machine(self):
+        self.refusal("device", "cannot be given yet", *WORDS, "--device=0000:00:04.0")
+        self.refusal("serial", "0x3f8 is ttyS0, and this kernel's console is there",
+                     *WORDS[:2], "--serial=0x3f8,4", *WORDS[3:])
+        self.machine.write("sys/firmware/efi/x", "")
+        self.before = self.machine_state()
+        self.refusal("firmware", "UEFI")
+
+    def test_layout_refuses(self):
+        self.refusal("command-line", "2047", *WORDS, "--append=" + "x" * 2048)
+
+    def test_files(self):
+        self.refused(REFUSED, "is no bzImage", "refresh", "boot", "--kernel=/initrd")
+        self.refused(UNKNOWN, "cannot be read", "refresh", "boot", "--kernel=/none")
+
+    def test_broken_records(self):
+        self.boot(OK)
+        self.ask_json(OK, "refresh", "kill")
+        good = self.record()
+        for change in ({"schema": "x"}, {"virtualized": 1}, {"given": None}, {"serial": "x"},
+                       {"blocks": 1}, {"blocks": [-1]}, {"blocks": ["x"]}, {"cpus": None},
+                       {"ranges": {}}, {"ranges": [1]}, {"ranges": [{"start": 2, "end": 2}]},
+                       {"ranges": [{"start": "0", "end": 2}]}):
+            self.machine.write(RECORD, json.dumps({**good, **change}))
+            report = self.boot(REFUSED)
+            self.assertEqual([item["id"] for item in report["refusals"]], ["record"], change)
+        for text in ("", "{", "[]"):
+            self.machine.write(RECORD, text)
+            self.refused(UNKNOWN, "partition.json cannot be read", "refresh", "undo")
+        self.machine.write(RECORD, json.dumps(good))
+        self.undo()
+        self.untouched()
+
+    # ---- status and kill
+
+    def test_status(self):
+        self.machine.leaks = True
+        self.assertEqual(self.status(), {
+            "schema": "nestctl-refresh-status-1", "shim": "bare", "state": "none", "why": None,
+            "cpus": 0, "running": 0, "memory": 0, "word": 0, "starts": 0, "exits": [],
+            "guest_exits": 0, "denied": [], "taken": False})
+        self.boot(OK)
+        self.machine.write("sys/kernel/debug/vmm-refresh/denied",
+                           "memory-read 0 0\nio-\x1bport: 7 0\n")
+        self.assertEqual(self.status(), {
+            "schema": "nestctl-refresh-status-1", "shim": "virtualized", "state": "runs",
+            "why": None, "cpus": 2, "running": 2, "memory": 3 * BLOCK, "word": 0x1234, "starts": 1,
+            "exits": [{"reason": 10, "name": "CPUID", "count": 1738},
+                      {"reason": 48, "name": "EPT violation", "count": 2615},
+                      {"reason": 79, "name": None, "count": 1}],
+            "guest_exits": 99, "taken": True,
+            "denied": [{"kind": "memory-read", "second": 0, "first": 0},
+                       {"kind": "io-?port", "second": 7, "first": 0},
+                       {"kind": "2", "second": 0, "first": 8}]})
+        text = self.ask(OK, "refresh", "status")
+        for line in ("second kernel: runs", "CPUs: 2, 2 of them run", "memory: 384 MiB",
+                     "started: 1 times; its word is 0x1234", "        1738  10 CPUID",
+                     "           7          0  io-?port", "           0          8  2"):
+            self.assertIn(line + "\n", text)
+        self.assertNotIn("memory-read", text)
+        self.ask_json(OK, "refresh", "kill")
+        self.assertIn("second kernel: ended (killed)\n", self.ask(OK, "refresh", "status"))
+
+    def test_kill(self):
+        self.refused(REFUSED, "no second kernel runs", "refresh", "kill")
+        self.boot(OK)
+        self.trouble((5, "kill"))
+        report = self.ask_json(BROKEN, "refresh", "kill")
+        self.assertEqual((self.states(report), report["result"]), (["stuck"], "broken"))
+        # It has ended by itself in the meantime.
+        self.trouble((16, "kill"))
+        self.assertEqual(self.ask_json(OK, "refresh", "kill")["result"], "done")
+        self.trouble()
+        self.log()
+        report = self.ask_json(OK, "refresh", "kill")
+        self.assertEqual((self.states(report), report["command"]), (["undone"], "kill"))
+        self.assertEqual(self.log(), ["kill"])
+        self.assertIsNotNone(self.record())
+        self.refused(REFUSED, "no second kernel runs", "refresh", "kill")
+
+
+if __name__ == "__main__":
+    unittest.main()

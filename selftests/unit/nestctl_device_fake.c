@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A made-up machine behind nestctl, in place of tools/nestctl/device.c: what the module
+ * promises in <linux/vmm_refresh.h>, on files below --root.
+ *
+ *	fake/state	the shim and the partition, from one nestctl to the next
+ *	fake/log	what was called
+ *	fake/fail	lines "NUMBER CALL": how a call is to fail: with this errno, or one of
+ *			the numbers below
+ *	fake/enxio	there is no partition: an error, or else a state
+ *	fake/end	number of VMM_REFRESH_END_*: why the second kernel has ended
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <linux/vmm_refresh.h>
+
+#include "../../tools/nestctl/device.h"
+#include "../../tools/nestctl/nestctl.h"
+
+#define KILL_BEFORE	1000	/* nestctl is killed, and the call does nothing */
+#define KILL_AFTER	1001	/* nestctl is killed when it is done */
+#define INTERRUPT	1002	/* ^C while it works */
+#define LOSE		1003	/* it is done, but EBUSY: a CPU has not come online */
+#define MAX_RANGES	16
+#define BLOCK		0x8000000ull
+
+static struct fake {
+	__u32 shim, room, state, why, nr_cpus, nr_ranges, serial, serial_pin, loaded, physical;
+	__u64 starts;
+	__u32 cpus[64];
+	struct {
+		__u64 start, end;
+	} ranges[MAX_RANGES];
+} fake;
+
+static char call[256];
+static int trouble;
+
+static void load_state(void)
+{
+	autofree char *path = below_root("/fake/state");
+	FILE *file = fopen(path, "r");
+
+	memset(&fake, 0, sizeof(fake));
+	if (file && fread(&fake, sizeof(fake), 1, file) != 1)
+		abort();
+	if (file)
+		fclose(file);
+	if (fake.state == VMM_REFRESH_PART_RUNS && exists("/fake/end")) {
+		fake.state = VMM_REFRESH_PART_ENDED;
+		fake.why = read_int(0, "/fake/end");
+	}
+}
+
+static void save_state(void)
+{
+	autofree char *path = below_root("/fake/state");
+	FILE *file = fopen(path, "w");
+
+	if (!file || fwrite(&fake, sizeof(fake), 1, file) != 1 || fclose(file))
+		abort();
+}
+
+/* What is asked for, into the log; and what is to go wrong with it. */
+static void begin(const char *format, ...) PRINTF(1, 2);
+
+static void begin(const char *format, ...)
+{
+	autofree char *path = below_root("/fake/log");
+	autofree char *fails = read_text("/fake/fail");
+	FILE *log = fopen(path, "a");
+	char *line, *rest = fails, *what;
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(call, sizeof(call), format, args);
+	va_end(args);
+	if (!log || fprintf(log, "%s\n", call) < 0 || fclose(log))
+		abort();
+	trouble = 0;
+	while ((line = strsep(&rest, "\n"))) {
+		what = strchr(line, ' ');
+		if (what && !strcmp(what + 1, call))
+			trouble = atoi(line);
+	}
+	if (trouble == KILL_BEFORE)
+		raise(SIGKILL);
+	if (trouble == INTERRUPT)
+		raise(SIGINT);
+}
+
+static int end(int error)
+{
+	if (trouble && trouble < KILL_BEFORE)
+		error = -trouble;
+	else if (!error)
+		save_state();
+	if (trouble == KILL_AFTER)
+		raise(SIGKILL);
+	errno = trouble == LOSE ? EBUSY : -error;
+	return errno ? -1 : 0;
+}
+
+/* Will it go wrong before anything is done? */
+static int fails(int error)
+{
+	return trouble && trouble < KILL_BEFORE ? -trouble : error;
+}
+
+int device_open(void)
+{
+	autofree char *path = below_root("/dev/vmm-refresh");
+
+	return open(path, O_RDWR | O_CLOEXEC);
+}
+
+static void put_file(const char *path, const char *text)
+{
+	autofree char *whole = below_root("%s", path);
+	FILE *file = fopen(whole, "w");
+
+	if (!file || fprintf(file, "%s\n", text) < 0 || fclose(file))
+		abort();
+}
+
+int device_write(const char *path, const char *text)
+{
+	const char *state = strncmp(text, "online", 6) ? text : "online";
+	autofree char *now = read_text("%s", path);
+	int error;
+
+	begin("write %s %s", path, text);
+	/* What it is already it cannot become. */
+	error = fails(now && strcmp(now, state) ? 0 : -EINVAL);
+	if (!error)
+		put_file(path, state);
+	return end(error);
+}
+
+/* ---- the partition */
+
+static void put_cpu(__u32 cpu, const char *online)
+{
+	autofree char *path = text_of("/sys/devices/system/cpu/cpu%u/online", cpu);
+
+	put_file(path, online);
+}
+
+static int needs(bool right_state)
+{
+	if (!fake.shim || !fake.room)
+		return -ENODEV;
+	if (!fake.state)
+		return -ENXIO;
+	return right_state ? 0 : -EBUSY;
+}
+
+static int virtualize(struct vmm_refresh_virtualize *args)
+{
+	begin("virtualize %#x", args->flags);
+	if (args->size != sizeof(*args) || args->uart || args->reserved)
+		return -EINVAL;
+	if (fake.shim || fails(0))
+		return -EBUSY;
+	fake.shim = VMM_REFRESH_ON;
+	fake.room = !!(args->flags & VMM_REFRESH_PARTITION);
+	return 0;
+}
+
+static int devirtualize(void)
+{
+	begin("devirtualize");
+	if (!fake.shim)
+		return -ENODEV;
+	if (fake.state || fails(0))
+		return -EBUSY;
+	fake.shim = 0;
+	fake.room = 0;
+	return 0;
+}
+
+static int create(struct vmm_refresh_part_create *args)
+{
+	begin("create %#x,%u", args->serial, args->serial_pin);
+	if (args->size != sizeof(*args) || args->flags)
+		return -EINVAL;
+	if (!fake.shim || !fake.room || fails(0))
+		return -ENODEV;
+	if (fake.state)
+		return -EEXIST;
+	fake.state = VMM_REFRESH_PART_MADE;
+	return 0;
+}
+
+static int give_cpu(struct vmm_refresh_part_cpu *args)
+{
+	begin("cpu %u", args->cpu);
+	if (args->size != sizeof(*args) ||
+	    read_int(0, "/sys/devices/system/cpu/cpu%u/online", args->cpu) != 1)
+		return -EINVAL;
+	if (needs(fake.state == VMM_REFRESH_PART_MADE) || fails(0))
+		return needs(fake.state == VMM_REFRESH_PART_MADE) ?: -EIO;
+	fake.cpus[fake.nr_cpus++] = args->cpu;
+	put_cpu(args->cpu, "0");
+	return 0;
+}
+
+static int give_memory(struct vmm_refresh_part_memory *args)
+{
+	__u64 at;
+
+	begin("memory %#llx %#llx", args->hpa, args->bytes);
+	if (args->size != sizeof(*args) || args->flags || !args->bytes ||
+	    (args->hpa | args->bytes) % 4096)
+		return -EINVAL;
+	if (needs(fake.state == VMM_REFRESH_PART_MADE))
+		return needs(fake.state == VMM_REFRESH_PART_MADE);
+	for (at = args->hpa; at < args->hpa + args->bytes; at += 4096)
+		if (at % BLOCK == 0 && block_is_online(at / BLOCK))
+			return -EBUSY;
+	if (fake.nr_ranges == MAX_RANGES || fails(0))
+		return -ENOSPC;
+	fake.ranges[fake.nr_ranges].start = args->hpa;
+	fake.ranges[fake.nr_ranges++].end = args->hpa + args->bytes;
+	return 0;
+}
+
+static bool is_inside(__u64 start, __u64 bytes)
+{
+	size_t i;
+
+	for (i = 0; i < fake.nr_ranges; i++)
+		if (start >= fake.ranges[i].start && start + bytes <= fake.ranges[i].end)
+			return true;
+	return false;
+}
+
+static int load(struct vmm_refresh_part_load *args)
+{
+	const struct vmm_refresh_segment *segments = (void *)(uintptr_t)args->segments;
+	int state = needs(fake.state != VMM_REFRESH_PART_RUNS);
+	__u32 i;
+
+	begin("load %u", args->nr);
+	if (args->size != sizeof(*args) || args->nr > VMM_REFRESH_MAX_SEGMENTS)
+		return -EINVAL;
+	if (state || fails(0))
+		return state ?: -EIO;
+	for (i = 0; i < args->nr; i++)
+		if (!is_inside(segments[i].hpa, segments[i].bytes))
+			return -EPERM;
+	fake.loaded = 1;
+	fake.state = VMM_REFRESH_PART_MADE;
+	return 0;
+}
+
+static int start(struct vmm_refresh_part_start *args)
+{
+	int state = needs(fake.loaded && fake.state == VMM_REFRESH_PART_MADE);
+	__u32 i;
+
+	begin("start %u%s", args->cpu,
+	      args->flags & VMM_REFRESH_START_PHYSICAL ? " physical" : "");
+	if (args->size != sizeof(*args) || args->reserved || !is_inside(args->rip, 1) ||
+	    !is_inside(args->rsi, 4096) || !is_inside(args->cr3, 4096) ||
+	    !is_inside(args->gdt, 32))
+		return -EINVAL;
+	for (i = 0; i < fake.nr_cpus; i++)
+		if (fake.cpus[i] == args->cpu)
+			break;
+	if (i == fake.nr_cpus)
+		return -EINVAL;
+	if (state || fails(0))
+		return state ?: -EIO;
+	fake.state = VMM_REFRESH_PART_RUNS;
+	fake.loaded = 0;
+	fake.starts++;
+	return 0;
+}
+
+static int kill_it(void)
+{
+	int state = needs(fake.state == VMM_REFRESH_PART_RUNS);
+
+	begin("kill");
+	if (state || fails(0))
+		return state ?: -EIO;
+	fake.state = VMM_REFRESH_PART_ENDED;
+	fake.why = VMM_REFRESH_END_KILLED;
+	return 0;
+}
+
+static int destroy(void)
+{
+	int state = needs(fake.state != VMM_REFRESH_PART_RUNS);
+	__u32 i;
+
+	begin("destroy");
+	if (state || fails(0))
+		return state ?: -EIO;
+	for (i = 0; i < fake.nr_cpus; i++)
+		put_cpu(fake.cpus[i], trouble == LOSE && !i ? "0" : "1");
+	fake.state = VMM_REFRESH_PART_NONE;
+	fake.why = 0;
+	fake.nr_cpus = 0;
+	fake.nr_ranges = 0;
+	fake.starts = 0;
+	fake.loaded = 0;
+	return 0;
+}
+
+static int part_status(struct vmm_refresh_part_status *status)
+{
+	size_t i;
+
+	if (!fake.shim || !fake.room)
+		return -ENODEV;
+	if (!fake.state && exists("/fake/enxio"))
+		return -ENXIO;
+	memset(status, 0, sizeof(*status));
+	status->size = sizeof(*status);
+	if (!fake.state)
+		return 0;
+	status->state = fake.state;
+	status->why = fake.why;
+	status->cpus = fake.nr_cpus;
+	status->running = fake.state == VMM_REFRESH_PART_RUNS ? fake.nr_cpus : 0;
+	for (i = 0; i < fake.nr_ranges; i++)
+		status->memory += fake.ranges[i].end - fake.ranges[i].start;
+	status->starts = fake.starts;
+	status->word = 0x1234;
+	status->exits[10] = 1738;
+	status->exits[48] = 2615;
+	status->exits[79] = 1;
+	status->guest_exits = 99;
+	status->nr_denied = 3;
+	status->denied[1] = 7;
+	status->denied_here[2] = 8;
+	return 0;
+}
+
+/* Questions change nothing, and are not in the log. */
+static int ask(unsigned long request, void *argument)
+{
+	struct vmm_refresh_status *status = argument;
+
+	if (request == VMM_REFRESH_PART_STATUS)
+		return part_status(argument);
+	memset(status, 0, sizeof(*status));
+	status->size = sizeof(*status);
+	status->version = VMM_REFRESH_API_VERSION;
+	status->state = exists("/fake/panicked") ? VMM_REFRESH_PANICKED : fake.shim;
+	return 0;
+}
+
+int device_call(int fd, unsigned long request, void *argument)
+{
+	if (fd < 0) {
+		errno = EBADF;
+		return -1;
+	}
+	load_state();
+	switch (request) {
+	case VMM_REFRESH_STATUS:
+	case VMM_REFRESH_PART_STATUS:
+		errno = -ask(request, argument);
+		return errno ? -1 : 0;
+	case VMM_REFRESH_VIRTUALIZE:
+		return end(virtualize(argument));
+	case VMM_REFRESH_DEVIRTUALIZE:
+		return end(devirtualize());
+	case VMM_REFRESH_PART_CREATE:
+		return end(create(argument));
+	case VMM_REFRESH_PART_CPU:
+		return end(give_cpu(argument));
+	case VMM_REFRESH_PART_MEMORY:
+		return end(give_memory(argument));
+	case VMM_REFRESH_PART_LOAD:
+		return end(load(argument));
+	case VMM_REFRESH_PART_START:
+		return end(start(argument));
+	case VMM_REFRESH_PART_KILL:
+		return end(kill_it());
+	case VMM_REFRESH_PART_DESTROY:
+		return end(destroy());
+	}
+	errno = ENOTTY;
+	return -1;
+}
