@@ -73,7 +73,7 @@
 #define SHIM_CALL_LEAVE_MC	(SHIM_CALL | 6)	/* for tests: one while leaving */
 
 /*
- * Calls for a second partition, with arguments in RBX, RCX and RDX.  All but the last are
+ * Calls for a second partition, with arguments in RBX, RCX and RDX.  All but the last two are
  * the first partition's: SHIM_E_CALL for the other one.  Addresses are of its own memory.
  */
 #define SHIM_CALL_PART_CREATE	(SHIM_CALL | 0x10)	/* hpa of a struct shim_plan */
@@ -84,6 +84,7 @@
 #define SHIM_CALL_PART_KILL	(SHIM_CALL | 0x15)
 #define SHIM_CALL_PART_DESTROY	(SHIM_CALL | 0x16)
 #define SHIM_CALL_PART_SAY	(SHIM_CALL | 0x17)	/* a word for the other kernel */
+#define SHIM_CALL_PART_CLAIM	(SHIM_CALL | 0x18)	/* hpa, bytes: see shim-abi.rst */
 
 /* Leaf that tells that a shim is there, to who asks with this ECX. */
 #define SHIM_CPUID_LEAF		0x40000300

@@ -91,6 +91,11 @@ static void leave_for(const char *what)
 	refresh_forbid(true);
 	if (!refresh_is_virtualized())
 		return;
+	/* It goes on with the machine, or the shim does what is asked for in the end. */
+	if (refresh_part_is_made()) {
+		pr_info("%s: the shim stays below the second partition\n", what);
+		return;
+	}
 	pr_info("%s: the shim leaves first\n", what);
 	if (!refresh_devirtualize())
 		pr_info("%s: the shim has left\n", what);
@@ -112,6 +117,10 @@ static int pm_notify(struct notifier_block *block, unsigned long event, void *da
 	case PM_HIBERNATION_PREPARE:
 	case PM_SUSPEND_PREPARE:
 	case PM_RESTORE_PREPARE:
+		if (refresh_part_is_made()) {
+			pr_err("no sleep while there is a second partition: destroy it first\n");
+			return NOTIFY_BAD;
+		}
 		leave_for(event == PM_SUSPEND_PREPARE ? "suspend" : "hibernation");
 		break;
 	case PM_POST_HIBERNATION:

@@ -14,9 +14,6 @@
 
 #include "session.h"
 
-/* Of the MADT, as copies. */
-#define MADT_PAGES	4
-
 /* Of page 0: how much memory there is below 1 MiB, in KiB (BIOS data area). */
 #define BDA_LOW_MEMORY	0x413
 
@@ -332,35 +329,42 @@ static int copy_page0(u8 *page)
 	return call(SHIM_CALL_PART_COPY, 0, __pa(page), 0, "copy page 0");
 }
 
-static int copy_madt(u8 *pages, u32 boot_cpu)
+/* The partition's APIC IDs, that of @boot_cpu first; to be freed. */
+static u32 *apic_ids(u32 boot_cpu, u32 *nr)
 {
-	u32 *ids, nr = 0, cpu;
-	u64 hpa;
-	int r, i;
+	u32 *ids = kmalloc_array(nr_cpu_ids, sizeof(*ids), GFP_KERNEL), cpu;
 
-	ids = kmalloc_array(nr_cpu_ids, sizeof(*ids), GFP_KERNEL);
+	*nr = 0;
 	if (!ids)
-		return -ENOMEM;
-	ids[nr++] = cpu_physical_id(boot_cpu);
+		return NULL;
+	ids[(*nr)++] = cpu_physical_id(boot_cpu);
 	for_each_cpu(cpu, &part.cpus)
 		if (cpu != boot_cpu)
-			ids[nr++] = cpu_physical_id(cpu);
-	r = refresh_copy_madt(ids, nr, pages, &hpa, MADT_PAGES);
-	kfree(ids);
-	if (r < 0)
-		return r;
-	for (i = 0; i < r; i++)
-		if (call(SHIM_CALL_PART_COPY, hpa + i * PAGE_SIZE, __pa(pages + i * PAGE_SIZE), 0,
-			 "copy the table of CPUs"))
-			return -EIO;
-	return 0;
+			ids[(*nr)++] = cpu_physical_id(cpu);
+	return ids;
 }
 
-static int copy_firmware(u8 *pages, u32 boot_cpu)
+static int copy_tables(void *pages, const struct vmm_refresh_part_start *args)
+{
+	struct refresh_copies copies = { .pages = pages };
+	u32 nr, *ids = apic_ids(args->cpu, &nr), i;
+	int r = -ENOMEM;
+
+	if (ids)
+		r = refresh_copy_tables(&copies, ids, nr,
+					args->flags & VMM_REFRESH_START_PHYSICAL);
+	kfree(ids);
+	for (i = 0; !r && i < copies.nr; i++)
+		r = call(SHIM_CALL_PART_COPY, copies.hpa[i], __pa(pages + i * PAGE_SIZE), 0,
+			 "copy a table of the firmware");
+	return r;
+}
+
+static int copy_firmware(void *pages, const struct vmm_refresh_part_start *args)
 {
 	int r = copy_page0(pages);
 
-	return r ?: copy_madt(pages, boot_cpu);
+	return r ?: copy_tables(pages, args);
 }
 
 static int start_locked(const struct refresh_reserve *res,
@@ -374,10 +378,10 @@ static int start_locked(const struct refresh_reserve *res,
 		return -EBUSY;
 	}
 	start = (void *)__get_free_pages(GFP_KERNEL | __GFP_ZERO,
-					 get_order(MADT_PAGES * PAGE_SIZE));
+					 get_order(REFRESH_MAX_COPIES * PAGE_SIZE));
 	if (!start)
 		return -ENOMEM;
-	r = copy_firmware((void *)start, args->cpu);
+	r = copy_firmware(start, args);
 	if (!r && !part.given)
 		r = give_all();
 	if (!r) {
@@ -389,7 +393,7 @@ static int start_locked(const struct refresh_reserve *res,
 		if (r)
 			take_all_back();
 	}
-	free_pages((unsigned long)start, get_order(MADT_PAGES * PAGE_SIZE));
+	free_pages((unsigned long)start, get_order(REFRESH_MAX_COPIES * PAGE_SIZE));
 	return r;
 }
 

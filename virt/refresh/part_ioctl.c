@@ -111,6 +111,19 @@ static int ioctl_status(void __user *arg)
 	return r;
 }
 
+static int ioctl_grow(void __user *arg)
+{
+	struct vmm_refresh_part_grow args;
+	int r = copy_args(&args, sizeof(args), arg);
+
+	if (r)
+		return r;
+	if (args.flags || !PAGE_ALIGNED(args.bytes))
+		return -EINVAL;
+	r = refresh_part_grow(&args.bytes);
+	return copy_to_user(arg, &args, sizeof(args)) ? -EFAULT : r;
+}
+
 /**
  * refresh_part_ioctl() - Serve a call that is about a second partition
  * @number: of the call
@@ -142,6 +155,8 @@ long refresh_part_ioctl(unsigned int number, unsigned long arg)
 		return ioctl_status(at);
 	case _IOC_NR(VMM_REFRESH_PART_SAY):
 		return refresh_part_say(arg);
+	case _IOC_NR(VMM_REFRESH_PART_GROW):
+		return ioctl_grow(at);
 	}
 	return -ENOTTY;
 }

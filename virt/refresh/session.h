@@ -68,6 +68,9 @@ int refresh_check_low(void);
 int refresh_fill_ranges(const struct refresh_ranges *ranges,
 			const struct vmm_refresh_segment *segments, u32 nr);
 
+/* part_grow.c */
+int refresh_part_grow(u64 *bytes);
+
 /* part_ioctl.c */
 long refresh_part_ioctl(unsigned int number, unsigned long arg);
 

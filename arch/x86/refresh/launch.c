@@ -453,6 +453,23 @@ u32 refresh_call_args(u32 call, u64 a, u64 b, u64 c)
 }
 
 /**
+ * refresh_claim() - Ask the shim for memory that the first kernel has left behind
+ * @hpa: first byte, of a page
+ * @bytes: at most how many; the length of the piece at @hpa is written
+ *
+ * Context: in the second kernel.
+ * Return: SHIM_OK, and the piece is this kernel's; another value of enum shim_error.
+ */
+u32 refresh_claim(u64 hpa, u64 *bytes)
+{
+	unsigned long rax = SHIM_CALL_PART_CLAIM, rcx = *bytes;
+
+	asm volatile("vmcall" : "+a" (rax), "+c" (rcx) : "b" (hpa) : "cc", "memory");
+	*bytes = rcx;
+	return rax;
+}
+
+/**
  * refresh_send_init() - Send an INIT as the kernel does to start a CPU
  * @apic_id: of a CPU, which may be this one
  *

@@ -9,6 +9,7 @@
 #include <linux/ioport.h>
 #include <linux/pci.h>
 #include <linux/printk.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 #include <asm/apic.h>
 
@@ -333,13 +334,12 @@ static u64 find_table(const char *signature)
 }
 
 /* Each entry of a CPU, in the order of the table; NULL at first, and behind the last one. */
-static struct acpi_madt_local_apic *next_cpu(char *madt, u32 length, void *last)
+static struct acpi_madt_local_apic *next_cpu(u8 *madt, u32 length, void *last)
 {
-	char *at = last ? (char *)last + ((u8 *)last)[1] :
-			  madt + sizeof(struct acpi_table_madt);
+	u8 *at = last ? (u8 *)last + ((u8 *)last)[1] : madt + sizeof(struct acpi_table_madt);
 
 	for (; at + sizeof(struct acpi_madt_local_apic) <= madt + length && at[1];
-	     at += (u8)at[1])
+	     at += at[1])
 		if (*at == ACPI_MADT_TYPE_LOCAL_APIC)
 			return (void *)at;
 	return NULL;
@@ -356,12 +356,9 @@ static u32 rank(u32 apic_id, const u32 *ids, u32 nr)
 	return 2;
 }
 
-static void sort_cpus(char *madt, u32 length, const u32 *ids, u32 nr)
+static void sort_cpus(u8 *madt, u32 length, const u32 *ids, u32 nr)
 {
-	struct acpi_table_header *header = (void *)madt;
 	struct acpi_madt_local_apic *entry, *other, old;
-	u32 i;
-	u8 sum = 0;
 
 	for (entry = next_cpu(madt, length, NULL); entry; entry = next_cpu(madt, length, entry))
 		for (other = next_cpu(madt, length, entry); other;
@@ -372,44 +369,146 @@ static void sort_cpus(char *madt, u32 length, const u32 *ids, u32 nr)
 			*entry = *other;
 			*other = old;
 		}
+}
+
+/* The page of the second kernel's at @hpa, which begins as it is; NULL: no room. */
+static u8 *page_of(struct refresh_copies *copies, u64 hpa)
+{
+	void *source;
+	u32 i;
+
+	hpa = round_down(hpa, SHIM_PAGE);
+	for (i = 0; i < copies->nr; i++)
+		if (copies->hpa[i] == hpa)
+			return copies->pages + i * SHIM_PAGE;
+	if (i == REFRESH_MAX_COPIES)
+		return NULL;
+	source = memremap(hpa, SHIM_PAGE, MEMREMAP_WB);
+	if (!source)
+		return NULL;
+	memcpy(copies->pages + i * SHIM_PAGE, source, SHIM_PAGE);
+	memunmap(source);
+	copies->hpa[copies->nr++] = hpa;
+	return copies->pages + i * SHIM_PAGE;
+}
+
+/* @table is to be seen at @hpa. */
+static int put_table(struct refresh_copies *copies, u64 hpa, const u8 *table, u32 length)
+{
+	u32 done, n;
+	u8 *page;
+
+	for (done = 0; done < length; done += n) {
+		page = page_of(copies, hpa + done);
+		if (!page)
+			return -EOPNOTSUPP;
+		n = min_t(u32, length - done, SHIM_PAGE - (hpa + done) % SHIM_PAGE);
+		memcpy(page + (hpa + done) % SHIM_PAGE, table + done, n);
+	}
+	return 0;
+}
+
+/* A copy of the table, to be freed; NULL: there is none, or no memory. */
+static void *read_table(const char *signature, u64 *hpa, u32 *length)
+{
+	struct acpi_table_header *header;
+	void *source, *table = NULL;
+
+	*hpa = find_table(signature);
+	header = *hpa ? memremap(*hpa, sizeof(*header), MEMREMAP_WB) : NULL;
+	if (!header)
+		return NULL;
+	*length = header->length;
+	memunmap(header);
+	source = memremap(*hpa, *length, MEMREMAP_WB);
+	if (source) {
+		table = kmemdup(source, *length, GFP_KERNEL);
+		memunmap(source);
+	}
+	return table;
+}
+
+static void set_checksum(u8 *table, u32 length)
+{
+	struct acpi_table_header *header = (void *)table;
+	u32 i;
+	u8 sum = 0;
+
 	/* All bytes together are 0. */
 	header->checksum = 0;
 	for (i = 0; i < length; i++)
-		sum += madt[i];
+		sum += table[i];
 	header->checksum = -sum;
 }
 
+/*
+ * Flag and fields for it are of ACPI 2.0: a table of revision 1 becomes one of 3, which says
+ * by itself that the machine has what one of revision 1 is known to have.
+ */
+static bool make_physical(u8 *table, u32 length)
+{
+	struct acpi_table_fadt *fadt = (void *)table;
+
+	if (length < offsetofend(struct acpi_table_fadt, flags))
+		return false;
+	if (fadt->header.revision < 3) {
+		fadt->header.revision = 3;
+		fadt->boot_flags |= ACPI_FADT_LEGACY_DEVICES | ACPI_FADT_8042;
+	}
+	fadt->flags |= ACPI_FADT_APIC_PHYSICAL;
+	return true;
+}
+
+static int copy_madt(struct refresh_copies *copies, const u32 *ids, u32 nr)
+{
+	u32 length;
+	u64 hpa;
+	u8 *table = read_table(ACPI_SIG_MADT, &hpa, &length);
+	int r = -EOPNOTSUPP;
+
+	if (table) {
+		sort_cpus(table, length, ids, nr);
+		set_checksum(table, length);
+		r = put_table(copies, hpa, table, length);
+	}
+	kfree(table);
+	if (r)
+		pr_err("the table of CPUs (MADT) is not where the firmware's list says, or too long\n");
+	return r;
+}
+
+static int copy_fadt(struct refresh_copies *copies)
+{
+	u32 length;
+	u64 hpa;
+	u8 *table = read_table(ACPI_SIG_FADT, &hpa, &length);
+	int r = -EOPNOTSUPP;
+
+	if (table && make_physical(table, length)) {
+		set_checksum(table, length);
+		r = put_table(copies, hpa, table, length);
+	}
+	kfree(table);
+	if (r)
+		pr_err("the FADT is not where the firmware's list says, or too old\n");
+	return r;
+}
+
 /**
- * refresh_copy_madt() - The pages with the MADT, in which the partition's CPUs come first
- * @ids: their APIC IDs; the first one is that of the CPU that boots
+ * refresh_copy_tables() - The pages with tables that the second kernel is to see otherwise
+ * @copies: without any; filled in
+ * @ids: APIC IDs of the partition; the first one is that of the CPU that boots
  * @nr: how many
- * @pages: room for @max_pages pages, filled in
- * @hpa: the address of the first one is written
- * @max_pages: how many
+ * @physical: interrupts are to be addressed by physical APIC IDs
+ *
+ * In the MADT the partition's CPUs come first.
  *
  * Context: process, may sleep.
- * Return: how many pages, or -EOPNOTSUPP after one line in the kernel log.
+ * Return: 0, or -EOPNOTSUPP after one line in the kernel log.
  */
-int refresh_copy_madt(const u32 *ids, u32 nr, void *pages, u64 *hpa, u32 max_pages)
+int refresh_copy_tables(struct refresh_copies *copies, const u32 *ids, u32 nr, bool physical)
 {
-	u64 at = find_table(ACPI_SIG_MADT);
-	struct acpi_table_header *header = at ? memremap(at, sizeof(*header), MEMREMAP_WB) : NULL;
-	u32 length = header ? header->length : 0, nr_pages;
-	void *source;
+	int r = copy_madt(copies, ids, nr);
 
-	if (header)
-		memunmap(header);
-	*hpa = round_down(at, SHIM_PAGE);
-	nr_pages = (round_up(at + length, SHIM_PAGE) - *hpa) / SHIM_PAGE;
-	source = length && nr_pages <= max_pages ?
-		 memremap(*hpa, nr_pages * SHIM_PAGE, MEMREMAP_WB) : NULL;
-	if (!source) {
-		pr_err("the table of CPUs (MADT) is not where the firmware's list says, or takes more than %u pages\n",
-		       max_pages);
-		return -EOPNOTSUPP;
-	}
-	memcpy(pages, source, nr_pages * SHIM_PAGE);
-	memunmap(source);
-	sort_cpus(pages + (at - *hpa), length, ids, nr);
-	return nr_pages;
+	return r || !physical ? r : copy_fadt(copies);
 }

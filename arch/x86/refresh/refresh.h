@@ -95,7 +95,17 @@ void refresh_fill_part(struct refresh_reserve *res, u32 flags);
 
 /* plan.c: what two kernels have to share */
 int refresh_fill_plan(struct shim_plan *plan, u32 serial, u32 serial_pin);
-int refresh_copy_madt(const u32 *ids, u32 nr, void *pages, u64 *hpa, u32 max_pages);
+
+/* Pages of the firmware of which the second kernel sees copies. */
+#define REFRESH_MAX_COPIES	6
+
+struct refresh_copies {
+	u32 nr;
+	u64 hpa[REFRESH_MAX_COPIES];
+	void *pages;			/* room for all of them */
+};
+
+int refresh_copy_tables(struct refresh_copies *copies, const u32 *ids, u32 nr, bool physical);
 
 /* Steps at which a fault can be injected. */
 enum refresh_step {
@@ -129,6 +139,7 @@ int refresh_launch_cpu(struct refresh_cpu *rc);
 int refresh_leave_cpu(struct refresh_cpu *rc);
 u32 refresh_call(u32 call);
 u32 refresh_call_args(u32 call, u64 a, u64 b, u64 c);
+u32 refresh_claim(u64 hpa, u64 *bytes);
 void refresh_send_init(u32 apic_id);
 struct shim_shared *refresh_shared(const struct refresh_reserve *res, u32 area);
 

@@ -82,9 +82,10 @@ static void write_lvt(struct shim_cpu *cpu, u32 offset, u32 value)
 {
 	u32 mode = LVT_MODE(value);
 	bool pin = offset == APIC_LVT_LINT0 || offset == APIC_LVT_LINT1;
+	bool allowed = mode == LVT_FIXED || (mode == LVT_NMI && !pin);
 
 	/* NMIs and interrupts that the chipset brings by the pins are the first partition's. */
-	if (part_of(cpu) && ((pin && mode != LVT_FIXED) || (mode != LVT_FIXED && mode != LVT_NMI)))
+	if (part_of(cpu) && !world.alone && !allowed)
 		value |= LVT_MASKED;
 	apic_write(offset, value);
 }

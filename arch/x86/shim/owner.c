@@ -57,6 +57,16 @@ u8 owner_of(const struct owner_map *map, u64 hpa)
 	return hpa < map->limit ? lookup(map, hpa, &last) : OWNER_NONE;
 }
 
+/* The largest piece known to have one owner that begins at @hpa; its last address. */
+u8 owner_piece(const struct owner_map *map, u64 hpa, u64 *last)
+{
+	u8 owner = lookup(map, hpa, last);
+
+	if (*last >= map->limit)
+		*last = map->limit - 1;
+	return owner;
+}
+
 static bool range_exists(const struct owner_map *map, u64 hpa, u64 size)
 {
 	return size && hpa < map->limit && size <= map->limit - hpa;

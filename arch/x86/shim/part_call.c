@@ -72,8 +72,10 @@ static u32 kill(struct shim_cpu *cpu)
 /* The result is for EAX. */
 u64 handle_part_call(struct shim_cpu *cpu, u32 call)
 {
-	const u64 *r = cpu->regs->r;
+	u64 *r = cpu->regs->r;
 
+	if (call == SHIM_CALL_PART_CLAIM)
+		return part_of(cpu) ? world_claim(cpu, r[R_RBX], &r[R_RCX]) : SHIM_E_CALL;
 	if (call == SHIM_CALL_PART_SAY) {
 		if (policy_may_give())
 			return SHIM_E_STATE;

@@ -140,20 +140,3 @@ void world_reset_devices(struct shim_cpu *cpu)
 	world.ports.output_port[1] = false;
 	*device = (struct world_device){ .pic_mask = { 0xff, 0xff }, .a20 = 2 };
 }
-
-/* Its last CPU is parked. */
-void world_part_ended(struct shim_cpu *cpu, u32 part)
-{
-	struct ioapic_ops ops;
-	u32 pin;
-
-	world_lock(cpu);
-	for (pin = 0; pin < world.ioapic.pins; pin++) {
-		if (world.ioapic.owner[pin] != part)
-			continue;
-		ioapic_mask(&world.ioapic, pin, &ops);
-		ioapic_hw_apply(&ops);
-	}
-	world_unlock();
-	__atomic_store_n(&part_info(part)->state, SHIM_PART_ENDED, __ATOMIC_RELEASE);
-}

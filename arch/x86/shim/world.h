@@ -45,6 +45,7 @@ struct world {
 	struct ioapic		ioapic;
 	u64			ioapic_hpa, hpet_hpa;
 	u32			pins;		/* of the second partition from the start */
+	bool			alone;		/* the second partition has the machine */
 	u64			given;		/* bytes of memory that are the second one's */
 	u32			nothing_tables;	/* for reads of what is not theirs */
 	u8			*nothing;	/* a page of zeros */
@@ -67,7 +68,10 @@ bool world_owns(const struct shim_cpu *cpu, u64 hpa);
 bool world_translate(const struct shim_cpu *cpu, u64 gpa, u64 access, u64 *hpa);
 bool world_show_nothing(struct shim_cpu *cpu, u64 gpa);
 void world_reset_devices(struct shim_cpu *cpu);
+
+/* inherit.c */
 void world_part_ended(struct shim_cpu *cpu, u32 part);
+u32 world_claim(struct shim_cpu *cpu, u64 hpa, u64 *bytes);
 
 /* world_call.c: of partitions; each returns a value of enum shim_error */
 u32 world_create(struct shim_cpu *cpu, u64 plan_hpa);
@@ -75,6 +79,9 @@ u32 world_move(struct shim_cpu *cpu, u64 hpa, u64 bytes, u32 to);
 u32 world_copy_page(struct shim_cpu *cpu, u64 gpa, u64 hpa);
 u32 world_destroy(struct shim_cpu *cpu);
 void *host_page(u64 hpa);
+u32 world_phys_bits(void);
+bool world_device_page(u32 part, u64 hpa, u64 access);
+void world_open_bitmaps(void);
 
 /* device.c: the chipset itself */
 u32 ioapic_hw_read(u32 reg);

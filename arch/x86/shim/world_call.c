@@ -76,7 +76,7 @@ static bool prepare(void)
 
 /* ---- who has what */
 
-static u32 phys_bits(void)
+u32 world_phys_bits(void)
 {
 	u32 bits = 0;
 
@@ -108,7 +108,7 @@ static u32 set_owners(const struct shim_plan *plan)
 	struct owner_range shown;
 	u32 i;
 
-	if (owner_init(&world.memory, world.nodes, NR_NODES, phys_bits(), OWNER_OF_PART(0)))
+	if (owner_init(&world.memory, world.nodes, NR_NODES, world_phys_bits(), OWNER_OF_PART(0)))
 		return SHIM_E_PLAN;
 	for (i = 0; i < plan->nr_shown; i++) {
 		shown.hpa = plan->shown[i].hpa;
@@ -229,7 +229,7 @@ static void set_ioapic(struct shim_cpu *cpu, const struct shim_plan *plan)
 
 /* ---- tables */
 
-static bool set_page(u32 part, u64 hpa, u64 access)
+bool world_device_page(u32 part, u64 hpa, u64 access)
 {
 	return ept_map(&world.pool, root(part), root(0), hpa, hpa, SHIM_PAGE, access);
 }
@@ -255,11 +255,11 @@ static bool follow(u32 part, u64 hpa, u64 bytes)
 /* The pages of devices that both use: reads of APIC and HPET go to the device. */
 static bool set_device_pages(bool two)
 {
-	return set_page(0, APIC_PAGE, two ? EPT_READ : EPT_RWX) &&
-	       set_page(0, world.hpet_hpa, two ? EPT_READ : EPT_RWX) &&
-	       set_page(0, world.ioapic_hpa, two ? 0 : EPT_RWX) &&
-	       (!two || (set_page(1, APIC_PAGE, EPT_READ) &&
-			 set_page(1, world.hpet_hpa, EPT_READ)));
+	return world_device_page(0, APIC_PAGE, two ? EPT_READ : EPT_RWX) &&
+	       world_device_page(0, world.hpet_hpa, two ? EPT_READ : EPT_RWX) &&
+	       world_device_page(0, world.ioapic_hpa, two ? 0 : EPT_RWX) &&
+	       (!two || (world_device_page(1, APIC_PAGE, EPT_READ) &&
+			 world_device_page(1, world.hpet_hpa, EPT_READ)));
 }
 
 static bool make_ept(const struct shim_plan *plan)
@@ -293,6 +293,13 @@ static void set_bitmaps(void)
 	part[1].io_bitmap = part[1].msr_bitmap + SHIM_PAGE;
 	part[1].vmread_bitmap = part[0].vmread_bitmap;
 	part[1].vmwrite_bitmap = part[0].vmwrite_bitmap;
+}
+
+/* The second partition has all of the machine. */
+void world_open_bitmaps(void)
+{
+	copy(world.bitmaps, world.msr_bitmap, SHIM_PAGE);
+	fill(world.bitmaps + SHIM_PAGE, 0, 2 * SHIM_PAGE);
 }
 
 static void clear_bitmaps(void)

@@ -269,6 +269,22 @@ struct vmm_refresh_part_status {
 	__u64	denied_here[VMM_REFRESH_MAX_DENIED];
 };
 
+/**
+ * struct vmm_refresh_part_grow - Argument and result of VMM_REFRESH_PART_GROW
+ * @size: bytes of this structure
+ * @flags: 0
+ * @bytes: at most so many, 0: all there are; on return: how many there were
+ *
+ * In the second kernel, when the first one has ended: memory that was that one's becomes
+ * ordinary memory of this one.  ENXIO in any other kernel; EBUSY the first one runs; ERESTARTSYS
+ * after a signal, and it goes on with the next call.
+ */
+struct vmm_refresh_part_grow {
+	__u32	size;
+	__u32	flags;
+	__u64	bytes;
+};
+
 #define VMM_REFRESH_PART_CREATE	_IOW('R', 0xa4, struct vmm_refresh_part_create)
 #define VMM_REFRESH_PART_CPU	_IOW('R', 0xa5, struct vmm_refresh_part_cpu)
 #define VMM_REFRESH_PART_MEMORY	_IOW('R', 0xa6, struct vmm_refresh_part_memory)
@@ -287,5 +303,6 @@ struct vmm_refresh_part_status {
  * argument is shown to the other kernel as @word.  ENXIO in any other kernel.
  */
 #define VMM_REFRESH_PART_SAY	_IO('R', 0xac)
+#define VMM_REFRESH_PART_GROW	_IOWR('R', 0xad, struct vmm_refresh_part_grow)
 
 #endif /* _UAPI_LINUX_VMM_REFRESH_H */
