@@ -304,6 +304,14 @@ static size_t copy_console(char *buffer, size_t size)
 	return n;
 }
 
+/* A parked CPU has not been given up. */
+static bool gave_up(const struct shim_shared *shared)
+{
+	u32 state = READ_ONCE(shared->state);
+
+	return state == SHIM_STATE_PANIC || state == SHIM_STATE_DEAD;
+}
+
 /* Why the shim gave up would be lost with the reserve. */
 static void log_panics(void)
 {
@@ -311,7 +319,7 @@ static void log_panics(void)
 	char *text, *line, *rest;
 
 	for (cpu = 0; cpu < session.nr_areas; cpu++)
-		panics += refresh_shared(&session.res, cpu)->state >= SHIM_STATE_PANIC;
+		panics += gave_up(refresh_shared(&session.res, cpu));
 	if (!panics)
 		return;
 	pr_err("the shim gave up on %u CPUs before it left; it said:\n", panics);
@@ -543,7 +551,7 @@ static void sum(struct vmm_refresh_status *status)
 		status->page_exits += shared->page_exits;
 		if (shared->state == SHIM_STATE_ON)
 			status->cpus++;
-		else if (shared->state != SHIM_STATE_BARE)
+		else if (gave_up(shared))
 			status->state = VMM_REFRESH_PANICKED;
 		for (i = 0; i < SHIM_NR_REASONS; i++) {
 			status->host_exits += shared->host_exits[i];
