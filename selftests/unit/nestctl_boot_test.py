@@ -233,6 +233,7 @@ class Boot(lib.Test):
         for _ in range(2):
             report = self.status()
             self.assertEqual((report["shim"], report["state"]), ("virtualized", "none"))
+            self.boot(OK, *WORDS, "-n")
             self.machine.write("fake/enxio", "")
         with open(self.machine.path("fake/state"), "r+b") as file:
             file.seek(4)

@@ -214,6 +214,11 @@ class Layout(lib.Test):
         spans = [(hpa, hpa + (init_size if name == "kernel" else len(data)))
                  for name, (hpa, data) in self.segments.items()]
         spans += [(0, 64 * MIB), (GIB - 4 * MIB, GIB + 4 * MIB), (4 * GIB - 64 * MIB, 4 * GIB)]
+        # And no more than that.
+        gibs = {0, 1, 2, 3}.union(*(range(start // GIB, (end - 1) // GIB + 1)
+                                    for start, end in self.ranges()))
+        self.assertEqual(len(self.segments["page-tables"][1]),
+                         PAGE * (1 + len({gib >> 9 for gib in gibs}) + len(gibs)))
         for start, end in spans:
             for address in range(start // (2 * MIB) * 2 * MIB, end, 2 * MIB):
                 self.assertEqual(self.physical(address), address)
