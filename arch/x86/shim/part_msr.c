@@ -7,6 +7,7 @@
 #include "world.h"
 
 #define MSR_X2APIC_ICR		0x830u
+#define MAX_LINES		8		/* of what is denied, on the console */
 #define APIC_BASE_BSP		BIT(8)
 #define APIC_BASE_EXTD		BIT(10)
 
@@ -74,7 +75,8 @@ static bool write_apic_base(const struct shim_cpu *cpu, u64 value)
 
 bool part_wrmsr(struct shim_cpu *cpu, u32 msr, u64 value, bool *fault)
 {
-	u64 now = 0;
+	enum msr_answer answer;
+	u64 now = 0, denied;
 
 	*fault = false;
 	if (policy_may_give())
@@ -83,7 +85,12 @@ bool part_wrmsr(struct shim_cpu *cpu, u32 msr, u64 value, bool *fault)
 		*fault = true;
 		return true;
 	}
-	switch (msr_write(msr, value, now, world_denied(cpu))) {
+	denied = world_denied(cpu)->count[DENIED_MSR];
+	answer = msr_write(msr, value, now, world_denied(cpu));
+	if (world_denied(cpu)->count[DENIED_MSR] != denied && denied < MAX_LINES)
+		console_print("shim: apic %d: MSR %x (%s) stays as it is, rip %llx\n",
+			      cpu->boot.apic_id, msr, msr_name(msr), vmread(GUEST_RIP));
+	switch (answer) {
 	case MSR_DO:
 		return false;
 	case MSR_MEMORY:
