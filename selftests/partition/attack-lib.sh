@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=ash
+#
+# The attacks of /lab/attacks, for both sides.
+
+# The rows of a side, its words filled in: KIND TIMES WORDS...
+# attack_rows SIDE PAGE CPU OWN PIN: PAGE is memory of the other side, CPU and OWN are APIC IDs,
+# PIN is one of its own.
+attack_rows()
+{
+	pm1=$(od -An -tu4 -j 64 -N 4 /sys/firmware/acpi/tables/FACP | tr -d ' ')
+	awk -v side="$1" -v page=$(($2)) -v cpu="$3" -v own="$4" -v pin="$5" -v pm1="$pm1" '
+		/^#/ || !NF || !index($1, side) { next }
+		{
+			sub(/^[01]+ +/, "")
+			gsub("@cpu", cpu * 16777216)
+			gsub("@own", own * 16777216)
+			gsub("@pm1", pm1)
+			gsub("@pin", pin)
+			# To that CPU, physical, vector 40h.
+			gsub("@rte", sprintf("0x%02x00000000000040", cpu))
+			if (match($0, /@page:[0-9]+/)) {
+				n = substr($0, RSTART + 6, RLENGTH - 6)
+				sub(/@page:[0-9]+/, sprintf("%d", page + n * 4096))
+			}
+			print
+		}' /lab/attacks
+}
+
+# attack WORDS...: 0 it came back, with or without an exception.
+attack()
+{
+	insmod /lab/poke.ko "$@" 2>/tmp/attack.out
+	grep -qE 'temporarily unavailable|Bad address' /tmp/attack.out ||
+		{ cat /tmp/attack.out; return 1; }
+}

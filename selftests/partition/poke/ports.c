@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Devices and registers that both kernels reach: ports, PCI configuration space, IOAPIC, the
+ * interrupt command register, MSRs.
+ */
+#include <linux/io.h>
+#include <linux/irqflags.h>
+#include <linux/printk.h>
+#include <asm/apicdef.h>
+#include <asm/msr.h>
+
+#include "poke.h"
+
+#define PCI_ADDRESS	0xcf8
+#define PCI_DATA	0xcfc
+
+#define IOAPIC_BASE	0xfec00000
+#define IOAPIC_DATA	0x10
+#define IOAPIC_MASKED	0x10000
+
+static void port_write(unsigned long port, u32 value, unsigned int width)
+{
+	if (width == 1)
+		outb(value, port);
+	else if (width == 2)
+		outw(value, port);
+	else
+		outl(value, port);
+}
+
+int poke_out(const struct poke *p)
+{
+	port_write(p->addr, p->value, p->width);
+	return 0;
+}
+
+int poke_in(const struct poke *p)
+{
+	u32 value = p->width == 1 ? inb(p->addr) : p->width == 2 ? inw(p->addr) : inl(p->addr);
+
+	pr_info("poke: port %lx: %x\n", p->addr, value);
+	return 0;
+}
+
+/* @addr as for the address port; its two lowest bits are those of the data port. */
+int poke_pci(const struct poke *p)
+{
+	unsigned long flags;
+	u32 saved;
+
+	local_irq_save(flags);
+	saved = inl(PCI_ADDRESS);
+	outl(p->addr & ~3ul, PCI_ADDRESS);
+	port_write(PCI_DATA + (p->addr & 3), p->value, p->width);
+	outl(saved, PCI_ADDRESS);
+	local_irq_restore(flags);
+	return 0;
+}
+
+/* @addr: the number of the pin; @value: both halves of its entry.  Masked in the end. */
+int poke_ioapic(const struct poke *p)
+{
+	void __iomem *ioapic = ioremap(IOAPIC_BASE, PAGE_SIZE);
+	u32 index = 0x10 + 2 * p->addr;
+	unsigned long flags;
+
+	if (!ioapic)
+		return -ENOMEM;
+	local_irq_save(flags);
+	writel(index, ioapic);
+	writel(IOAPIC_MASKED, ioapic + IOAPIC_DATA);
+	writel(index + 1, ioapic);
+	writel(p->value >> 32, ioapic + IOAPIC_DATA);
+	writel(index, ioapic);
+	writel((u32)p->value, ioapic + IOAPIC_DATA);
+	writel(IOAPIC_MASKED, ioapic + IOAPIC_DATA);
+	local_irq_restore(flags);
+	iounmap(ioapic);
+	return 0;
+}
+
+/*
+ * Index and data of a masked pin (@addr) @count times, while the other kernel does the same: an
+ * index that is not one's own shows in what is read back.
+ */
+int poke_race(const struct poke *p)
+{
+	void __iomem *ioapic = ioremap(IOAPIC_BASE, PAGE_SIZE);
+	u32 index = 0x10 + 2 * p->addr, i, wrong = 0;
+	unsigned long flags;
+
+	if (!ioapic)
+		return -ENOMEM;
+	for (i = 0; i < p->count; i++) {
+		u32 value = IOAPIC_MASKED | (0x20 + i % 0x80);
+
+		local_irq_save(flags);
+		writel(index, ioapic);
+		writel(value, ioapic + IOAPIC_DATA);
+		wrong += readl(ioapic) != index;
+		wrong += readl(ioapic + IOAPIC_DATA) != value;
+		local_irq_restore(flags);
+	}
+	iounmap(ioapic);
+	pr_info("poke: %u times, %u wrong\n", p->count, wrong);
+	return wrong ? -EIO : 0;
+}
+
+/* A register of the IOAPIC by an access of @width bytes. */
+int poke_ioapic_width(const struct poke *p)
+{
+	void __iomem *ioapic = ioremap(IOAPIC_BASE, PAGE_SIZE);
+
+	if (!ioapic)
+		return -ENOMEM;
+	if (p->width == 1)
+		writeb(p->value, ioapic + p->addr);
+	else
+		writew(p->value, ioapic + p->addr);
+	iounmap(ioapic);
+	return 0;
+}
+
+/* @addr to the upper half of the ICR, @value to the lower one. */
+int poke_icr(const struct poke *p)
+{
+	void __iomem *apic = ioremap(APIC_DEFAULT_PHYS_BASE, PAGE_SIZE);
+	unsigned long flags;
+
+	if (!apic)
+		return -ENOMEM;
+	local_irq_save(flags);
+	writel(p->addr, apic + APIC_ICR2);
+	writel(p->value, apic + APIC_ICR);
+	local_irq_restore(flags);
+	iounmap(apic);
+	return 0;
+}
+
+int poke_wrmsr(const struct poke *p)
+{
+	int r = wrmsrl_safe(p->addr, p->value);
+
+	pr_info("poke: MSR %lx: %s\n", p->addr, r ? "exception" : "done");
+	return r ? -EFAULT : 0;
+}
