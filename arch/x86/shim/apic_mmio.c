@@ -20,10 +20,12 @@
 #define LVT_NMI			4
 #define LVT_MASKED		0x10000u
 
-static void send_init(struct shim_cpu *target)
+static void send_init(struct shim_cpu *cpu, struct shim_cpu *target)
 {
 	enum shim_state state = cpu_state(target);
 
+	if (target == cpu)
+		cpu_park(cpu, SHIM_STATE_WAIT);
 	/* In VMX operation a CPU keeps it until VMXOFF; no kernel starts one that is. */
 	if (state == SHIM_STATE_ON)
 		cpu_command_wait(target, COMMAND_INIT, SHIM_STATE_ON);
@@ -40,7 +42,7 @@ static void send_sipi(struct shim_cpu *target, u8 vector)
 	cpu_command_wait(target, COMMAND_SIPI, SHIM_STATE_WAIT);
 }
 
-static void send(const struct icr_result *result, u32 area)
+static void send(struct shim_cpu *cpu, const struct icr_result *result, u32 area)
 {
 	struct shim_cpu *target = cpu_of_area(area);
 
@@ -53,7 +55,7 @@ static void send(const struct icr_result *result, u32 area)
 		shim_kick(target);
 		break;
 	case ICR_INIT:
-		send_init(target);
+		send_init(cpu, target);
 		break;
 	case ICR_SIPI:
 		send_sipi(target, result->vector);
@@ -74,7 +76,7 @@ bool icr_write(struct shim_cpu *cpu, u64 value, bool x2apic)
 		return true;
 	for (area = 0; area < world.cpus.nr; area++)
 		if (icr_has_target(&result, area))
-			send(&result, area);
+			send(cpu, &result, area);
 	return true;
 }
 

@@ -52,7 +52,8 @@ void cpu_command(struct shim_cpu *target, u32 command)
 
 /*
  * Until @target is not in the state @from any more.  The caller holds no lock.
- * False: it does not answer.
+ * False: it does not answer, or this CPU is asked for something itself: two that ask each other
+ * would wait for ever.
  */
 bool cpu_command_wait(struct shim_cpu *target, u32 command, enum shim_state from)
 {
@@ -65,6 +66,8 @@ bool cpu_command_wait(struct shim_cpu *target, u32 command, enum shim_state from
 			if (cpu_state(target) != from)
 				return true;
 			cpu_serve_flush(self);
+			if (__atomic_load_n(&self->command, __ATOMIC_ACQUIRE))
+				return false;
 			asm volatile("pause");
 		}
 	}

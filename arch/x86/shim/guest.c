@@ -88,10 +88,11 @@ static bool is_control(u64 field)
 /* After the host has written @field of its VMCS: is it to be looked at again? */
 bool guest_field_matters(u64 field)
 {
-	const struct vmcs_field *known = vmcs_field(field);
+	const struct vmcs_field *known;
 
-	if (policy_may_give())
+	if (likely(policy_may_give()))
 		return field == VM_EXIT_CONTROLS;
+	known = vmcs_field(field);
 	return is_control(field) || !known || known->class == VMCS_ADDRESS ||
 	       known->class == VMCS_LIST;
 }
