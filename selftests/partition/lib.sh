@@ -146,10 +146,11 @@ part_end()
 	check "unload the module" rmmod vmm_refresh
 }
 
-# What the machine looks like to this kernel, for before and after.
+# What the machine looks like to this kernel, for before and after.  How finely it maps its memory
+# each module changes that is loaded.
 machine_facts()
 {
-	grep -E 'MemTotal|DirectMap' /proc/meminfo
+	grep MemTotal /proc/meminfo
 	grep -vE '^(cpu MHz|bogomips)' /proc/cpuinfo
 	cat /proc/iomem
 	for file in /sys/devices/system/cpu/cpu*/online /sys/devices/system/cpu/online \

@@ -18,6 +18,7 @@ static void flush_page(void *page)
 
 static long load(void *at, u64 *value)
 {
+	u64 loaded;
 	long r;
 
 	asm volatile("mov %[error], %[r]\n"
@@ -25,8 +26,9 @@ static long load(void *at, u64 *value)
 		     "xor %[r], %[r]\n"
 		     "2:\n"
 		     _ASM_EXTABLE(1b, 2b)
-		     : [value] "=&r" (*value), [r] "=&r" (r)
+		     : [value] "=&r" (loaded), [r] "=&r" (r)
 		     : [at] "m" (*(u64 *)at), [error] "i" (-EFAULT));
+	*value = r ? 0 : loaded;
 	return r;
 }
 

@@ -174,6 +174,8 @@ static void fill(size_t use)
 
 	for (i = 0; i < ARRAY_SIZE(uses); i++)
 		vmwrite(uses[i].field, __pa(region));
+	/* A VM without that is denied for another reason. */
+	vmwrite(PIN_BASED_VM_EXEC_CONTROL, PIN_BASED_NMI_EXITING);
 	vmwrite(CPU_BASED_VM_EXEC_CONTROL, uses[use].primary |
 		(uses[use].secondary ? CPU_BASED_ACTIVATE_SECONDARY_CONTROLS : 0));
 	vmwrite(SECONDARY_VM_EXEC_CONTROL, uses[use].secondary);
