@@ -1,0 +1,25 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# This kernel switches off while the other one runs: that one gets the machine.  It says so on
+# its own line, and the end of the test on this kernel's (tests.cfg, init).
+
+. /lab/lib.sh
+. /lab/tap.sh
+. /lab/refresh.sh
+. /lab/partition.sh
+. /lab/restart.sh
+
+part_begin
+check "the second kernel is started" p1_boot "heir:$TESTNAME"
+check "it waits for this one's end" p1_word "$(word 1 $WORD_BEGINS)"
+check "the VM of this kernel runs" vm_runs
+check "the VM noticed nothing" vm_end
+tap_end
+rc=$?
+# Whoever has the disk later: this is all that this kernel says.
+dmesg >>"$RESULTS/dmesg.txt"
+echo $rc >"$RESULTS/.rc"
+save_results "$TESTNAME"
+sync
+poweroff -f
