@@ -120,9 +120,9 @@ static void inherit_cpus(void)
 			continue;
 		other->part = &shim_header.part[1];
 		world_set_cpu(other);
-		part_info(0)->cpus--;
-		part_info(1)->cpus++;
 	}
+	world_count(0);
+	world_count(1);
 }
 
 /*
@@ -219,6 +219,11 @@ void world_part_ended(struct shim_cpu *cpu, u32 part)
 	enum shim_part_state other = part_info(!part)->state;
 
 	world_lock(cpu);
+	/* Two that park at the same time may both be the last one. */
+	if (part_info(part)->state == SHIM_PART_ENDED) {
+		world_unlock();
+		return;
+	}
 	mask_pins(part);
 	__atomic_store_n(&part_info(part)->state, SHIM_PART_ENDED, __ATOMIC_RELEASE);
 	/* The second one ends: the first one takes it back, or it has had all of the machine. */

@@ -57,7 +57,6 @@ static void release(struct shim_cpu *cpu)
 /* The first CPU of a partition comes by START, the others by SIPI. */
 static void begin(struct shim_cpu *cpu, u32 command)
 {
-	struct shim_part_info *info = part_info(part_of(cpu));
 	u32 reason;
 
 	if (command & COMMAND_START)
@@ -68,9 +67,18 @@ static void begin(struct shim_cpu *cpu, u32 command)
 		cpu->shared->host_exits[reason] = 0;
 		cpu->shared->guest_exits[reason] = 0;
 	}
-	__atomic_fetch_add(&info->running, 1, __ATOMIC_RELAXED);
 	cpu_set_state(cpu, SHIM_STATE_ON);
+	world_count(part_of(cpu));
 	shim_reenter(cpu->regs, SHIM_LAUNCH);
+}
+
+/* Whoever comes last; a CPU that waited for a start-up IPI may be the only one. */
+static void park_ended(struct shim_cpu *cpu)
+{
+	u32 part = part_of(cpu);
+
+	if (!world_count(part) && cpu->part->ended)
+		world_part_ended(cpu, part);
 }
 
 static void __noreturn wait(struct shim_cpu *cpu)
@@ -93,6 +101,8 @@ static void __noreturn wait(struct shim_cpu *cpu)
 			begin(cpu, command);
 		if (state != cpu_state(cpu))
 			cpu_set_state(cpu, state);
+		if (command & COMMAND_END)
+			park_ended(cpu);
 		halt();
 	}
 }
@@ -100,13 +110,9 @@ static void __noreturn wait(struct shim_cpu *cpu)
 /* The CPU has run its host, and does not any more. */
 void cpu_park(struct shim_cpu *cpu, enum shim_state state)
 {
-	u32 part = part_of(cpu);
-
 	forget_host(cpu);
 	cpu_set_state(cpu, state);
-	if (!__atomic_sub_fetch(&part_info(part)->running, 1, __ATOMIC_ACQ_REL) &&
-	    cpu->part->ended)
-		world_part_ended(cpu, part);
+	park_ended(cpu);
 	wait(cpu);
 }
 
@@ -114,11 +120,10 @@ void cpu_park(struct shim_cpu *cpu, enum shim_state state)
 void cpu_take(struct shim_cpu *cpu)
 {
 	forget_host(cpu);
-	__atomic_sub_fetch(&part_info(0)->running, 1, __ATOMIC_RELAXED);
-	__atomic_sub_fetch(&part_info(0)->cpus, 1, __ATOMIC_RELAXED);
-	__atomic_add_fetch(&part_info(1)->cpus, 1, __ATOMIC_RELAXED);
 	cpu->part = &shim_header.part[1];
-	cpu_set_state(cpu, SHIM_STATE_PARKED);
 	world_set_cpu(cpu);
+	world_count(0);
+	world_count(1);
+	cpu_set_state(cpu, SHIM_STATE_PARKED);
 	wait(cpu);
 }

@@ -41,7 +41,6 @@ static u32 start(struct shim_cpu *cpu, u64 hpa)
 	target->start = start;
 	info->word = 0;
 	info->why = SHIM_END_NONE;
-	info->running = 0;
 	shim_header.part[1].ended = 0;
 	info->state = SHIM_PART_RUNS;
 	info->starts++;

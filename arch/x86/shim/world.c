@@ -47,10 +47,31 @@ void world_unlock(void)
 	__atomic_store_n(&world.lock, 0, __ATOMIC_RELEASE);
 }
 
+/*
+ * CPUs of the partition, for who reads the page; how many of them run.  Counted anew each time:
+ * CPUs come and go without a word while there is one partition.
+ */
+u32 world_count(u32 part)
+{
+	struct shim_part_info *told = part_info(part);
+	u32 area, cpus = 0, running = 0;
+	struct shim_cpu *cpu;
+
+	for (area = 0; area < shim_machine.nr_areas; area++) {
+		cpu = cpu_of_area(area);
+		if (cpu->part != &shim_header.part[part] || cpu_state(cpu) == SHIM_STATE_BARE)
+			continue;
+		cpus++;
+		running += cpu_state(cpu) == SHIM_STATE_ON;
+	}
+	told->cpus = cpus;
+	told->running = running;
+	return running;
+}
+
 /* The shim comes under a CPU; there may be two partitions already. */
 void world_add_cpu(struct shim_cpu *cpu)
 {
-	struct shim_part_info *here = part_info(part_of(cpu));
 	u64 base = rdmsr(MSR_IA32_APICBASE);
 	u32 area = area_of_cpu(cpu);
 
@@ -58,9 +79,7 @@ void world_add_cpu(struct shim_cpu *cpu)
 	info()->version = SHIM_ABI_VERSION;
 	info()->nr_parts = __atomic_load_n(&shim_nr_parts, __ATOMIC_RELAXED);
 	info()->nr_denied = NR_DENIED;
-	here->state = SHIM_PART_RUNS;
-	__atomic_fetch_add(&here->cpus, 1, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&here->running, 1, __ATOMIC_RELAXED);
+	part_info(part_of(cpu))->state = SHIM_PART_RUNS;
 	cpu->bsp = base & APIC_BASE_BSP;
 	if (!(base & APIC_BASE_EXTD)) {
 		cpu->ldr = apic_read(APIC_LDR);

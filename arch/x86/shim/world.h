@@ -59,6 +59,7 @@ extern struct world world;
 
 void world_add_cpu(struct shim_cpu *cpu);
 void world_set_cpu(const struct shim_cpu *cpu);
+u32 world_count(u32 part);
 void world_lock(struct shim_cpu *cpu);
 void world_unlock(void);
 struct denied *world_denied(const struct shim_cpu *cpu);

@@ -390,6 +390,7 @@ static u32 create_locked(struct shim_cpu *cpu, const struct shim_plan *plan)
 	world_reset_devices(cpu);
 	world.device[0] = (struct world_device){ };
 	part_info(1)->state = SHIM_PART_MADE;
+	world_count(0);
 	__atomic_store_n(&shim_nr_parts, 2, __ATOMIC_RELEASE);
 	return SHIM_OK;
 }
@@ -533,9 +534,8 @@ static u32 release_cpus(void)
 			continue;
 		if (!cpu_command_wait(other, COMMAND_RELEASE, SHIM_STATE_PARKED))
 			error = SHIM_E_CPU;
-		else
-			part_info(1)->cpus--;
 	}
+	world_count(1);
 	return error;
 }
 
