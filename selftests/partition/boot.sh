@@ -18,6 +18,8 @@ check "it reaches its init" p1_word $WORD_INIT
 echo "# init after $(p1_exits) exits"
 nestctl refresh status
 check "the VM of this kernel runs" vm_runs
+check "a memory block of its does not come online here" fails sh -c \
+	"echo online_movable >/sys/devices/system/memory/memory8/state"
 check "it is idle" p1_word "$(word 1 $WORD_GOOD)"
 check "it works" p1_word "$(word 2 $WORD_GOOD)"
 check "reboot is its end" p1_ends reset

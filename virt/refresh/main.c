@@ -154,13 +154,18 @@ static int __init refresh_init(void)
 	r = refresh_page_init();
 	if (r)
 		goto err_pm;
+	r = refresh_part_init();
+	if (r)
+		goto err_page;
 	r = misc_register(&refresh_device);
 	if (r)
-		goto err_pv;
+		goto err_part;
 	refresh_debugfs_init();
 	return 0;
 
-err_pv:
+err_part:
+	refresh_part_exit();
+err_page:
 	refresh_page_exit();
 err_pm:
 	unregister_pm_notifier(&pm_block);
@@ -176,6 +181,7 @@ static void __exit refresh_exit(void)
 {
 	refresh_debugfs_exit();
 	misc_deregister(&refresh_device);
+	refresh_part_exit();
 	refresh_page_exit();
 	unregister_pm_notifier(&pm_block);
 	unregister_reboot_notifier(&reboot_block);

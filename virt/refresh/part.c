@@ -4,6 +4,7 @@
  * how all of it comes back.
  */
 #include <linux/cpu.h>
+#include <linux/memory.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/stop_machine.h>
@@ -221,12 +222,15 @@ int refresh_part_memory(u64 hpa, u64 bytes)
 	return r;
 }
 
-/* From the first @nr ranges back; each of these calls is one that cannot fail. */
-static void take_back(u32 nr)
+/* The first @nr ranges come back; what cannot fail unless a CPU does not answer. */
+static int take_back(u32 nr)
 {
-	while (nr--)
-		call(SHIM_CALL_PART_MOVE, part.ranges.range[nr].hpa, part.ranges.range[nr].bytes,
-		     0, "take memory back");
+	int r = 0;
+
+	while (!r && nr--)
+		r = call(SHIM_CALL_PART_MOVE, part.ranges.range[nr].hpa,
+			 part.ranges.range[nr].bytes, 0, "take memory back");
+	return r;
 }
 
 static int give_all(void)
@@ -259,11 +263,12 @@ static int take_all_back(void)
 		return 0;
 	r = call(SHIM_CALL_PART_MOVE, REFRESH_LOW_FIRST, REFRESH_LOW_END - REFRESH_LOW_FIRST, 0,
 		 "take low memory back");
-	if (r)
-		return r;
-	take_back(part.ranges.nr);
-	part.given = false;
-	return 0;
+	/* What is still the partition's is not to be touched by who calls. */
+	if (!r)
+		r = take_back(part.ranges.nr);
+	if (!r)
+		part.given = false;
+	return r;
 }
 
 /* ---- load and start */
@@ -478,6 +483,44 @@ int refresh_part_destroy(void)
 	}
 	refresh_unlock();
 	return r;
+}
+
+/* ---- memory that must not come online */
+
+/* Without the lock, under which CPUs go offline: memory hotplug holds off that of CPUs. */
+static int refuse_online(struct notifier_block *block, unsigned long event, void *data)
+{
+	const struct memory_notify *memory = data;
+
+	if (event != MEM_GOING_ONLINE ||
+	    !refresh_ranges_touch(&part.ranges, PFN_PHYS(memory->start_pfn),
+				  PFN_PHYS(memory->nr_pages)))
+		return NOTIFY_OK;
+	pr_err("the memory at %#llx is the second partition's: destroy that first\n",
+	       (u64)PFN_PHYS(memory->start_pfn));
+	return NOTIFY_BAD;
+}
+
+static struct notifier_block memory_block = {
+	.notifier_call = refuse_online,
+};
+
+/**
+ * refresh_part_init() - Watch memory that comes online
+ *
+ * Return: 0, or an error of the kernel's.
+ */
+int refresh_part_init(void)
+{
+	return register_memory_notifier(&memory_block);
+}
+
+/**
+ * refresh_part_exit() - The end of refresh_part_init()
+ */
+void refresh_part_exit(void)
+{
+	unregister_memory_notifier(&memory_block);
 }
 
 /* ---- what is told */

@@ -22,17 +22,14 @@
  */
 int refresh_ranges_add(struct refresh_ranges *ranges, u64 hpa, u64 bytes)
 {
-	u32 i;
-
-	for (i = 0; i < ranges->nr; i++)
-		if (hpa < ranges->range[i].hpa + ranges->range[i].bytes &&
-		    hpa + bytes > ranges->range[i].hpa)
-			return -EEXIST;
+	if (refresh_ranges_touch(ranges, hpa, bytes))
+		return -EEXIST;
 	if (ranges->nr == REFRESH_MAX_RANGES)
 		return -ENOSPC;
 	ranges->range[ranges->nr].hpa = hpa;
 	ranges->range[ranges->nr].bytes = bytes;
-	ranges->nr++;
+	/* refresh_ranges_touch() looks without the lock. */
+	smp_store_release(&ranges->nr, ranges->nr + 1);
 	return 0;
 }
 
@@ -51,6 +48,26 @@ bool refresh_ranges_have(const struct refresh_ranges *ranges, u64 hpa, u64 bytes
 	for (i = 0; i < ranges->nr; i++)
 		if (hpa >= ranges->range[i].hpa && bytes <= ranges->range[i].bytes &&
 		    hpa - ranges->range[i].hpa <= ranges->range[i].bytes - bytes)
+			return true;
+	return false;
+}
+
+/**
+ * refresh_ranges_touch() - Is a part of that in one of the ranges?
+ * @ranges: the ranges, to which one may be added meanwhile
+ * @hpa: first byte
+ * @bytes: how many
+ *
+ * Return: true if some of it is.
+ */
+bool refresh_ranges_touch(const struct refresh_ranges *ranges, u64 hpa, u64 bytes)
+{
+	/* Pairs with refresh_ranges_add(). */
+	u32 nr = smp_load_acquire(&ranges->nr), i;
+
+	for (i = 0; i < nr; i++)
+		if (hpa < ranges->range[i].hpa + ranges->range[i].bytes &&
+		    hpa + bytes > ranges->range[i].hpa)
 			return true;
 	return false;
 }

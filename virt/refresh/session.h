@@ -41,6 +41,8 @@ void refresh_unlock(void);
 bool refresh_part_is_made(void);
 bool refresh_shim_below(void);
 int refresh_part_create(const struct vmm_refresh_part_create *args);
+int refresh_part_init(void);
+void refresh_part_exit(void);
 int refresh_part_cpu(u32 cpu);
 int refresh_part_memory(u64 hpa, u64 bytes);
 int refresh_part_load(const struct vmm_refresh_part_load *args);
@@ -62,6 +64,7 @@ struct refresh_ranges {
 
 int refresh_ranges_add(struct refresh_ranges *ranges, u64 hpa, u64 bytes);
 bool refresh_ranges_have(const struct refresh_ranges *ranges, u64 hpa, u64 bytes);
+bool refresh_ranges_touch(const struct refresh_ranges *ranges, u64 hpa, u64 bytes);
 u64 refresh_ranges_total(const struct refresh_ranges *ranges);
 int refresh_check_offline(u64 hpa, u64 bytes);
 int refresh_check_low(void);
