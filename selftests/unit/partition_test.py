@@ -24,7 +24,7 @@ class Partition(unittest.TestCase):
 
     def run_program(self, at_least, *files):
         """Compile with parts of the shim, run, and look at each line."""
-        sources = [(UNIT if name.startswith('part_') else SHIM) + name
+        sources = [('' if '/' in name else UNIT if name.startswith('part_') else SHIM) + name
                    for name in (*files, 'denied.c')]
         with tempfile.TemporaryDirectory() as directory:
             program = os.path.join(directory, 'unit')
@@ -74,6 +74,11 @@ class Partition(unittest.TestCase):
     def test_msrs(self):
         """MSRs of the machine, and the bitmap for them."""
         self.run_program(98, 'part_msrs_unit.c', 'msrs.c')
+
+    def test_link(self):
+        """Rings between two kernels: packets and doorbells, and another side that lies."""
+        self.run_program(28, 'part_link_unit.c', 'virt/refresh/link_ring.c')
+        self.run_fuzz('part_link_fuzz.c', 'virt/refresh/link_ring.c')
 
 
 if __name__ == '__main__':
