@@ -11,7 +11,7 @@
 #define _REFRESH_SHIM_H
 
 #define SHIM_MAGIC		0x4d494853	/* "SHIM" */
-#define SHIM_ABI_VERSION	7
+#define SHIM_ABI_VERSION	8
 
 #define SHIM_PAGE		4096
 
@@ -86,6 +86,10 @@
 #define SHIM_CALL_PART_SAY	(SHIM_CALL | 0x17)	/* a word for the other kernel */
 #define SHIM_CALL_PART_CLAIM	(SHIM_CALL | 0x18)	/* hpa, bytes: see shim-abi.rst */
 
+/* Of the link, from either side. */
+#define SHIM_CALL_LINK_JOIN	(SHIM_CALL | 0x20)	/* pin of the IOAPIC; see shim-abi.rst */
+#define SHIM_CALL_LINK_RING	(SHIM_CALL | 0x21)	/* the other side's doorbell */
+
 /* Leaf that tells that a shim is there, to who asks with this ECX. */
 #define SHIM_CPUID_LEAF		0x40000300
 #define SHIM_CPUID_ASK		0x5348494d
@@ -109,6 +113,14 @@
 #define SHIM_FLAG_PARTITION	0x40	/* there is room for a second partition */
 
 #define SHIM_RING_SIZE		8192
+
+/*
+ * The link: a section for each partition, which it writes and the other one reads, a page and a
+ * ring.  The shim clears the first bytes of the section of a partition that ends.
+ */
+#define SHIM_LINK_RING		0x80000
+#define SHIM_LINK_SECTION	(SHIM_PAGE + SHIM_LINK_RING)
+#define SHIM_LINK_CLEARED	64
 
 /*
  * MSRs that do not do above the shim what they do on the bare CPU: no microcode is
@@ -291,6 +303,8 @@ struct shim_machine {
 	__u32	reserved;
 	__u64	info_va;			/* struct shim_info */
 	__u64	pool_va, pool_end_va;		/* pages for a second partition */
+	__u64	link_va;			/* SHIM_NR_PARTS sections of the link */
+	__u64	reserved2;
 };
 
 /*
@@ -356,7 +370,7 @@ struct shim_plan {
 	__u16	pm_timer, smi_command, reset;
 	__u8	pm1_event_length, reset_value;
 	__u8	s5_type[2];
-	__u16	reserved;
+	__u16	link;				/* let them have the link */
 	__u32	nr_ports, nr_shown, nr_functions;
 	struct {
 		__u16	first, last;
@@ -412,8 +426,8 @@ static_assert(offsetof(struct shim_boot, perf) % SHIM_MSR_ALIGN == 0, "list of M
 static_assert(sizeof(struct shim_boot) == 256, "size of the boot data");
 static_assert(offsetof(struct shim_header, exit_va) == 40, "exit_va");
 static_assert(offsetof(struct shim_header, machine) == 56, "machine");
-static_assert(offsetof(struct shim_header, part) == 184, "part");
-static_assert(sizeof(struct shim_machine) == 128, "size of the facts");
+static_assert(offsetof(struct shim_header, part) == 200, "part");
+static_assert(sizeof(struct shim_machine) == 144, "size of the facts");
 static_assert(sizeof(struct shim_part) == 184, "size of a partition");
 static_assert(sizeof(struct shim_info) <= SHIM_PAGE, "size of the information");
 static_assert(sizeof(struct shim_plan_function) == 64, "size of a function");

@@ -28,7 +28,7 @@ CALLS = ["virtualize 0x8",
          "write /sys/devices/system/memory/memory14/state offline",
          "write /sys/devices/system/memory/memory13/state offline",
          "write /sys/devices/system/memory/memory11/state offline",
-         "create 0x2f8,3", "memory 0x58000000 0x8000000", "memory 0x68000000 0x10000000",
+         "create 0x2f8,3 link", "memory 0x58000000 0x8000000", "memory 0x68000000 0x10000000",
          "cpu 2", "cpu 1", "load 7", "start 1"]
 UNDO = ["destroy", "write /sys/devices/system/memory/memory11/state online_movable",
         "write /sys/devices/system/memory/memory13/state online_movable",
@@ -209,10 +209,14 @@ class Boot(lib.Test):
         report = self.boot(OK, "--append=quiet")
         self.assertEqual(report["cmdline"], "maxcpus=1 cpuhp.parallel=0 quiet")
         log = self.log()
-        self.assertIn("create 0,0", log)
+        self.assertIn("create 0,0 link", log)
         # It is a 6.1.
         self.assertEqual(log[-1], "start 2 physical")
         self.assertEqual((report["start"]["physical"], report["kernel"]), (True, lib.RELEASE))
+
+    def test_no_link(self):
+        self.boot(OK, *WORDS, "--no-link")
+        self.assertIn("create 0x2f8,3", self.log())
 
     def test_shim_is_there(self):
         """With room for a partition it is used, and stays; without room it is in the way."""

@@ -188,8 +188,9 @@ static int devirtualize(void)
 
 static int create(struct vmm_refresh_part_create *args)
 {
-	begin("create %#x,%u", args->serial, args->serial_pin);
-	if (args->size != sizeof(*args) || args->flags)
+	begin("create %#x,%u%s", args->serial, args->serial_pin,
+	      args->flags & VMM_REFRESH_PART_LINK ? " link" : "");
+	if (args->size != sizeof(*args) || args->flags & ~VMM_REFRESH_PART_LINK)
 		return -EINVAL;
 	if (!fake.shim || !fake.room || fails(0))
 		return -ENODEV;

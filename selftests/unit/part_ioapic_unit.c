@@ -218,6 +218,46 @@ static void test_give(void)
 	   "end of a partition: its pin is closed");
 }
 
+struct target_row {
+	const char *name;
+	u32 part, pin, high, low, index;	/* 9: nobody */
+};
+
+static const struct target_row target_rows[] = {
+	{ "a CPU by its ID", 0, 23, 0x04000000, 0x31, 1 },
+	{ "the other side's", 1, 23, 0x01000000, 0x31, 2 },
+	{ "logical", 0, 23, 0x02000000, 0x831, 1 },
+	{ "lowest priority", 0, 23, 0x03000000, 0x931, 0 },
+	{ "logical, as it believes to be", 1, 23, 0x01000000, 0x831, 2 },
+	{ "a CPU that does not run", 1, 23, 0x05000000, 0x31, 9 },
+	{ "not its own", 0, 23, 0x01000000, 0x31, 9 },
+	{ "masked", 0, 23, 0x04000000, 0x10031, 9 },
+	{ "NMI", 0, 23, 0x04000000, 0x431, 9 },
+	{ "vector 0fh", 0, 23, 0x04000000, 0x0f, 9 },
+	{ "no such pin", 0, 24, 0x04000000, 0x31, 9 },
+};
+
+/* Where a pin that has no device would interrupt, whoever has it. */
+static void test_target(void)
+{
+	char name[80];
+	u32 i, index;
+	u8 vector;
+
+	for (i = 0; i < ARRAY_SIZE(target_rows); i++) {
+		const struct target_row *row = &target_rows[i];
+
+		start(0x170011);
+		write_reg(row->part, 0x11 + 2 * row->pin, row->high);
+		write_reg(row->part, 0x10 + 2 * row->pin, row->low);
+		index = 9;
+		vector = 0x31;
+		ioapic_target(&io, &set, row->part, row->pin, &index, &vector);
+		snprintf(name, sizeof(name), "doorbell: %s", row->name);
+		ok(index == row->index && vector == 0x31, name);
+	}
+}
+
 struct msi_row {
 	const char *name;
 	u64 address;
@@ -262,6 +302,7 @@ int main(int argc, char **argv)
 	test_registers();
 	test_eoi();
 	test_give();
+	test_target();
 	test_messages();
 	return finish();
 }

@@ -506,7 +506,7 @@ static void test_partition_layout(void)
 	struct refresh_reserve with = { .hpa = 0x10000000 }, without = with;
 	static struct shim_header header;
 	struct refresh_layout *layout = &with.layout;
-	u64 hidden = 0, at;
+	u64 hidden = 0, link = 0, at;
 
 	ok(!refresh_layout(&without, 20000, 4, BIT(40), false) && !without.layout.io_bitmap &&
 	   without.layout.pool == without.layout.pool_end, "layout: no room for a partition");
@@ -514,15 +514,23 @@ static void test_partition_layout(void)
 	   !(layout->io_bitmap % SHIM_PAGE) &&
 	   layout->tables >= layout->io_bitmap + 2 * SHIM_PAGE &&
 	   layout->pool == layout->tables_end && layout->pool_end <= layout->areas &&
-	   layout->pool_end - layout->pool >= 512 * SHIM_PAGE, "layout: room for a partition");
+	   layout->pool_end - layout->pool >= 512 * SHIM_PAGE &&
+	   layout->link_end - layout->link == 2 * SHIM_LINK_SECTION &&
+	   !(layout->link % SHIM_PAGE), "layout: room for a partition");
 	with.va = calloc(1, layout->areas);
 	with.header = &header;
 	ok(!refresh_build_tables(&with, BIT(40), &mtrr, 4), "tables: with room");
-	for (at = layout->io_bitmap; at < layout->areas; at += SHIM_PAGE)
+	for (at = layout->io_bitmap; at < layout->link; at += SHIM_PAGE)
 		hidden += (ept_lookup(&with, with.hpa + at) & ~0xfffull) ==
 			  with.hpa + layout->nothing;
-	ok(hidden == (layout->areas - layout->io_bitmap) / SHIM_PAGE,
+	ok(hidden == (layout->link - layout->io_bitmap) / SHIM_PAGE,
 	   "EPT: bitmaps, tables and pool are hidden");
+	for (at = layout->link; at < layout->link_end; at += SHIM_PAGE)
+		link += ept_lookup(&with, with.hpa + at) ==
+			((with.hpa + at) | 6 << 3 |
+			 (at - layout->link < SHIM_LINK_SECTION ? 3 : 1));
+	ok(link == (layout->link_end - layout->link) / SHIM_PAGE,
+	   "EPT: of the link one half is to write, and one to read");
 	free(with.va);
 }
 

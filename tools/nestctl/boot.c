@@ -233,6 +233,7 @@ static void add_new_units(void)
 	partition->record = record_new();
 	partition->create.serial = boot.request->serial;
 	partition->create.serial_pin = boot.request->serial_pin;
+	partition->create.flags = boot.request->no_link ? 0 : VMM_REFRESH_PART_LINK;
 	if (partition->shim.state == VMM_REFRESH_BARE)
 		name_unit(add_unit(partition, UNIT_SHIM, 0), text_of("shim"),
 			  text_of("put the shim under all CPUs"));

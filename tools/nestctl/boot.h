@@ -24,6 +24,7 @@
  * @dump: directory for what would be loaded
  * @serial: first I/O port of the second kernel's serial port, 0: none
  * @serial_pin: its interrupt
+ * @no_link: no network between the kernels
  * @dry: change nothing
  * @take: only print a snapshot
  */
@@ -31,6 +32,7 @@ struct request {
 	struct wishes wishes;
 	const char *kernel_file, *initrd_file, *snapshot, *append, *dump;
 	uint32_t serial, serial_pin;
+	bool no_link;
 	bool dry, take;
 };
 

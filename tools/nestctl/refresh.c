@@ -17,7 +17,7 @@
 
 enum {
 	KEY_CPUS = 0x400, KEY_MEMORY, KEY_DEVICE, KEY_KERNEL, KEY_INITRD, KEY_APPEND, KEY_SERIAL,
-	KEY_DUMP, KEY_SNAPSHOT, KEY_TAKE,
+	KEY_NO_LINK, KEY_DUMP, KEY_SNAPSHOT, KEY_TAKE,
 };
 
 static int refresh_plan(const struct request *request);
@@ -52,6 +52,8 @@ static const struct argp_option options[] = {
 	{ "append", KEY_APPEND, "TEXT", 0, "boot: more for its command line", 0 },
 	{ "serial", KEY_SERIAL, "PORT,PIN", 0,
 	  "boot: give a serial port, as in 0x2f8,3: its I/O port and its pin of the I/O APIC", 0 },
+	{ "no-link", KEY_NO_LINK, NULL, 0,
+	  "boot: make no network between the kernels (vmlink0)", 0 },
 	{ "dry-run", 'n', NULL, 0, "boot: do every check, print the steps, change nothing", 0 },
 	{ "dump", KEY_DUMP, "DIR", OPTION_HIDDEN, "write what would be loaded to DIR", 0 },
 	{ "take-snapshot", KEY_TAKE, NULL, 0, "plan: only print what a plan is made of", 0 },
@@ -178,6 +180,9 @@ static error_t parse_boot(int key, char *arg, struct argp_state *state)
 		break;
 	case KEY_SERIAL:
 		parse_serial(request, arg, state);
+		break;
+	case KEY_NO_LINK:
+		request->no_link = true;
 		break;
 	case 'n':
 		request->dry = true;

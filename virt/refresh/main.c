@@ -161,6 +161,7 @@ static int __init refresh_init(void)
 	if (r)
 		goto err_part;
 	refresh_debugfs_init();
+	refresh_link_init();
 	return 0;
 
 err_part:
@@ -179,6 +180,7 @@ err_hotplug:
 /* A virtualized machine holds a reference: there is no shim here. */
 static void __exit refresh_exit(void)
 {
+	refresh_link_destroy();
 	refresh_debugfs_exit();
 	misc_deregister(&refresh_device);
 	refresh_part_exit();

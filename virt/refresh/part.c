@@ -143,6 +143,7 @@ static int create_locked(const struct vmm_refresh_part_create *args)
 	if (!plan)
 		return -ENOMEM;
 	r = refresh_fill_plan(plan, args->serial, args->serial_pin);
+	plan->link = args->flags & VMM_REFRESH_PART_LINK;
 	if (!r)
 		r = call_stopped(SHIM_CALL_PART_CREATE, __pa(plan), "create");
 	free_pages((unsigned long)plan, 1);
@@ -166,6 +167,9 @@ int refresh_part_create(const struct vmm_refresh_part_create *args)
 		return -ENODEV;
 	r = create_locked(args);
 	refresh_unlock();
+	/* Without a network there is still a partition; the log says why. */
+	if (!r && args->flags & VMM_REFRESH_PART_LINK && refresh_link_create() == -ENODEV)
+		pr_err("vmlink0: the shim has no link\n");
 	return r;
 }
 
@@ -479,6 +483,7 @@ int refresh_part_destroy(void)
 	if (!r) {
 		WRITE_ONCE(part.made, false);
 		memset(&part.ranges, 0, sizeof(part.ranges));
+		refresh_link_destroy();
 		r = cpus_back();
 	}
 	refresh_unlock();

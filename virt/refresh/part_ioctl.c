@@ -38,7 +38,7 @@ static int ioctl_create(void __user *arg)
 
 	if (r)
 		return r;
-	if (args.flags || args.serial > 0xfff8 || args.serial & 7 ||
+	if (args.flags & ~VMM_REFRESH_PART_LINK || args.serial > 0xfff8 || args.serial & 7 ||
 	    (args.serial && args.serial_pin > 23))
 		return -EINVAL;
 	return refresh_part_create(&args);

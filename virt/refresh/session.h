@@ -74,6 +74,11 @@ int refresh_fill_ranges(const struct refresh_ranges *ranges,
 /* part_grow.c */
 int refresh_part_grow(u64 *bytes);
 
+/* link.c */
+int refresh_link_create(void);
+void refresh_link_destroy(void);
+void refresh_link_init(void);
+
 /* part_ioctl.c */
 long refresh_part_ioctl(unsigned int number, unsigned long arg);
 

@@ -5,6 +5,7 @@
  */
 #include <linux/smp.h>
 #include <asm/apic.h>
+#include <asm/asm.h>
 #include <asm/debugreg.h>
 #include <asm/desc.h>
 #include <asm/msr.h>
@@ -467,6 +468,45 @@ u32 refresh_claim(u64 hpa, u64 *bytes)
 	asm volatile("vmcall" : "+a" (rax), "+c" (rcx) : "b" (hpa) : "cc", "memory");
 	*bytes = rcx;
 	return rax;
+}
+
+/**
+ * refresh_link_join() - Ask the shim for the memory of the link
+ * @pin: of the IOAPIC, this kernel's doorbell
+ * @own: address of the section that this kernel writes
+ * @other: of that which it reads
+ * @bytes: of each
+ *
+ * Context: above the shim only.
+ * Return: SHIM_OK, or another value of enum shim_error: there is no link.
+ */
+u32 refresh_link_join(u32 pin, u64 *own, u64 *other, u64 *bytes)
+{
+	unsigned long rax = SHIM_CALL_LINK_JOIN, rbx = pin, rcx = 0, rdx = 0;
+
+	asm volatile("vmcall" : "+a" (rax), "+b" (rbx), "+c" (rcx), "+d" (rdx) : : "cc", "memory");
+	*own = rbx;
+	*other = rcx;
+	*bytes = rdx;
+	return rax;
+}
+
+/**
+ * refresh_link_ring() - Ring the other kernel's doorbell
+ *
+ * A CPU that comes online may be without the shim for a moment: nothing happens there.
+ *
+ * Return: true if the shim has done it.
+ */
+bool refresh_link_ring(void)
+{
+	unsigned long rax = SHIM_CALL_LINK_RING;
+
+	asm volatile("1: vmcall\n"
+		     "2:\n"
+		     _ASM_EXTABLE(1b, 2b)
+		     : "+a" (rax) : : "cc", "memory");
+	return rax == SHIM_OK;
 }
 
 /**

@@ -304,6 +304,7 @@ void refresh_fill_machine(struct refresh_reserve *res, const struct refresh_caps
 	machine->flags |= SHIM_FLAG_PARTITION;
 	machine->pool_va = SHIM_VA_IMAGE + res->layout.pool;
 	machine->pool_end_va = SHIM_VA_IMAGE + res->layout.pool_end;
+	machine->link_va = SHIM_VA_IMAGE + res->layout.link;
 }
 
 /**

@@ -18,6 +18,7 @@ struct refresh_layout {
 	u64 info;
 	u64 io_bitmap;			/* two pages, 0: no room for a second partition */
 	u64 pool, pool_end;		/* likewise */
+	u64 link, link_end;		/* likewise */
 	u64 tables, tables_end;		/* pages for page tables */
 	u64 areas, end;
 };
@@ -140,6 +141,8 @@ int refresh_leave_cpu(struct refresh_cpu *rc);
 u32 refresh_call(u32 call);
 u32 refresh_call_args(u32 call, u64 a, u64 b, u64 c);
 u32 refresh_claim(u64 hpa, u64 *bytes);
+u32 refresh_link_join(u32 pin, u64 *own, u64 *other, u64 *bytes);
+bool refresh_link_ring(void);
 void refresh_send_init(u32 apic_id);
 struct shim_shared *refresh_shared(const struct refresh_reserve *res, u32 area);
 

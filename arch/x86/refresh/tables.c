@@ -26,6 +26,7 @@
 
 #define EPT_RWX		0x7
 #define EPT_R		0x1
+#define EPT_W		0x2
 #define EPT_TYPE_SHIFT	3
 #define EPT_WB		6
 #define EPT_WALK_4	(3 << 3)
@@ -117,6 +118,9 @@ int refresh_layout(struct refresh_reserve *res, u64 image_size, u32 nr_cpus,
 	layout->pool = at;
 	at += partition ? (POOL_PAGES + pages(nr_cpus * 32) / SHIM_PAGE) * SHIM_PAGE : 0;
 	layout->pool_end = at;
+	layout->link = at;
+	at += partition ? SHIM_NR_PARTS * SHIM_LINK_SECTION : 0;
+	layout->link_end = at;
 	/* The shim finds the area by the address of a stack. */
 	at = (at + SHIM_AREA_SIZE - 1) & ~(u64)(SHIM_AREA_SIZE - 1);
 	layout->areas = at;
@@ -242,12 +246,23 @@ static bool is_told(const struct refresh_reserve *res, u64 offset)
 	       offset == res->layout.info;
 }
 
+/* The first partition writes the first section, and reads the second one. */
+static bool is_link(const struct refresh_reserve *res, u64 offset)
+{
+	return offset >= res->layout.link && offset < res->layout.link_end;
+}
+
+static u64 link_access(const struct refresh_reserve *res, u64 offset)
+{
+	return offset - res->layout.link < SHIM_LINK_SECTION ? EPT_R | EPT_W : EPT_R;
+}
+
 /* The host sees its own memory, and of the shim's only what it may read. */
 static bool is_private(const struct refresh_reserve *res, u64 offset, u32 nr_cpus)
 {
 	const struct refresh_layout *layout = &res->layout;
 
-	if (is_told(res, offset))
+	if (is_told(res, offset) || is_link(res, offset))
 		return false;
 	if (offset < layout->areas || offset >= layout->end)
 		return offset < layout->end;
@@ -281,6 +296,8 @@ static int ept_entry(struct refresh_reserve *res, u64 *entry, u64 hpa, u64 size,
 			 EPT_WB << EPT_TYPE_SHIFT;
 	else if (size == SHIM_PAGE && is_told(res, hpa - res->hpa))
 		*entry = hpa | EPT_R | (u64)type << EPT_TYPE_SHIFT;
+	else if (size == SHIM_PAGE && is_link(res, hpa - res->hpa))
+		*entry = hpa | link_access(res, hpa - res->hpa) | (u64)type << EPT_TYPE_SHIFT;
 	else
 		*entry = hpa | EPT_RWX | (u64)type << EPT_TYPE_SHIFT |
 			 (size > SHIM_PAGE ? PT_LARGE : 0);

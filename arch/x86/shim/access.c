@@ -60,6 +60,8 @@ static void ioapic_page_write(struct shim_cpu *cpu, u32 offset, u32 size, u64 va
 	ioapic_write(&world.ioapic, &world.cpus, part_of(cpu), offset, size, value, &ops,
 		     world_denied(cpu));
 	ioapic_hw_apply(&ops);
+	if (world.link.missed[part_of(cpu)])
+		link_ring_bell(part_of(cpu));
 	world_unlock();
 }
 

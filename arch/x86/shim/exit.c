@@ -94,7 +94,7 @@ static u64 handle_call(struct shim_cpu *cpu)
 		return shim_leave(cpu);
 	else if (call == SHIM_CALL_VERSION)
 		r[R_RAX] = SHIM_ABI_VERSION;
-	else if (call >= SHIM_CALL_PART_CREATE && call <= SHIM_CALL_PART_CLAIM)
+	else if (call >= SHIM_CALL_PART_CREATE && call <= SHIM_CALL_LINK_RING)
 		r[R_RAX] = handle_part_call(cpu, call);
 	else if (!(cpu->part->flags & SHIM_FLAG_TEST))
 		r[R_RAX] = SHIM_E_CALL;

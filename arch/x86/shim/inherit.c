@@ -98,7 +98,7 @@ static bool inherit_memory(void)
 		    !ept_map(&world.pool, shim_header.part[0].eptp, shim_header.part[0].eptp, at,
 			     at, last + 1 - at, EPT_RWX))
 			return false;
-	if (!world_device_page(0, world.ioapic_hpa, EPT_RWX) ||
+	if (!link_inherit() || !world_device_page(0, world.ioapic_hpa, EPT_RWX) ||
 	    !world_device_page(0, world.hpet_hpa, EPT_RWX))
 		return false;
 	for (part = 0; part < SHIM_NR_PARTS; part++)
@@ -225,6 +225,8 @@ void world_part_ended(struct shim_cpu *cpu, u32 part)
 		return;
 	}
 	mask_pins(part);
+	link_clear(part);
+	link_ring_bell(!part);
 	__atomic_store_n(&part_info(part)->state, SHIM_PART_ENDED, __ATOMIC_RELEASE);
 	/* The second one ends: the first one takes it back, or it has had all of the machine. */
 	if (part ? other == SHIM_PART_ENDED : other != SHIM_PART_RUNS)

@@ -203,3 +203,31 @@ void ioapic_mask(struct ioapic *io, u32 pin, struct ioapic_ops *ops)
 	if (pin < io->pins)
 		push(io, pin, io->hw[pin] | RTE_MASKED, ops);
 }
+
+/*
+ * Which CPU of @part, by its place in @set, and with which vector, an edge at @pin would interrupt
+ * if the pin were its own.  False: none.
+ */
+bool ioapic_target(const struct ioapic *io, const struct apic_set *set, u32 part, u32 pin,
+		   u32 *index, u8 *vector)
+{
+	u64 rte;
+	u32 i;
+
+	if (pin >= io->pins)
+		return false;
+	rte = io->part[part].rte[pin];
+	if (rte & RTE_MASKED || (rte >> 8 & 7) > APIC_DELIVERY_LOWEST ||
+	    (rte & 0xff) < APIC_FIRST_VECTOR)
+		return false;
+	for (i = 0; i < set->nr; i++) {
+		if (set->cpu[i].part != part || !set->cpu[i].runs ||
+		    !(rte & RTE_LOGICAL ? apic_matches(&set->cpu[i], rte >> 56) :
+					  set->cpu[i].id == rte >> 56))
+			continue;
+		*index = i;
+		*vector = rte;
+		return true;
+	}
+	return false;
+}

@@ -37,6 +37,7 @@ static u32 start(struct shim_cpu *cpu, u64 hpa)
 		return SHIM_E_STATE;
 	world_lock(cpu);
 	world_reset_devices(cpu);
+	link_clear(1);
 	world_unlock();
 	target->start = start;
 	info->word = 0;
@@ -81,6 +82,10 @@ u64 handle_part_call(struct shim_cpu *cpu, u32 call)
 		part_info(part_of(cpu))->word = r[R_RBX];
 		return SHIM_OK;
 	}
+	if (call == SHIM_CALL_LINK_JOIN)
+		return link_join(cpu, &r[R_RBX], &r[R_RCX], &r[R_RDX]);
+	if (call == SHIM_CALL_LINK_RING)
+		return link_ring(cpu);
 	if (part_of(cpu))
 		return SHIM_E_CALL;
 	switch (call) {

@@ -29,6 +29,13 @@ struct world_copy {
 	u8	*page;
 };
 
+/* @pin: of the doorbell, plus one; @missed: its entry was masked. */
+struct world_link {
+	bool			on;
+	bool			missed[SHIM_NR_PARTS];
+	u8			pin[SHIM_NR_PARTS];
+};
+
 /*
  * Everything behind @lock is read and written under it; it is never held across the entry of
  * a host.  A CPU that waits for it still serves COMMAND_FLUSH, so its holder may wait for it.
@@ -53,6 +60,7 @@ struct world {
 	u8			*bitmaps;	/* of the second one: MSRs, then ports */
 	struct world_device	device[SHIM_NR_PARTS];
 	struct world_copy	copy[WORLD_MAX_COPIES];
+	struct world_link	link;
 };
 
 extern struct world world;
@@ -83,6 +91,14 @@ void *host_page(u64 hpa);
 u32 world_phys_bits(void);
 bool world_device_page(u32 part, u64 hpa, u64 access);
 void world_open_bitmaps(void);
+
+/* link.c */
+bool link_create(void);
+bool link_inherit(void);
+void link_ring_bell(u32 part);
+void link_clear(u32 part);
+u32 link_join(struct shim_cpu *cpu, u64 *own, u64 *other, u64 *bytes);
+u32 link_ring(struct shim_cpu *cpu);
 
 /* device.c: the chipset itself */
 u32 ioapic_hw_read(u32 reg);

@@ -273,6 +273,9 @@ static bool make_ept(const struct shim_plan *plan)
 	for (i = 0; i < plan->nr_shown; i++)
 		if (!follow(1, plan->shown[i].hpa, plan->shown[i].bytes))
 			return false;
+	world.link = (struct world_link){ };
+	if (plan->link && !link_create())
+		return false;
 	return set_device_pages(true);
 }
 

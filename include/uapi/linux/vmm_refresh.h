@@ -116,10 +116,16 @@ struct vmm_refresh_status {
  * state of it.  The kernel log has one line that says why, and nothing has changed.
  */
 
+/*
+ * A network between the two kernels: vmlink0 here, and there as soon as vmm-refresh.ko is loaded
+ * (its parameter "link").
+ */
+#define VMM_REFRESH_PART_LINK		0x1
+
 /**
  * struct vmm_refresh_part_create - Argument of VMM_REFRESH_PART_CREATE
  * @size: bytes of this structure
- * @flags: 0
+ * @flags: VMM_REFRESH_PART_LINK or 0
  * @serial: first of 8 I/O ports of a 16550 that is the partition's, 0: none
  * @serial_pin: of the IOAPIC, its interrupt; without meaning if @serial is 0
  *
