@@ -51,6 +51,7 @@ static const struct {
 	{ "write", poke_write },
 	{ "exec", poke_exec },
 	{ "walk", poke_walk },
+	{ "lie", poke_lie },
 	{ "out", poke_out },
 	{ "in", poke_in },
 	{ "pci", poke_pci },

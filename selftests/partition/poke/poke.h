@@ -19,6 +19,8 @@ int poke_write(const struct poke *p);
 int poke_exec(const struct poke *p);
 int poke_walk(const struct poke *p);
 
+int poke_lie(const struct poke *p);
+
 int poke_out(const struct poke *p);
 int poke_in(const struct poke *p);
 int poke_pci(const struct poke *p);
