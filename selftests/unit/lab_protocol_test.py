@@ -7,6 +7,7 @@ Faults have the names of the tests in selftests/lab/faults, which provoke them i
 import os
 import sys
 import tempfile
+import time
 import types
 import unittest
 from unittest import mock
@@ -591,6 +592,8 @@ class Boots(unittest.TestCase):
         boot.machine = FakeMachine(*batches)
         self.lab.console.close()
         self.lab.console = types.SimpleNamespace(lines=boot.machine.lines, close=lambda: None)
+        # Else it counts from when this machine was switched on.
+        boot.perform(boot.protocol.start(time.monotonic()))
         while not boot.protocol.over:
             boot.step()
         return boot
