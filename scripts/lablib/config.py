@@ -17,7 +17,7 @@ NEEDS = ("vmx", "root")
 USES = {"use": "files", "l1use": "l1files", "l2use": "l2files", "seconduse": "secondfiles"}
 KEYS = ("script", *USES.values(), *USES, "needs", "group", "timeout", "mem",
         "known-bad", "kvm", "modules", "append", "console", "args", "counters", "l1counters",
-        "second", "serial2", "cores")
+        "second", "serial2", "cores", "like")
 # Keys whose files are for the kernel of L0; those of a second kernel are found with it.
 FILES_OF_BASE = ("files", "l1files", "l2files")
 SET_PREFIX = "files:"
@@ -90,14 +90,23 @@ def read_config(path):
     sections = read_sections(path)
     sets = {name[len(SET_PREFIX):]: section for name, section in sections.items()
             if name.startswith(SET_PREFIX)}
-    tests = {name: section for name, section in sections.items()
-             if not name.startswith(SET_PREFIX)}
+    tests = {name: with_like(path, name, section, sections)
+             for name, section in sections.items() if not name.startswith(SET_PREFIX)}
     for name, section in tests.items():
         where = f"{path} [{name}]"
         check_words(where, "key", section, KEYS)
         check_words(where, "need", section.get("needs", "").split(), NEEDS)
         check_second(where, section)
     return with_sets(path, tests, read_sets(path, sets))
+
+
+def with_like(path, name, section, sections):
+    """A section with the keys of the one that it is like; its own count."""
+    other = sections.get(section.get("like", name))
+    if other is None or "like" in section and "like" in other:
+        raise UsageError(f"{path} [{name}]: there is no test '{section['like']}' to be like "
+                         "that is like no other")
+    return {key: value for key, value in {**other, **section}.items() if key != "like"}
 
 
 def check_second(where, section):

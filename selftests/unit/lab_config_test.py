@@ -45,6 +45,15 @@ class Read(unittest.TestCase):
                                       "l2files": "z v"})
         self.assertEqual(tests["u"], {"script": "s"})
 
+    def test_like(self):
+        """The keys of another test, but for one's own."""
+        tests = self.read("[t]\nscript = s\nmem = 5\ngroup = g\n[u]\nlike = t\ngroup = h\n")
+        self.assertEqual(tests["u"], {"script": "s", "mem": "5", "group": "h"})
+        self.assertEqual(tests["t"], {"script": "s", "mem": "5", "group": "g"})
+        self.refused("[t]\nlike = v\n", "[t]", "no test 'v'")
+        self.refused("[t]\nscript = s\n[u]\nlike = t\n[v]\nlike = u\n", "[v]", "no test 'u'")
+        self.refused("[t]\nlike = t\n", "[t]", "no test 't'")
+
     def test_list_of_several_lines(self):
         self.assertEqual(self.read("[t]\nfiles = x\n\ty\n\tz\n")["t"]["files"], "x y z")
 
