@@ -171,6 +171,19 @@ class Layout(lib.Test):
             {name: self.start[name] for name in ("rsi", "cr3", "gdt")})
         self.assertEqual(self.start["rip"], self.segments["kernel"][0] + 0x200)
 
+    def memory_map(self):
+        """What the kernel sees: before 6.10 RAM behind its own last page is reserved."""
+        last = self.ranges()[-1][1]
+        if not self.start["physical"]:
+            return sorted(self.e820)
+        seen = []
+        for start, size, name in sorted(self.e820):
+            end = start + size
+            middle = max(start, min(end, last)) if name == "System RAM" else end
+            seen += [(start, middle - start, name)] * (start < middle)
+            seen += [(middle, end - middle, "Reserved")] * (middle < end)
+        return seen
+
     def check_zero_page(self):
         """The image's header, what a loader writes, the memory map, and nothing else."""
         page = self.segments["zero-page"][1]
@@ -188,8 +201,8 @@ class Layout(lib.Test):
             struct.pack_into("<I", want, offset, value & 0xffffffff)
             struct.pack_into("<I", want, high, value >> 32)
         struct.pack_into("<Q", want, 0x250, setup)
-        want[0x1e8] = len(self.e820)
-        for i, (start, size, name) in enumerate(sorted(self.e820)):
+        want[0x1e8] = len(self.memory_map())
+        for i, (start, size, name) in enumerate(self.memory_map()):
             struct.pack_into("<QQI", want, 0x2d0 + 20 * i, start, size, NAMES[name])
         self.assertEqual(page, bytes(want))
 
@@ -225,7 +238,8 @@ class Layout(lib.Test):
 
     def check_foreign(self):
         """The list names each piece of RAM above 1 MiB that is not the partition's, once."""
-        ram = [(start, start + size) for start, size, name in self.e820 if name == "System RAM"]
+        ram = [(start, start + size) for start, size, name in self.memory_map()
+               if name == "System RAM"]
         expected = []
         for start, end in ram:
             expected += below(max(start, MIB), end, self.ranges())
@@ -389,7 +403,23 @@ class Layout(lib.Test):
         self.e820[-1:-1] = rest
         self.layout()
         self.e820.insert(-1, (0xa0000000, PAGE, "Reserved"))
-        self.refusal("memory-map", "129 pieces, and a zero page has room for 128")
+        self.refusal("memory-map", "128 pieces of a zero page (the firmware's has 129)")
+
+    def test_old_kernel(self):
+        """6.1 does not see RAM behind its own last page: whole pieces, and one cut in two."""
+        self.kernel["release"] = b"6.1.0-56 x"
+        self.layout()
+        self.assertEqual([piece for piece in self.memory_map() if piece[0] == 0x78000000],
+                         [(0x78000000, 0x7fff0000 - 0x78000000, "Reserved")])
+        self.e820[3:4] = [(MIB, 0x78000000 - MIB, "System RAM"),
+                          (0x78000000, 0x7ff0000, "System RAM")]
+        self.layout()
+        rest = [(0x90000000 + i * PAGE, PAGE, "ACPI Tables") for i in range(128 - len(self.e820))]
+        self.e820[-1:-1] = rest
+        self.layout()
+        self.e820[3:5] = [(MIB, 0x7fff0000 - MIB, "System RAM")]
+        self.e820.append((0xa0000000, PAGE, "Reserved"))
+        self.refusal("memory-map", "128 pieces of a zero page (the firmware's has 128)")
 
     def test_foreign_pieces(self):
         self.block = 4 * MIB

@@ -63,6 +63,8 @@ struct foreign {
 struct tables {
 	uint64_t hpa, zero, cmdline, gdt, setup, paging, bytes;
 	uint8_t *data;
+	struct e820_entry map[MAX_E820];
+	size_t nr_map;
 	struct foreign foreign[MAX_FOREIGN];
 	size_t nr_foreign;
 	uint64_t nr_paging, pointers;
@@ -98,11 +100,6 @@ static struct boot_refusal *check_memory(const struct boot_input *input)
 {
 	size_t i, k;
 
-	if (input->nr_e820 > MAX_E820)
-		return refusal("memory-map",
-			       text_of("the firmware's memory map has %zu pieces, and a zero page has room for %d",
-				       input->nr_e820, MAX_E820),
-			       "use another machine, or firmware settings with fewer");
 	for (i = 0; i < input->nr_ranges; i++) {
 		const struct range *range = &input->ranges[i];
 		uint64_t ram = 0;
@@ -118,6 +115,45 @@ static struct boot_refusal *check_memory(const struct boot_input *input)
 				       "give other memory");
 	}
 	return NULL;
+}
+
+static struct boot_refusal *add_piece(struct tables *tables, const struct boot_input *input,
+				      uint64_t start, uint64_t end, uint32_t type)
+{
+	if (start >= end)
+		return NULL;
+	if (tables->nr_map == MAX_E820)
+		return refusal("memory-map",
+			       text_of("the second kernel's memory map needs more than the %d pieces of a zero page (the firmware's has %zu)",
+				       MAX_E820, input->nr_e820),
+			       "use another machine, or firmware settings with fewer");
+	tables->map[tables->nr_map++] = (struct e820_entry){ start, end - start, type };
+	return NULL;
+}
+
+/*
+ * The firmware's map, as the second kernel is to see it.  Before 6.10, Linux counts RAM that
+ * setup_data names as no RAM when it looks for its last page, and nevertheless as memory: it
+ * would have memory without a node behind its own last page, and panic in free_area_init().
+ * There it is reserved, so such a kernel cannot get it when the other one has ended.
+ */
+static struct boot_refusal *make_map(struct tables *tables, const struct boot_input *input)
+{
+	uint64_t last = input->nr_ranges ? input->ranges[input->nr_ranges - 1].end : 0;
+	struct boot_refusal *refused = NULL;
+	size_t i;
+
+	for (i = 0; i < input->nr_e820 && !refused; i++) {
+		const struct e820_entry *entry = &input->e820[i];
+		uint64_t end = entry->start + entry->size, middle = end;
+
+		if (entry->type == E820_RAM && input->kernel->physical && end > last)
+			middle = last > entry->start ? last : entry->start;
+		refused = add_piece(tables, input, entry->start, middle, entry->type);
+		if (!refused)
+			refused = add_piece(tables, input, middle, end, E820_RESERVED);
+	}
+	return refused;
 }
 
 /* False if there are too many. */
@@ -139,10 +175,10 @@ static struct boot_refusal *find_foreign(struct tables *tables, const struct boo
 	bool room = true;
 	size_t i, k;
 
-	for (i = 0; i < input->nr_e820; i++) {
-		uint64_t start = input->e820[i].start, end = start + input->e820[i].size;
+	for (i = 0; i < tables->nr_map; i++) {
+		uint64_t start = tables->map[i].start, end = start + tables->map[i].size;
 
-		if (input->e820[i].type != E820_RAM)
+		if (tables->map[i].type != E820_RAM)
 			continue;
 		if (start < LOW_END)
 			start = LOW_END;
@@ -303,8 +339,8 @@ static void fill_zero_page(struct tables *tables, const struct boot_input *input
 	put32(tables, ZERO_CMDLINE_HIGH, cmdline >> 32);
 	put32(tables, ZERO_SETUP_DATA, setup);
 	put32(tables, ZERO_SETUP_DATA + 4, setup >> 32);
-	tables->data[ZERO_NR_E820] = input->nr_e820;
-	memcpy(tables->data + ZERO_E820, input->e820, input->nr_e820 * sizeof(*input->e820));
+	tables->data[ZERO_NR_E820] = tables->nr_map;
+	memcpy(tables->data + ZERO_E820, tables->map, tables->nr_map * sizeof(*tables->map));
 }
 
 static void fill_tables(struct tables *tables, const struct boot_input *input, uint64_t initrd)
@@ -391,6 +427,8 @@ struct boot_refusal *boot_layout_make(struct boot_layout *layout, const struct b
 	memset(layout, 0, sizeof(*layout));
 	if (!refused)
 		refused = check_memory(input);
+	if (!refused)
+		refused = make_map(&tables, input);
 	if (!refused)
 		refused = find_foreign(&tables, input);
 	if (refused)
