@@ -122,7 +122,8 @@ def profile_options(parser):
     machine_options(parser)
     reuse_option(parser)
     parser.add_argument("--samples", type=int, default=6,
-                        help="operations to trace; the shortest counts (default: 6)")
+                        help="operations to trace; the one that most others confirm "
+                        "counts (default: 6)")
     parser.add_argument("--native", action="store_true",
                         help="run the operation in a guest of L0, without an L1")
     parser.add_argument("--cpu", default="host,-umip",
@@ -133,7 +134,8 @@ def profile_options(parser):
                         help="compare two profiles: runs or profile.json files")
     parser.add_argument("op", nargs="?", metavar="OP",
                         help="operation, for example cpuid (nvx-vmm --list); several in one "
-                        "boot: OP,OP,... which leaves profile-OP.txt and .json of each")
+                        "boot: OP,OP,... which leaves profile-OP.txt and .json of each; OP:N "
+                        "traces N of one")
     parser.set_defaults(handler=command_profile)
 
 
@@ -302,11 +304,12 @@ def command_profile(args):
         raise UsageError("profile: works with --backend bochs and one CPU only")
     start = time.monotonic()
     args.backend = "bochs"
-    args.variables += [("PROFILE_OPS", args.op.replace(",", " ")), ("PROFILE_SAMPLES", str(args.samples)),
+    ops = profile.operations(args.op, args.samples)
+    args.variables += [("PROFILE_OPS", " ".join(f"{op}:{number}" for op, number in ops)),
                        ("PROFILE_CPU", args.cpu), ("L1_PARAMS", re.sub(r",(?=[\w.]+=)", " ", args.l1_params)),
                        ("PROFILE_NATIVE", str(int(args.native)))]
     options = make_options(args)
-    options.traces = args.samples * len(args.op.split(","))
+    options.traces = sum(number for _, number in ops)
     with run_directory(args.name or f"profile-{args.op}-{args.modules}") as directory:
         run = Run(directory, options, Progress(start), start)
         tests = [profile.lab_test(args.native)]

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Limits that a report has to keep: lines of "config op key ==|<= value"."""
+"""Limits that a report has to keep: lines of "config op key ==|<=|<|>= value"."""
 
 import operator
 import re
 
-COMPARISONS = {"==": operator.eq, "<=": operator.le, "<": operator.lt}
+COMPARISONS = {"==": operator.eq, "<=": operator.le, "<": operator.lt,
+               ">=": operator.ge}
 
 
 class LimitsError(Exception):
@@ -20,7 +21,7 @@ def read_limits(path):
             if not words:
                 continue
             if len(words) != 5 or words[3] not in COMPARISONS:
-                raise LimitsError(f"{path}:{number}: 'config op key ==|<=|< value' expected")
+                raise LimitsError(f"{path}:{number}: 'config op key ==|<=|<|>= value' expected")
             limits.append((*words[:4], words[4]))
     return limits
 

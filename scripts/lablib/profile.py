@@ -80,6 +80,8 @@ def read_samples(path):
     return [sample for sample in samples if sample]
 
 
+# Samples whose lengths differ by less have done the same.
+ALIKE = 0.02
 # After these the CPU may wait: time goes on, instructions do not.
 WAITING = ("hlt", "mwait")
 # An exit or interrupt between two instructions is a tick without a line.
@@ -172,21 +174,36 @@ def list_segments(sample, levels, symbols):
     return segments
 
 
+def alike(samples, sample):
+    """How many of the samples are as long as this one, itself included."""
+    return sum(abs(len(other) / len(sample) - 1) <= ALIKE for other in samples)
+
+
+def typical(samples):
+    """The sample that most others confirm; the shortest of these.
+
+    A longer one has met something else: a tick, a worker.  One that is alone in being
+    short has left something out that all others do.
+    """
+    return min(samples, key=lambda sample: (-alike(samples, sample), len(sample)))
+
+
 def analyse(samples, l0_text, l1_text):
-    """Profile of the shortest sample; the totals of all show how alike they are."""
+    """Profile of the typical sample; the totals of all show how alike they are."""
     symbols = {"L0": Symbols(l0_text)}
     inner = "L1"
     if l1_text is not None:
         symbols["L1"] = Symbols(l1_text)
         inner = "L2"
     exit_address = symbols["L0"].address("vmx_vmexit", "kvm_intel")
-    sample = min(samples, key=len)
+    sample = typical(samples)
     levels = split_levels(sample, exit_address, inner)
     if "L0" not in levels:
         raise LabError("no exit to L0 in the trace: does the operation exit at all?")
     counts = count_functions(sample, levels, symbols)
     segments = list_segments(sample, levels, symbols)
     return {"totals": [len(one) for one in samples], "instructions": len(sample),
+            "alike": alike(samples, sample),
             "exits": sum(segment["level"] == "L0" for segment in segments),
             **count_vmcs_work(sample, levels, symbols), "segments": segments,
             "levels": {level: function_list(counts[level]) for level in sorted(counts)}}
@@ -200,6 +217,17 @@ def lab_test(native):
                 timeout=300)
 
 
+def operations(text, samples):
+    """[(operation, how many of it to trace)] of OP[:N],...; `samples` is N where none is given."""
+    wanted = []
+    for word in text.split(","):
+        match = re.fullmatch(r"(\w+)(?::([1-9]\d*))?", word)
+        if not match:
+            raise UsageError(f"profile: '{word}' is not OP or OP:N")
+        wanted.append((match[1], int(match[2] or samples)))
+    return wanted
+
+
 def finish(directory, result, args):
     """Turn the trace and the symbols of a finished run into its profile."""
     where = os.path.join(directory, "profile")
@@ -209,12 +237,12 @@ def finish(directory, result, args):
     l0_text = read_text(os.path.join(where, "kallsyms"))
     l1_text = None if args.native else \
         read_text(os.path.join(where, "l1", "profile", "kallsyms"))
-    ops = args.op.split(",")
+    ops = operations(args.op, args.samples)
     samples = read_samples(os.path.join(directory, "trace.txt"))
-    check_samples(samples, args.samples * len(ops))
+    check_samples(samples, sum(number for _, number in ops))
     profiles = []
-    for number, op in enumerate(ops):
-        part = samples[number * args.samples:(number + 1) * args.samples]
+    for op, number in ops:
+        part, samples = samples[:number], samples[number:]
         profiles.append({"op": op, "kernel": args.kernel, "modules": args.modules,
                          "l1_modules": args.l1_modules, "params": args.param,
                          "l1_params": args.l1_params, "cpu": args.cpu, "native": args.native,
@@ -224,10 +252,10 @@ def finish(directory, result, args):
 
 
 def files(directory, op):
-    """Where the profiles of OP or OP,OP,... are."""
-    ops = op.split(",")
+    """Where the profiles of OP[:N] or OP[:N],OP[:N],... are."""
+    ops = operations(op, 1)
     return [os.path.join(directory, f"profile-{name}.json" if ops[1:] else "profile.json")
-            for name in ops]
+            for name, _ in ops]
 
 
 def function_list(counts):

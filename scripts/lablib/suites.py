@@ -19,6 +19,9 @@ SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$")
 # A TAP line that says how long it took, as scripts/check and scripts/build-all print.
 TIMED = re.compile(r"^(?:not )?ok \d+ - (\S.*?) # (?:SKIP .*\()?([\d.]+) s, ([\d.]+) s CPU\)?\s*$")
 LONGEST = 10
+# Of a failed log: its last lines, and so many failures before them.
+TAIL = 25
+FAILED = 40
 
 
 @dataclasses.dataclass
@@ -199,10 +202,11 @@ def run_suite(suite):
     suite.tests = timed_lines(lines) + lab_times(suite.runs, since)
 
 
-def tail(path, lines):
-    """The last lines of a file."""
-    with open(path, encoding="utf-8", errors="replace") as log:
-        return log.read().splitlines()[-lines:]
+def failures(lines, count=TAIL):
+    """What to show of a failed log: the tests that failed, then the end of it."""
+    bad = [line for line in lines[:-count] if line.startswith("not ok ")]
+    return bad[:FAILED] + ([f"({len(bad) - FAILED} more)"] if bad[FAILED:] else []) + \
+        (["..."] if bad else []) + lines[-count:]
 
 
 def say_end(suite):
@@ -213,8 +217,9 @@ def say_end(suite):
           f"{skipped} skipped  {suite.wall:6.0f} s  {suite.text}", flush=True)
     if not suite.ok:
         print(f"       log: {os.path.relpath(suite.log, TOP)}")
-        for line in tail(suite.log, 25):
-            print("       | " + line)
+        with open(suite.log, encoding="utf-8", errors="replace") as log:
+            for line in failures(log.read().splitlines()):
+                print("       | " + line)
 
 
 class Scheduler:

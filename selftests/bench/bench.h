@@ -76,7 +76,9 @@
 #define X2APIC_EOI		0x80b
 
 #define TIMER_VECTOR		31	/* the last that the IDT has */
-#define TIMER_CYCLES		1000000	/* to the wake-up; KVM does not poll that long */
+#define TIMER_US	400	/* to the wake-up; KVM does not poll that long */
+#define TICK_US		4000	/* of the kernels below: HZ=250 */
+#define TICK_PHASES	8
 #define LOOP_ITERATIONS		1000	/* of one int_loop operation */
 
 #ifndef __ASSEMBLER__
@@ -136,6 +138,7 @@ struct bench_ctl {
 	uint64_t ticks;		/* timer interrupts since the guest started */
 	uint32_t pv_eoi;	/* KVM's paravirtual end of interrupt */
 	uint32_t reserved2;
+	uint64_t tsc_khz;	/* of the guest; nvx-vmm writes it */
 };
 
 static_assert(offsetof(struct bench_ctl, faults) == CTL_FAULTS, "CTL_FAULTS");

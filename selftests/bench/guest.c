@@ -253,6 +253,28 @@ static void init_timer(volatile struct bench_ctl *ctl)
 	wrmsr(MSR_KVM_PV_EOI, (GUEST_CTL + CTL_PV_EOI) | 1);
 }
 
+static inline uint64_t us_to_cycles(volatile struct bench_ctl *ctl, uint64_t us)
+{
+	return ctl->tsc_khz * us / 1000;
+}
+
+/*
+ * Before a traced op_hlt_timer(): wait for the next of TICK_PHASES moments in the
+ * period with which the kernels below tick.  Operations one after the other can
+ * keep step with it, and all of them meet a tick, or none.
+ */
+static inline void spread_phase(volatile struct bench_ctl *ctl, uint64_t i)
+{
+	uint64_t tick = us_to_cycles(ctl, TICK_US), start, wait;
+
+	if (ctl->mode != MODE_BREAK)
+		return;
+	start = rdtsc();
+	wait = (i % TICK_PHASES * tick / TICK_PHASES + tick - start % tick) % tick;
+	while (rdtsc() - start < wait)
+		;
+}
+
 /* Sleep until the timer interrupt. */
 static inline uint64_t op_hlt_timer(uint64_t i)
 {
@@ -260,7 +282,7 @@ static inline uint64_t op_hlt_timer(uint64_t i)
 	uint64_t before = ctl->ticks;
 
 	asm volatile("cli");
-	wrmsr(MSR_TSC_DEADLINE, rdtsc() + TIMER_CYCLES);
+	wrmsr(MSR_TSC_DEADLINE, rdtsc() + us_to_cycles(ctl, TIMER_US));
 	asm volatile("sti; hlt" : : : "memory");
 	return ctl->ticks - before;
 }
@@ -433,7 +455,7 @@ static void run_batch(volatile struct bench_ctl *ctl)
 		run_loop(ctl, op_pio_switch);
 		break;
 	case OP_HLT_TIMER:
-		run_loop(ctl, op_hlt_timer);
+		run_loop_after(ctl, op_hlt_timer, spread_phase);
 		break;
 	case OP_CPUID_XCR0:
 		run_loop(ctl, op_cpuid_xcr0);

@@ -179,6 +179,8 @@ int op_prepare(struct vmm *vmm, enum bench_op op, uint64_t n)
 
 	if (op == OP_PIO_SWITCH && vmm_create_second(vmm))
 		return -1;
+	if (op == OP_HLT_TIMER && vmm_get_tsc_khz(vmm))
+		return -1;
 	if (op == OP_PIO_MSR1 && vmm_set_msr(vmm, MSR_TSC_AUX, 5))
 		return -1;
 	if (op == OP_PIO_MSR4 &&

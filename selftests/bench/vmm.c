@@ -377,6 +377,18 @@ int vmm_set_msr(struct vmm *vmm, uint32_t index, uint64_t value)
 	return 0;
 }
 
+/* Tell the guest how fast its TSC is. */
+int vmm_get_tsc_khz(struct vmm *vmm)
+{
+	int khz = ioctl(vmm->vcpu_fd, KVM_GET_TSC_KHZ, 0);
+
+	if (khz <= 0)
+		return fail("KVM_GET_TSC_KHZ does not tell the guest's TSC frequency: %s",
+			    khz ? strerror(errno) : "it is 0");
+	vmm->ctl->tsc_khz = khz;
+	return 0;
+}
+
 /* EFER.SCE; STAR, LSTAR and SFMASK as no Linux below has them. */
 int vmm_enable_syscall(struct vmm *vmm)
 {

@@ -67,6 +67,7 @@ int vmm_set_xcr0(int vcpu_fd, uint64_t xcr0);
 int vmm_get_msr(struct vmm *vmm, uint32_t index, uint64_t *value);
 int vmm_set_msr(struct vmm *vmm, uint32_t index, uint64_t value);
 int vmm_enable_syscall(struct vmm *vmm);
+int vmm_get_tsc_khz(struct vmm *vmm);
 int vmm_enable_nx(struct vmm *vmm);
 
 int op_parse_list(const char *list, bool selected[NR_OPS]);

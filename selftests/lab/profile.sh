@@ -9,7 +9,7 @@
 cat /proc/kallsyms >kallsyms
 if [ "$PROFILE_NATIVE" = 1 ]; then
 	for op in $PROFILE_OPS; do
-		nvx-vmm --profile="$op" --samples="$PROFILE_SAMPLES" || exit 1
+		nvx-vmm --profile="${op%:*}" --samples="${op#*:}" || exit 1
 	done
 	exit 0
 fi
@@ -19,7 +19,7 @@ cat >l1-script <<'X'
 kvm_load $L1_PARAMS || exit 1
 cat /proc/kallsyms >kallsyms
 for op in $PROFILE_OPS; do
-	nvx-vmm --profile="$op" --samples="$PROFILE_SAMPLES" || exit 1
+	nvx-vmm --profile="${op%:*}" --samples="${op#*:}" || exit 1
 done
 X
 l1_boot profile -cpu "$PROFILE_CPU" l1-script

@@ -42,7 +42,8 @@ class Rows(unittest.TestCase):
             with open(os.path.join(self.directory.name, f"profile-{op}.json"), "w",
                       encoding="utf-8") as stream:
                 json.dump({"exits": 3, "instructions": 1001, "vmread": 2, "vmwrite": 4,
-                           "bytes": 6, "segments": SEGMENTS}, stream)
+                           "bytes": 6, "segments": SEGMENTS,
+                           "alike": 3}, stream)
 
     def tearDown(self):
         self.directory.cleanup()
@@ -55,9 +56,48 @@ class Rows(unittest.TestCase):
         row = report.row_of(self.directory.name, *report.ROWS["vmptrld"])
         self.assertEqual((row["exits"], row["instructions"], row["vmwrite"]), (0, 500.5, 2))
 
+    def test_how_many_samples_confirm(self):
+        self.assertEqual(report.row_of(self.directory.name, *report.ROWS["invept"])["alike"], 3)
+
     def test_missing_profile(self):
         with self.assertRaises(report.ReportError):
             report.row_of(self.directory.name, *report.ROWS["cpuid"])
+
+
+class Operations(unittest.TestCase):
+    """OP[:N],... of lab profile."""
+
+    def test_numbers(self):
+        self.assertEqual(profile.operations("cpuid,hlt_timer:8", 4),
+                         [("cpuid", 4), ("hlt_timer", 8)])
+
+    def test_nonsense(self):
+        for text in ("cpuid,", "cpuid:", "cpuid:0", "cpuid:x", "a b"):
+            with self.assertRaises(profile.UsageError):
+                profile.operations(text, 4)
+
+    def test_files(self):
+        self.assertEqual(profile.files("d", "a:3,b"), ["d/profile-a.json", "d/profile-b.json"])
+        self.assertEqual(profile.files("d", "a:3"), ["d/profile.json"])
+
+
+class Typical(unittest.TestCase):
+    """Which of the samples counts."""
+
+    def check(self, lengths, length, alike):
+        samples = [[0] * number for number in lengths]
+        sample = profile.typical(samples)
+        self.assertEqual((len(sample), profile.alike(samples, sample)), (length, alike))
+
+    def test_what_most_have_done(self):
+        self.check([3871, 3398, 5827, 3431], 3398, 2)
+        self.check([2601, 3739, 2982, 2969, 2982, 2969], 2969, 4)
+        # Two that are short together are fewer than the rest.
+        self.check([26003, 29646, 25892, 33354, 29818, 29692, 29692, 29832], 29646, 5)
+
+    def test_none_confirmed(self):
+        self.check([9277, 11992, 14390], 9277, 1)
+        self.check([500], 500, 1)
 
 
 class VmcsWork(unittest.TestCase):
@@ -105,6 +145,8 @@ class Limits(unittest.TestCase):
         self.assertEqual(self.good("a", "x", "n", "<=", "b.x.n"), [True])
         self.assertEqual(self.good("a", "x", "n", "<", "b.x.n"), [False])
         self.assertEqual(self.good("a", "*", "n", "<", "b.*.n+50%"), [True])
+        self.assertEqual(self.good("a", "x", "n", ">=", "4"), [True])
+        self.assertEqual(self.good("a", "x", "n", ">=", "5"), [False])
 
     def test_nothing_measured_is_a_failure(self):
         self.assertEqual(self.good("c", "*", "n", "<=", "9"), [False])

@@ -41,6 +41,27 @@ class Counts(unittest.TestCase):
         self.assertEqual(suites.verdict((5, 2, 1), 2), (5, 2, 1))
 
 
+class Failed(unittest.TestCase):
+    """What is shown of a failed log."""
+
+    def test_failures_above_the_tail_come_first(self):
+        lines = ["ok 1 - a", "not ok 2 - b", "not okay", "  not ok 3 - c"] + ["x"] * 30 + \
+            ["not ok 4 - d", "1 passed, 2 failed"]
+        shown = suites.failures(lines)
+        self.assertEqual(shown[:3], ["not ok 2 - b", "...", "x"])
+        self.assertEqual(shown[-2:], lines[-2:])
+        self.assertEqual(len(shown), suites.TAIL + 2)
+        self.assertEqual(shown.count("not ok 4 - d"), 1)
+
+    def test_short_log(self):
+        self.assertEqual(suites.failures(["not ok 1 - a", "b"]), ["not ok 1 - a", "b"])
+
+    def test_many(self):
+        shown = suites.failures([f"not ok {number} - a" for number in range(200)])
+        self.assertEqual(len(shown), suites.FAILED + 2 + suites.TAIL)
+        self.assertEqual(shown[suites.FAILED], f"({200 - suites.TAIL - suites.FAILED} more)")
+
+
 class Times(unittest.TestCase):
     """Where the time went."""
 
