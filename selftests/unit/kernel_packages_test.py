@@ -39,6 +39,15 @@ for last; do :; done
 : >"${last%%=*}_${last#*=}_all.deb"
 """
 
+# DIRECTORY PROGRAM WORD...: the program, with what is cached in that directory only.
+COMMAND = f"""
+import runpy, sys
+sys.path.insert(0, {os.path.join(TOP, "scripts")!r})
+from lablib import debian
+debian.DEBS, *sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
 R56, R57 = "6.1.0-56-cloud-amd64", "6.1.0-57-cloud-amd64"
 R612 = "6.12.117+deb12-cloud-amd64"
 V612 = "6.12.117-1~deb12u1"
@@ -184,7 +193,8 @@ class KernelPackages(unittest.TestCase):
                      sources=["6.1.192-1"])
         with open(os.path.join(self.root, "archive"), "a", encoding="utf-8") as stream:
             stream.write(f"linux-source-6.12 | {V612} | archive suite/main amd64 Packages\n")
-        done = subprocess.run([os.path.join(TOP, "scripts", "kernel-packages"), "missing"],
+        done = subprocess.run([sys.executable, "-c", COMMAND, debian.DEBS,
+                               os.path.join(TOP, "scripts", "kernel-packages"), "missing"],
                               capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(done.stdout.splitlines(),
