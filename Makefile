@@ -77,7 +77,7 @@ check: deps
 
 .PHONY: check-all
 check-all: deps
-	@scripts/install-deps debug
+	@scripts/install-deps debug vms
 	@scripts/run-suites --all
 
 .PHONY: check-fast

@@ -92,7 +92,8 @@ def add_file(archive, spec):
     if not os.path.exists(path):
         raise LabError(f"{source} is missing: run `scripts/build-all` first (it builds the test "
                        "programs)" if source.startswith("build/") else
-                       f"{source} is missing: tests.cfg names it as a file of a test")
+                       f"{source} is missing: tests.cfg names it as a file of a test "
+                       "(libvirt's: `scripts/install-deps vms` installs it)")
     if os.path.isdir(path):
         archive.tree(target, path)
         return

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A guest that notices what a move does to it.  It is a kernel of its own, for -kernel of QEMU
+ * (multiboot): it fills its memory with a pattern that has a key for each page, writes some pages
+ * anew with each tick of its timer, looks at all pages again and again, and says on its serial
+ * line what it has seen:
+ *
+ *   HB number tsc=.. ticks=.. maxgap=.. writes=.. scans=.. bad=..
+ *
+ * ticks: of the PIT; maxgap: TSC between two of them at most, since the last line; bad: pages
+ * that were not as written, or a TSC that went back; all in hex.  Command line: rate=PAGES to
+ * write each tick, mib=MIB of memory (default: all there is), spoil=1: change a page as nobody
+ * should, so that a test sees that this is seen.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PAGE		4096u
+#define WORDS		(PAGE / 4)
+#define COM1		0x3f8
+#define HZ		50
+#define PIT_RATE	1193182u
+#define TICKS_PER_LINE	10
+#define PAGES_PER_TICK	128
+
+struct multiboot {
+	uint32_t flags, mem_lower, mem_upper, boot_device, cmdline;
+};
+
+struct gate {
+	uint16_t low, selector, type, high;
+} __attribute__((packed));
+
+struct pointer {
+	uint16_t limit;
+	uint32_t base;
+} __attribute__((packed));
+
+extern char image_end[];
+void tick_entry(void);
+void guest_main(const struct multiboot *info);
+void *memset(void *to, int byte, unsigned long size);
+
+static struct gate idt[256];
+static volatile uint32_t ticks;
+
+/* Versions of the pages, then the pages. */
+static uint32_t *versions, *pages;
+static uint32_t nr_pages;
+
+/* The header of multiboot: magic number, "tell about memory", sum. */
+__asm__(".section .multiboot, \"a\"\n"
+	".balign 4\n"
+	".long 0x1badb002, 2, -(0x1badb002 + 2)\n"
+	".text\n"
+	".globl _start\n"
+	"_start:\n"
+	"	mov $stack_end, %esp\n"
+	"	push %ebx\n"
+	"	call guest_main\n"
+	"tick_entry:\n"
+	"	push %eax\n"
+	"	incl ticks\n"
+	"	mov $0x20, %al\n"
+	"	out %al, $0x20\n"
+	"	pop %eax\n"
+	"	iret\n"
+	".bss\n"
+	".balign 16\n"
+	"	.skip 16384\n"
+	"stack_end:\n"
+	".text\n");
+
+static void outb(uint16_t port, uint8_t value)
+{
+	__asm__ volatile("outb %0, %1" : : "a" (value), "Nd" (port));
+}
+
+static uint8_t inb(uint16_t port)
+{
+	uint8_t value;
+
+	__asm__ volatile("inb %1, %0" : "=a" (value) : "Nd" (port));
+	return value;
+}
+
+static uint64_t rdtsc(void)
+{
+	uint64_t tsc;
+
+	__asm__ volatile("rdtsc" : "=A" (tsc));
+	return tsc;
+}
+
+void *memset(void *to, int byte, unsigned long size)
+{
+	char *next = to;
+
+	while (size--)
+		*next++ = byte;
+	return to;
+}
+
+/* ---- the serial line */
+
+static char line[160];
+static uint32_t line_length;
+
+static void put(const char *text)
+{
+	while (*text && line_length < sizeof(line))
+		line[line_length++] = *text++;
+}
+
+static void put_hex(uint64_t number)
+{
+	char digits[17];
+	int i = 16;
+
+	digits[i] = 0;
+	do {
+		digits[--i] = "0123456789abcdef"[number & 15];
+		number >>= 4;
+	} while (number);
+	put(digits + i);
+}
+
+static void put_field(const char *name, uint64_t number)
+{
+	put(name);
+	put_hex(number);
+}
+
+static void send_line(void)
+{
+	uint32_t i;
+
+	put("\n");
+	for (i = 0; i < line_length; i++) {
+		/* The FIFO takes 16 at a time. */
+		while (i % 16 == 0 && !(inb(COM1 + 5) & 0x20))
+			;
+		outb(COM1, line[i]);
+	}
+	line_length = 0;
+}
+
+/* ---- memory */
+
+static uint32_t key_of(uint32_t page, uint32_t version)
+{
+	uint32_t key = (page + 1) * 0x9e3779b9u ^ version * 0x85ebca6bu;
+
+	key ^= key >> 15;
+	return key * 0xc2b2ae35u;
+}
+
+static void write_page(uint32_t page, uint32_t version)
+{
+	uint32_t *word = pages + page * WORDS, key = key_of(page, version), i;
+
+	for (i = 0; i < WORDS; i++, key += 0x9e3779b9u)
+		word[i] = key;
+	versions[page] = version;
+}
+
+static bool page_is_good(uint32_t page)
+{
+	const uint32_t *word = pages + page * WORDS;
+	uint32_t key = key_of(page, versions[page]), bad = 0, i;
+
+	for (i = 0; i < WORDS; i++, key += 0x9e3779b9u)
+		bad |= word[i] ^ key;
+	return !bad;
+}
+
+static void find_memory(uint32_t end, uint32_t mib)
+{
+	uint32_t begin = ((uintptr_t)image_end + PAGE - 1) / PAGE * PAGE;
+	uint32_t room = (end - begin) / PAGE;
+
+	/* A page of versions is for 1024 pages. */
+	nr_pages = room - room / WORDS - 1;
+	if (mib && mib * 256 < nr_pages)
+		nr_pages = mib * 256;
+	versions = (uint32_t *)begin;
+	pages = (uint32_t *)(begin + (nr_pages / WORDS + 1) * PAGE);
+}
+
+/* ---- time */
+
+static const uint64_t gdt[] = { 0, 0x00cf9b000000ffff, 0x00cf93000000ffff };
+
+/* The loader's table may be anywhere. */
+static void load_gdt(void)
+{
+	static struct pointer pointer = { .limit = sizeof(gdt) - 1 };
+
+	pointer.base = (uintptr_t)gdt;
+	__asm__ volatile("lgdt %0\n"
+			 "ljmp $8, $1f\n"
+			 "1: mov %1, %%ds\n"
+			 "mov %1, %%es\n"
+			 "mov %1, %%ss" : : "m" (pointer), "r" (16));
+}
+
+static void start_timer(void)
+{
+	static struct pointer pointer = { .limit = sizeof(idt) - 1 };
+	uint32_t i;
+
+	for (i = 0; i < 256; i++)
+		idt[i] = (struct gate){ .low = (uintptr_t)tick_entry & 0xffff, .selector = 8,
+					.type = 0x8e00, .high = (uintptr_t)tick_entry >> 16 };
+	pointer.base = (uintptr_t)idt;
+	__asm__ volatile("lidt %0" : : "m" (pointer));
+	/* Pins of the first 8259 from vector 32; only the timer's is open. */
+	outb(0x20, 0x11);
+	outb(0x21, 32);
+	outb(0x21, 4);
+	outb(0x21, 1);
+	outb(0x21, 0xfe);
+	outb(0xa1, 0xff);
+	outb(0x43, 0x34);
+	outb(0x40, (PIT_RATE / HZ) & 0xff);
+	outb(0x40, (PIT_RATE / HZ) >> 8);
+}
+
+static uint32_t word_of(const char *cmdline, const char *name)
+{
+	uint32_t number = 0, i;
+
+	for (; *cmdline; cmdline++) {
+		for (i = 0; name[i] && cmdline[i] == name[i]; i++)
+			;
+		if (name[i])
+			continue;
+		for (cmdline += i; *cmdline >= '0' && *cmdline <= '9'; cmdline++)
+			number = number * 10 + *cmdline - '0';
+		return number;
+	}
+	return 0;
+}
+
+static struct {
+	uint64_t last, maxgap;
+	uint32_t number, writes, scans, bad, next, random;
+} seen;
+
+static void look_at_time(void)
+{
+	uint64_t now = rdtsc();
+
+	if (now < seen.last)
+		seen.bad++;
+	else if (now - seen.last > seen.maxgap)
+		seen.maxgap = now - seen.last;
+	seen.last = now;
+}
+
+static void work(uint32_t rate)
+{
+	uint32_t i, page;
+
+	for (i = 0; i < rate; i++) {
+		seen.random = seen.random * 1664525u + 1013904223u;
+		page = (seen.random >> 8) % nr_pages;
+		write_page(page, versions[page] + 1);
+		seen.writes++;
+	}
+	for (i = 0; i < PAGES_PER_TICK; i++) {
+		seen.bad += !page_is_good(seen.next);
+		if (++seen.next == nr_pages) {
+			seen.next = 0;
+			seen.scans++;
+		}
+	}
+}
+
+static void report(void)
+{
+	put_field("HB ", seen.number++);
+	put_field(" tsc=", seen.last);
+	put_field(" ticks=", ticks);
+	put_field(" maxgap=", seen.maxgap);
+	put_field(" writes=", seen.writes);
+	put_field(" scans=", seen.scans);
+	put_field(" bad=", seen.bad);
+	send_line();
+	seen.maxgap = 0;
+}
+
+void guest_main(const struct multiboot *info)
+{
+	const char *cmdline = (const char *)info->cmdline;
+	uint32_t rate = word_of(cmdline, "rate="), spoil = word_of(cmdline, "spoil="), i;
+
+	load_gdt();
+	find_memory(0x100000 + info->mem_upper * 1024, word_of(cmdline, "mib="));
+	for (i = 0; i < nr_pages; i++)
+		write_page(i, 1);
+	put_field("FILLED pages=", nr_pages);
+	put_field(" rate=", rate);
+	send_line();
+	pages[nr_pages / 2 * WORDS] ^= spoil;
+	start_timer();
+	seen.last = rdtsc();
+	for (;;) {
+		__asm__ volatile("sti; hlt; cli");
+		look_at_time();
+		work(rate);
+		if (ticks % TICKS_PER_LINE == 0)
+			report();
+	}
+}

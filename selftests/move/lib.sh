@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=ash
+#
+# Debian's libvirt and QEMU in a kernel of the lab: what is needed around them.
+
+PATH=$PATH:/usr/sbin:/usr/bin
+
+# libvirt_start UUID [ADDRESS]: the daemon, listening on an address if there is one.
+libvirt_start()
+{
+	mkdir -p /etc/libvirt/qemu /var/lib/libvirt/qemu /var/cache/libvirt /var/log/libvirt/qemu \
+		/run/libvirt
+	ln -sf /run /var/run
+	printf '%s\n' root:x:0:0:root:/:/bin/sh libvirt-qemu:x:64055:64055::/:/bin/sh >/etc/passwd
+	printf '%s\n' root:x:0: kvm:x:106: libvirt-qemu:x:64055: >/etc/group
+	cat >/etc/libvirt/libvirtd.conf <<-END
+		host_uuid = "$1"
+		listen_tls = 0
+		listen_tcp = 1
+		auth_tcp = "none"
+		listen_addr = "${2:-127.0.0.1}"
+		log_outputs = "${LIBVIRT_LOG:-3:file:/var/log/libvirt/libvirtd.log}"
+	END
+	cat >/etc/libvirt/qemu.conf <<-END
+		user = "root"
+		group = "root"
+		dynamic_ownership = 0
+		security_driver = "none"
+		stdio_handler = "file"
+		namespaces = []
+		cgroup_controllers = []
+		keepalive_interval = 1
+		keepalive_count = 3
+	END
+	/usr/sbin/libvirtd --listen >/var/log/libvirt/output 2>&1 &
+	libvirtd=$!
+	tries=600
+	until [ -S /run/libvirt/libvirt-sock ]; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] && kill -0 $libvirtd || { libvirt_says; return 1; }
+		sleep 0.1
+	done
+}
+
+libvirt_says()
+{
+	tail -n 40 /var/log/libvirt/libvirtd.log /var/log/libvirt/output /var/log/libvirt/qemu/*
+}
+
+# domain NAME MIB [WORDS...]: its XML.  What the guest says is in /run/NAME.serial.
+domain()
+{
+	name=$1 mib=$2
+	shift 2
+	cat <<-END
+		<domain type='kvm'>
+		  <name>$name</name>
+		  <memory unit='MiB'>$mib</memory>
+		  <vcpu>1</vcpu>
+		  <os>
+		    <type arch='x86_64' machine='pc-i440fx-7.2'>hvm</type>
+		    <kernel>/lab/move-guest</kernel>
+		    <cmdline>$*</cmdline>
+		  </os>
+		  <features><acpi/><apic/></features>
+		  <cpu mode='host-passthrough'/>
+		  <on_crash>destroy</on_crash>
+		  <devices>
+		    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+		    <serial type='file'><source path='/run/$name.serial' append='on'/></serial>
+		    <controller type='usb' model='none'/>
+		    <memballoon model='none'/>
+		    <video><model type='none'/></video>
+		  </devices>
+		</domain>
+	END
+}
+
+# heartbeat NAME: the last complete line of a guest
+heartbeat()
+{
+	grep -s '^HB .* bad=[0-9a-f]*$' "/run/$1.serial" | tail -1
+}
+
+# heartbeat_field NAME FIELD: as a hexadecimal number, 0x0 before the first line
+heartbeat_field()
+{
+	value=$(heartbeat "$1" | sed "s/.* $2=\([0-9a-f]*\).*/\1/")
+	echo "0x${value:-0}"
+}
+
+# guest_says NAME [SECONDS]: it has looked at all of its memory since, and nothing was bad.
+guest_says()
+{
+	scans=$(heartbeat_field "$1" scans) left=$((${2:-60} * 10))
+	while now=$(heartbeat_field "$1" scans) && [ $((now)) -lt $((scans + 2)) ]; do
+		left=$((left - 1))
+		[ $left -gt 0 ] || { echo "$1 does not go on: $(heartbeat "$1")"; return 1; }
+		sleep 0.1
+	done
+	heartbeat "$1"
+	[ "$(heartbeat_field "$1" bad)" = 0x0 ]
+}
