@@ -47,7 +47,8 @@ enum nestctl_exit {
 	X(stats, "the counters of nvx, exits to the shim; as they move")	\
 	X(load, "exchange the KVM modules that are loaded for nvx")		\
 	X(unload, "unload them, and load the distribution's")			\
-	X(refresh, "a second kernel on a part of the machine")
+	X(refresh, "a second kernel on a part of the machine")			\
+	X(move, "move VMs to another kernel while they run")
 
 /**
  * struct command - One of them

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A libvirt.so.0 with two daemons that it makes up, for nestctl_move_test.py.
+ *
+ * FAKE_DOMAINS has NAME:KIB:FATE words; a FATE says what the move of that domain comes to:
+ *   moves     it moves
+ *   off       it does not run, and moves
+ *   snapshot  it has a snapshot
+ *   known     the other daemon knows it already
+ *   refused   an error, it runs on here
+ *   paused    an error, it is paused here, and not there
+ *   left      the same, and there something of it is left
+ *   arrived   an error after it has begun to run there
+ *   lost      an error, it is paused here, the other daemon does not answer
+ *   hangs     it takes until it is aborted
+ * What nestctl changes is written to the file FAKE_LOG, a call in a line.
+ */
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_DOMAINS 16
+
+struct _virConnect {
+	bool there;
+};
+
+struct _virDomain {
+	char name[32], fate[32];
+	unsigned long memory;
+	bool exists_there, gone, aborted, paused;
+	struct _virDomain *other;
+	struct _virConnect *connection;
+};
+
+static struct _virConnect here, there = { .there = true };
+static struct _virDomain domains[MAX_DOMAINS], others[MAX_DOMAINS];
+static int nr_domains, moving;
+static bool lost;
+static _Thread_local int last_error;
+static _Thread_local const char *last_text = "no error";
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static int fail(int code, const char *text)
+{
+	last_error = code;
+	last_text = text;
+	return -1;
+}
+
+static void note(const char *call, const char *name)
+{
+	FILE *log;
+
+	pthread_mutex_lock(&lock);
+	log = fopen(getenv("FAKE_LOG"), "a");
+	fprintf(log, "%s %s\n", call, name);
+	fclose(log);
+	pthread_mutex_unlock(&lock);
+}
+
+static bool fate_is(virDomainPtr domain, const char *fate)
+{
+	return !strcmp(domain->fate, fate);
+}
+
+static void read_domains(void)
+{
+	char *copy = strdup(getenv("FAKE_DOMAINS")), *rest = copy, *word;
+
+	while ((word = strsep(&rest, " "))) {
+		struct _virDomain *domain = &domains[nr_domains], *other = &others[nr_domains];
+
+		if (sscanf(word, "%31[^:]:%lu:%31s", domain->name, &domain->memory,
+			   domain->fate) != 3)
+			continue;
+		*other = *domain;
+		domain->other = other;
+		domain->connection = &here;
+		other->connection = &there;
+		domain->exists_there = fate_is(domain, "known");
+		nr_domains++;
+	}
+	free(copy);
+}
+
+virConnectPtr virConnectOpen(const char *name)
+{
+	if (!strcmp(name, "qemu:///system")) {
+		read_domains();
+		return &here;
+	}
+	if (strcmp(name, "qemu+tcp://other/system")) {
+		fail(VIR_ERR_INTERNAL_ERROR, "no such host");
+		return NULL;
+	}
+	return &there;
+}
+
+int virConnectClose(virConnectPtr connection)
+{
+	(void)connection;
+	return 0;
+}
+
+int virConnectSetKeepAlive(virConnectPtr connection, int interval, unsigned int count)
+{
+	(void)connection;
+	(void)interval;
+	(void)count;
+	return 0;
+}
+
+static virConnectDomainEventCallback watchers[2];
+
+int virConnectDomainEventRegisterAny(virConnectPtr connection, virDomainPtr domain, int event,
+				     virConnectDomainEventGenericCallback callback, void *data,
+				     virFreeCallback free_data)
+{
+	(void)domain;
+	(void)event;
+	(void)data;
+	(void)free_data;
+	watchers[connection->there] = (virConnectDomainEventCallback)(void *)callback;
+	return 0;
+}
+
+static void tell(virDomainPtr domain, int event, int detail)
+{
+	watchers[domain->connection->there](domain->connection, domain, event, detail, NULL);
+}
+
+int virConnectListAllDomains(virConnectPtr connection, virDomainPtr **list, unsigned int flags)
+{
+	int i;
+
+	(void)connection;
+	(void)flags;
+	*list = calloc(nr_domains + 1, sizeof(**list));
+	for (i = 0; i < nr_domains; i++)
+		(*list)[i] = &domains[i];
+	return nr_domains;
+}
+
+int virDomainAbortJob(virDomainPtr domain)
+{
+	if (!domain->aborted)
+		note("abort", domain->name);
+	domain->aborted = true;
+	return 0;
+}
+
+int virDomainDestroy(virDomainPtr domain)
+{
+	note("destroy", domain->name);
+	return 0;
+}
+
+int virDomainUndefine(virDomainPtr domain)
+{
+	note("undefine", domain->name);
+	return 0;
+}
+
+int virDomainFree(virDomainPtr domain)
+{
+	(void)domain;
+	return 0;
+}
+
+int virDomainGetAutostart(virDomainPtr domain, int *autostart)
+{
+	*autostart = fate_is(domain, "off");
+	return 0;
+}
+
+int virDomainSetAutostart(virDomainPtr domain, int autostart)
+{
+	note(autostart ? "autostart" : "no-autostart", domain->name);
+	return 0;
+}
+
+int virDomainGetInfo(virDomainPtr domain, virDomainInfoPtr info)
+{
+	info->maxMem = domain->memory;
+	return 0;
+}
+
+int virDomainGetJobStats(virDomainPtr domain, int *type, virTypedParameterPtr *params, int *nr,
+			 unsigned int flags)
+{
+	(void)flags;
+	*type = VIR_DOMAIN_JOB_UNBOUNDED;
+	*params = (virTypedParameterPtr)domain;
+	*nr = 1;
+	return 0;
+}
+
+int virTypedParamsGetULLong(virTypedParameterPtr params, int nr, const char *name,
+			    unsigned long long *value)
+{
+	(void)nr;
+	*value = ((virDomainPtr)params)->memory * (strcmp(name, VIR_DOMAIN_JOB_MEMORY_TOTAL) ?
+						   512 : 1024);
+	return 1;
+}
+
+void virTypedParamsFree(virTypedParameterPtr params, int nr)
+{
+	(void)params;
+	(void)nr;
+}
+
+int virTypedParamsAddString(virTypedParameterPtr *params, int *nr, int *room, const char *name,
+			    const char *value)
+{
+	(void)params;
+	(void)nr;
+	(void)room;
+	note(name, value);
+	return 0;
+}
+
+const char *virDomainGetName(virDomainPtr domain)
+{
+	return domain->name;
+}
+
+int virDomainGetUUID(virDomainPtr domain, unsigned char *uuid)
+{
+	memset(uuid, 0, VIR_UUID_BUFLEN);
+	uuid[0] = domain - domains;
+	return 0;
+}
+
+virDomainPtr virDomainLookupByUUID(virConnectPtr connection, const unsigned char *uuid)
+{
+	struct _virDomain *domain = &domains[uuid[0]];
+
+	if (connection->there && lost) {
+		fail(VIR_ERR_RPC, "connection lost");
+		return NULL;
+	}
+	if (domain->exists_there)
+		return domain->other;
+	fail(VIR_ERR_NO_DOMAIN, "no domain");
+	return NULL;
+}
+
+int virDomainGetState(virDomainPtr domain, int *state, int *reason, unsigned int flags)
+{
+	(void)flags;
+	*reason = 0;
+	*state = domain->paused ? VIR_DOMAIN_PAUSED : VIR_DOMAIN_RUNNING;
+	return 0;
+}
+
+int virDomainIsActive(virDomainPtr domain)
+{
+	return !fate_is(domain, "off");
+}
+
+int virDomainIsPersistent(virDomainPtr domain)
+{
+	(void)domain;
+	return 1;
+}
+
+int virDomainSnapshotNum(virDomainPtr domain, unsigned int flags)
+{
+	(void)flags;
+	return fate_is(domain, "snapshot");
+}
+
+int virDomainMigrateSetMaxDowntime(virDomainPtr domain, unsigned long long downtime,
+				   unsigned int flags)
+{
+	char text[64];
+
+	(void)flags;
+	snprintf(text, sizeof(text), "downtime %llu", downtime);
+	note(text, domain->name);
+	return 0;
+}
+
+int virDomainResume(virDomainPtr domain)
+{
+	note("resume", domain->name);
+	domain->paused = false;
+	return 0;
+}
+
+static void arrive(virDomainPtr domain)
+{
+	tell(domain, VIR_DOMAIN_EVENT_SUSPENDED, VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED);
+	domain->exists_there = true;
+	usleep(20000);
+	tell(domain->other, VIR_DOMAIN_EVENT_RESUMED, VIR_DOMAIN_EVENT_RESUMED_MIGRATED);
+}
+
+static int come_to(virDomainPtr domain)
+{
+	if (fate_is(domain, "hangs"))
+		while (!domain->aborted)
+			usleep(1000);
+	if (domain->aborted)
+		return fail(VIR_ERR_OPERATION_ABORTED, "aborted");
+	domain->paused = fate_is(domain, "paused") || fate_is(domain, "lost") ||
+			 fate_is(domain, "left");
+	domain->exists_there = fate_is(domain, "left");
+	domain->other->paused = true;
+	lost = fate_is(domain, "lost");
+	if (domain->paused || fate_is(domain, "refused"))
+		return fail(VIR_ERR_OPERATION_FAILED, "broken on the way");
+	domain->other->paused = false;
+	if (fate_is(domain, "off"))
+		domain->exists_there = true;
+	else
+		arrive(domain);
+	return fate_is(domain, "arrived") ? fail(VIR_ERR_RPC, "connection lost at its end") : 0;
+}
+
+int virDomainMigrateToURI3(virDomainPtr domain, const char *uri, virTypedParameterPtr params,
+			   unsigned int nr, unsigned int flags)
+{
+	char text[96];
+	int status;
+
+	(void)params;
+	(void)nr;
+	pthread_mutex_lock(&lock);
+	moving++;
+	pthread_mutex_unlock(&lock);
+	usleep(50000);
+	snprintf(text, sizeof(text), "migrate %s %#x %d", uri, flags, moving);
+	note(text, domain->name);
+	status = come_to(domain);
+	pthread_mutex_lock(&lock);
+	moving--;
+	pthread_mutex_unlock(&lock);
+	return status;
+}
+
+int virEventRegisterDefaultImpl(void)
+{
+	return 0;
+}
+
+int virEventRunDefaultImpl(void)
+{
+	usleep(1000);
+	return 0;
+}
+
+int virGetLastErrorCode(void)
+{
+	return last_error;
+}
+
+const char *virGetLastErrorMessage(void)
+{
+	return last_text;
+}
+
+void virSetErrorFunc(void *data, virErrorFunc handler)
+{
+	(void)data;
+	(void)handler;
+}

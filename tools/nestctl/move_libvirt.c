@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Domains move by libvirt, from daemon to daemon (peer to peer): a move goes on when nestctl dies.
+ *
+ * The library is loaded when it is needed, so that nestctl runs without it.
+ */
+#include <dlfcn.h>
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "move.h"
+#include "nestctl.h"
+
+#define LIBRARY		"libvirt.so.0"
+#define LOCAL		"qemu:///system"
+#define RETRY		(200 * 1000)
+#define RETRIES_PER_S	5
+
+#define FUNCTIONS(X)							\
+	X(virConnectClose)							\
+	X(virConnectDomainEventRegisterAny)					\
+	X(virConnectListAllDomains)						\
+	X(virConnectOpen)							\
+	X(virConnectSetKeepAlive)						\
+	X(virDomainAbortJob)							\
+	X(virDomainDestroy)							\
+	X(virDomainFree)							\
+	X(virDomainGetAutostart)						\
+	X(virDomainGetInfo)							\
+	X(virDomainGetJobStats)							\
+	X(virDomainGetName)							\
+	X(virDomainGetState)							\
+	X(virDomainGetUUID)							\
+	X(virDomainIsActive)							\
+	X(virDomainIsPersistent)						\
+	X(virDomainLookupByUUID)						\
+	X(virDomainMigrateSetMaxDowntime)					\
+	X(virDomainMigrateToURI3)						\
+	X(virDomainResume)							\
+	X(virDomainSetAutostart)						\
+	X(virDomainSnapshotNum)							\
+	X(virDomainUndefine)							\
+	X(virEventRegisterDefaultImpl)						\
+	X(virEventRunDefaultImpl)						\
+	X(virGetLastErrorCode)							\
+	X(virGetLastErrorMessage)						\
+	X(virSetErrorFunc)							\
+	X(virTypedParamsAddString)						\
+	X(virTypedParamsFree)							\
+	X(virTypedParamsGetULLong)
+
+/* Those of it that are called. */
+static struct library {
+	__typeof__(virConnectClose) *virConnectClose;
+	__typeof__(virConnectDomainEventRegisterAny) *virConnectDomainEventRegisterAny;
+	__typeof__(virConnectListAllDomains) *virConnectListAllDomains;
+	__typeof__(virConnectOpen) *virConnectOpen;
+	__typeof__(virConnectSetKeepAlive) *virConnectSetKeepAlive;
+	__typeof__(virDomainAbortJob) *virDomainAbortJob;
+	__typeof__(virDomainDestroy) *virDomainDestroy;
+	__typeof__(virDomainFree) *virDomainFree;
+	__typeof__(virDomainGetAutostart) *virDomainGetAutostart;
+	__typeof__(virDomainGetInfo) *virDomainGetInfo;
+	__typeof__(virDomainGetJobStats) *virDomainGetJobStats;
+	__typeof__(virDomainGetName) *virDomainGetName;
+	__typeof__(virDomainGetState) *virDomainGetState;
+	__typeof__(virDomainGetUUID) *virDomainGetUUID;
+	__typeof__(virDomainIsActive) *virDomainIsActive;
+	__typeof__(virDomainIsPersistent) *virDomainIsPersistent;
+	__typeof__(virDomainLookupByUUID) *virDomainLookupByUUID;
+	__typeof__(virDomainMigrateSetMaxDowntime) *virDomainMigrateSetMaxDowntime;
+	__typeof__(virDomainMigrateToURI3) *virDomainMigrateToURI3;
+	__typeof__(virDomainResume) *virDomainResume;
+	__typeof__(virDomainSetAutostart) *virDomainSetAutostart;
+	__typeof__(virDomainSnapshotNum) *virDomainSnapshotNum;
+	__typeof__(virDomainUndefine) *virDomainUndefine;
+	__typeof__(virEventRegisterDefaultImpl) *virEventRegisterDefaultImpl;
+	__typeof__(virEventRunDefaultImpl) *virEventRunDefaultImpl;
+	__typeof__(virGetLastErrorCode) *virGetLastErrorCode;
+	__typeof__(virGetLastErrorMessage) *virGetLastErrorMessage;
+	__typeof__(virSetErrorFunc) *virSetErrorFunc;
+	__typeof__(virTypedParamsAddString) *virTypedParamsAddString;
+	__typeof__(virTypedParamsFree) *virTypedParamsFree;
+	__typeof__(virTypedParamsGetULLong) *virTypedParamsGetULLong;
+} lib;
+
+static const struct symbol {
+	const char *name;
+	size_t offset;
+} symbols[] = {
+#define X(name) { #name, offsetof(struct library, name) },
+	FUNCTIONS(X)
+#undef X
+};
+
+static struct {
+	virConnectPtr here, there;
+	pthread_mutex_t lock;
+	struct move_domain *domains;
+	size_t nr;
+} moves = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/**
+ * move_now() - What time is it
+ *
+ * Return: microseconds of a clock that never stops.
+ */
+uint64_t move_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000ull + now.tv_nsec / 1000;
+}
+
+/* ---- both daemons */
+
+static int load_library(void)
+{
+	void *handle = dlopen(LIBRARY, RTLD_NOW), *function;
+	size_t i;
+
+	if (!handle) {
+		complain(LIBRARY " cannot be loaded (%s): install libvirt", dlerror());
+		return -1;
+	}
+	for (i = 0; i < ARRAY_SIZE(symbols); i++) {
+		function = dlsym(handle, symbols[i].name);
+		if (!function) {
+			complain(LIBRARY " has no %s: install a newer libvirt", symbols[i].name);
+			return -1;
+		}
+		memcpy((char *)&lib + symbols[i].offset, &function, sizeof(function));
+	}
+	return 0;
+}
+
+static void *run_events(void *data)
+{
+	while (lib.virEventRunDefaultImpl() >= 0)
+		;
+	return data;
+}
+
+/* An error is reported where it is handled. */
+static void ignore_error(void *data, virErrorPtr error)
+{
+	(void)data;
+	(void)error;
+}
+
+static int open_there(const struct move_options *options)
+{
+	unsigned int tries = options->wait * RETRIES_PER_S;
+
+	while (!(moves.there = lib.virConnectOpen(options->uri))) {
+		if (!tries--) {
+			complain("cannot connect to %s (%s): does libvirtd listen there?",
+				 options->uri, lib.virGetLastErrorMessage());
+			return -1;
+		}
+		usleep(RETRY);
+	}
+	/* A dead peer is noticed in seconds. */
+	lib.virConnectSetKeepAlive(moves.there, 1, 3);
+	return 0;
+}
+
+/**
+ * move_open() - Connect to the libvirtd of this kernel and to the other one
+ * @options: say which that is
+ *
+ * Return: 0, or -1 after a message.
+ */
+int move_open(const struct move_options *options)
+{
+	pthread_t thread;
+
+	if (load_library())
+		return -1;
+	lib.virSetErrorFunc(NULL, ignore_error);
+	if (lib.virEventRegisterDefaultImpl() < 0) {
+		complain("libvirt has no event loop: %s", lib.virGetLastErrorMessage());
+		return -1;
+	}
+	moves.here = lib.virConnectOpen(LOCAL);
+	if (!moves.here) {
+		complain("cannot connect to " LOCAL " (%s): does libvirtd run?  Use sudo",
+			 lib.virGetLastErrorMessage());
+		return -1;
+	}
+	if (open_there(options))
+		return -1;
+	if (pthread_create(&thread, NULL, run_events, NULL)) {
+		complain("no thread for libvirt's events: too many processes?");
+		return -1;
+	}
+	pthread_detach(thread);
+	return 0;
+}
+
+/**
+ * move_close() - The opposite
+ */
+void move_close(void)
+{
+	if (moves.there)
+		lib.virConnectClose(moves.there);
+	if (moves.here)
+		lib.virConnectClose(moves.here);
+}
+
+/* ---- domains */
+
+static void read_domain(struct move_domain *domain, virDomainPtr handle)
+{
+	virDomainInfo info = { 0 };
+	int autostart = 0;
+
+	memset(domain, 0, sizeof(*domain));
+	domain->handle = handle;
+	domain->name = text_of("%s", lib.virDomainGetName(handle));
+	lib.virDomainGetInfo(handle, &info);
+	domain->memory = info.maxMem;
+	domain->active = lib.virDomainIsActive(handle) == 1;
+	domain->persistent = lib.virDomainIsPersistent(handle) == 1;
+	if (domain->persistent)
+		lib.virDomainGetAutostart(handle, &autostart);
+	domain->autostart = autostart;
+	domain->snapshots = lib.virDomainSnapshotNum(handle, 0);
+}
+
+/**
+ * move_list() - All domains of this kernel
+ * @domains: filled in
+ * @nr: how many
+ *
+ * Return: 0, or -1 after a message.
+ */
+int move_list(struct move_domain **domains, size_t *nr)
+{
+	virDomainPtr *handles = NULL;
+	int i, found = lib.virConnectListAllDomains(moves.here, &handles, 0);
+
+	if (found < 0) {
+		complain("libvirt does not list its domains: %s", lib.virGetLastErrorMessage());
+		return -1;
+	}
+	*domains = calloc(found + 1, sizeof(**domains));
+	if (!*domains)
+		die(EXIT_UNKNOWN, "no memory");
+	for (i = 0; i < found; i++)
+		read_domain(*domains + i, handles[i]);
+	*nr = found;
+	free(handles);
+	return 0;
+}
+
+/* ---- when it was paused here, and ran on there */
+
+static void note_time(virDomainPtr handle, bool there)
+{
+	const char *name = lib.virDomainGetName(handle);
+	uint64_t now = move_now();
+	size_t i;
+
+	pthread_mutex_lock(&moves.lock);
+	for (i = 0; i < moves.nr; i++) {
+		struct move_domain *domain = &moves.domains[i];
+
+		if (domain->state != MOVE_MOVES || strcmp(domain->name, name))
+			continue;
+		if (there)
+			domain->resumed = now;
+		else
+			domain->paused = now;
+	}
+	pthread_mutex_unlock(&moves.lock);
+}
+
+static int happened_here(virConnectPtr connection, virDomainPtr handle, int event, int detail,
+			 void *data)
+{
+	(void)connection;
+	(void)data;
+	if (event == VIR_DOMAIN_EVENT_SUSPENDED && detail == VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED)
+		note_time(handle, false);
+	return 0;
+}
+
+static int happened_there(virConnectPtr connection, virDomainPtr handle, int event, int detail,
+			  void *data)
+{
+	(void)connection;
+	(void)data;
+	if (event == VIR_DOMAIN_EVENT_RESUMED && detail == VIR_DOMAIN_EVENT_RESUMED_MIGRATED)
+		note_time(handle, true);
+	return 0;
+}
+
+/**
+ * move_watch() - Note from now on when domains are paused and run on
+ * @domains: those that move
+ * @nr: how many
+ */
+void move_watch(struct move_domain *domains, size_t nr)
+{
+	moves.domains = domains;
+	moves.nr = nr;
+	lib.virConnectDomainEventRegisterAny(moves.here, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+					     VIR_DOMAIN_EVENT_CALLBACK(happened_here), NULL, NULL);
+	lib.virConnectDomainEventRegisterAny(moves.there, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+					     VIR_DOMAIN_EVENT_CALLBACK(happened_there), NULL, NULL);
+}
+
+static void read_job(struct move_domain *domain, virDomainPtr handle, unsigned int flags)
+{
+	unsigned long long sent = 0, total = 0;
+	virTypedParameterPtr params = NULL;
+	int type, nr = 0;
+
+	if (lib.virDomainGetJobStats(handle, &type, &params, &nr, flags) < 0)
+		return;
+	lib.virTypedParamsGetULLong(params, nr, VIR_DOMAIN_JOB_MEMORY_PROCESSED, &sent);
+	lib.virTypedParamsGetULLong(params, nr, VIR_DOMAIN_JOB_MEMORY_TOTAL, &total);
+	lib.virTypedParamsFree(params, nr);
+	domain->ram = sent;
+	domain->total = total;
+}
+
+/**
+ * move_progress() - How far is it
+ * @domain: one that moves; @ram and @total are filled in
+ */
+void move_progress(struct move_domain *domain)
+{
+	read_job(domain, domain->handle, 0);
+}
+
+/**
+ * move_abort() - Let it stay, if that is possible still
+ * @domain: one that moves
+ */
+void move_abort(struct move_domain *domain)
+{
+	lib.virDomainAbortJob(domain->handle);
+}
+
+/* ---- the move */
+
+static unsigned int flags_of(const struct move_domain *domain)
+{
+	unsigned int flags = VIR_MIGRATE_PEER2PEER;
+
+	if (domain->persistent)
+		flags |= VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_UNDEFINE_SOURCE;
+	return flags | (domain->active ? VIR_MIGRATE_LIVE | VIR_MIGRATE_ABORT_ON_ERROR |
+			VIR_MIGRATE_AUTO_CONVERGE : VIR_MIGRATE_OFFLINE);
+}
+
+/* NULL: it is not there, or @code says what that cannot be told for. */
+static virDomainPtr look_there(const struct move_domain *domain, int *code)
+{
+	unsigned char uuid[VIR_UUID_BUFLEN];
+	virDomainPtr other;
+
+	*code = VIR_ERR_INTERNAL_ERROR;
+	if (lib.virDomainGetUUID(domain->handle, uuid))
+		return NULL;
+	other = lib.virDomainLookupByUUID(moves.there, uuid);
+	*code = other ? VIR_ERR_OK : lib.virGetLastErrorCode();
+	return other;
+}
+
+static bool runs(virDomainPtr handle)
+{
+	int state, reason;
+
+	return !lib.virDomainGetState(handle, &state, &reason, 0) &&
+	       (state == VIR_DOMAIN_RUNNING || state == VIR_DOMAIN_BLOCKED);
+}
+
+/* The other daemon is asked first: a domain must not run twice. */
+static void settle_failure(struct move_domain *domain)
+{
+	int code, state, reason;
+	virDomainPtr other = look_there(domain, &code);
+
+	if (other && domain->active && runs(other)) {
+		domain->state = MOVE_MOVED;
+	} else if (other) {
+		lib.virDomainDestroy(other);
+		lib.virDomainUndefine(other);
+		code = VIR_ERR_NO_DOMAIN;
+	}
+	if (other)
+		lib.virDomainFree(other);
+	if (domain->state == MOVE_MOVED) {
+		/* What is left here must not be run by anybody. */
+		if (lib.virDomainIsActive(domain->handle) == 1)
+			lib.virDomainDestroy(domain->handle);
+		return;
+	}
+	domain->state = MOVE_STAYS;
+	if (!domain->active || lib.virDomainGetState(domain->handle, &state, &reason, 0) ||
+	    state != VIR_DOMAIN_PAUSED)
+		return;
+	if (code == VIR_ERR_NO_DOMAIN && !lib.virDomainResume(domain->handle))
+		return;
+	domain->state = MOVE_UNKNOWN;
+}
+
+static void settle_success(struct move_domain *domain)
+{
+	int code;
+	virDomainPtr other = look_there(domain, &code);
+
+	domain->state = MOVE_MOVED;
+	if (!other)
+		return;
+	if (domain->active)
+		read_job(domain, other, VIR_DOMAIN_JOB_STATS_COMPLETED);
+	if (domain->autostart && lib.virDomainSetAutostart(other, 1))
+		domain->why = text_of("autostart could not be set there (%s): set it with virsh autostart",
+				      lib.virGetLastErrorMessage());
+	lib.virDomainFree(other);
+}
+
+/* What is there after a move that has failed is the move's: nothing was there before. */
+static bool may_move(struct move_domain *domain)
+{
+	int code;
+	virDomainPtr other = look_there(domain, &code);
+
+	if (!other && code == VIR_ERR_NO_DOMAIN)
+		return true;
+	domain->why = other ? text_of("it is known there already: undefine it there") :
+		text_of("the other libvirtd does not answer: %s", lib.virGetLastErrorMessage());
+	if (other)
+		lib.virDomainFree(other);
+	domain->state = MOVE_STAYS;
+	return false;
+}
+
+/**
+ * move_do() - Move a domain, and wait until that has ended
+ * @domain: it; @state says how, and @why
+ * @options: where to
+ */
+void move_do(struct move_domain *domain, const struct move_options *options)
+{
+	virTypedParameterPtr params = NULL;
+	int nr = 0, room = 0, status;
+
+	domain->began = move_now();
+	domain->ended = domain->began;
+	if (!may_move(domain))
+		return;
+	if (domain->active)
+		lib.virDomainMigrateSetMaxDowntime(domain->handle, options->downtime, 0);
+	status = lib.virTypedParamsAddString(&params, &nr, &room, VIR_MIGRATE_PARAM_URI,
+					     options->address);
+	if (!status)
+		status = lib.virDomainMigrateToURI3(domain->handle, options->uri, params, nr,
+						    flags_of(domain));
+	if (status) {
+		domain->why = text_of("%s", lib.virGetLastErrorMessage());
+		settle_failure(domain);
+	} else {
+		settle_success(domain);
+	}
+	domain->ended = move_now();
+	lib.virTypedParamsFree(params, nr);
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A nestctl that was built without libvirt's headers (package libvirt-dev) moves no VMs, and says
+ * so.
+ */
+#include "move.h"
+#include "nestctl.h"
+
+int move_open(const struct move_options *options)
+{
+	(void)options;
+	complain("this nestctl was built without libvirt: install libvirt-dev and build it again");
+	return -1;
+}
+
+void move_close(void)
+{
+}
+
+int move_list(struct move_domain **domains, size_t *nr)
+{
+	*domains = NULL;
+	*nr = 0;
+	return -1;
+}
+
+void move_watch(struct move_domain *domains, size_t nr)
+{
+	(void)domains;
+	(void)nr;
+}
+
+void move_do(struct move_domain *domain, const struct move_options *options)
+{
+	(void)domain;
+	(void)options;
+}
+
+void move_progress(struct move_domain *domain)
+{
+	(void)domain;
+}
+
+void move_abort(struct move_domain *domain)
+{
+	(void)domain;
+}
+
+uint64_t move_now(void)
+{
+	return 0;
+}
