@@ -4,6 +4,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -163,6 +164,72 @@ class Stats(lib.Test):
         text = "".join(self.watch("--watch=0.5", "--count=2"))
         self.assertRegex(text, r"fast_exit +15 +\+10\n")
         self.assertIn("nothing has moved", text)
+
+    def metrics(self, *words):
+        """{name: type}, {sample: value}, each as Prometheus' conventions want it."""
+        text = self.ask(OK, "stats", "--prometheus", *words)
+        types, samples = {}, {}
+        for line in text.splitlines():
+            about = re.fullmatch(r"# (HELP|TYPE) (\w+) (.+)", line)
+            if about and about[1] == "HELP":
+                self.assertNotIn(about[2], types)
+                types[about[2]] = None
+            elif about:
+                self.assertIsNone(types[about[2]])
+                types[about[2]] = about[3]
+                self.assertEqual(about[3], "counter" if about[2].endswith("_total") else "gauge")
+            else:
+                name, value = re.fullmatch(
+                    r'([a-z][a-z0-9_]*(?:\{(?:[a-z]+="\w+",?)+\})?) (\d+)', line).groups()
+                # Lines of one metric belong together.
+                self.assertEqual(name.partition("{")[0], list(types)[-1])
+                self.assertNotIn(name, samples)
+                samples[name] = int(value)
+        self.assertTrue(text.endswith("\n"))
+        promtool = shutil.which("promtool")
+        if promtool:
+            subprocess.run([promtool, "check", "metrics"], input=text, text=True, check=True)
+        return types, samples
+
+    def test_prometheus(self):
+        self.machine.leaks = True
+        self.machine.load("vmm_refresh")
+        self.machine.load("kvm_intel", nvx="Y", nvx_features="fast,pv")
+        self.machine.write(DEBUG + "vmm-refresh/exits", "10 3 0\n18 1 4\n")
+        self.count("of_tomorrow", 1)
+        types, samples = self.metrics()
+        self.assertEqual(samples, {
+            "nvx_loaded": 1, "vmm_refresh_loaded": 1, 'nvx_feature_info{feature="fast"}': 1,
+            'nvx_feature_info{feature="pv"}': 1, "nvx_fast_exit_total": 5,
+            "nvx_fast_entry_total": 7, "nvx_pv_load_total": 0, "nvx_of_tomorrow_total": 1,
+            'vmm_refresh_exits_total{of="host",reason="10"}': 3,
+            'vmm_refresh_exits_total{of="guest",reason="10"}': 0,
+            'vmm_refresh_exits_total{of="host",reason="18"}': 1,
+            'vmm_refresh_exits_total{of="guest",reason="18"}': 4})
+        self.assertEqual(types["vmm_refresh_exits_total"], "counter")
+        self.assertIn("# HELP nvx_fast_exit_total exits from L2 to L1 in the short form\n",
+                      self.ask(OK, "stats", "--prometheus"))
+
+    def test_prometheus_nothing_loaded(self):
+        self.machine.remove("sys/module/kvm_intel")
+        self.machine.remove(DEBUG + "kvm")
+        self.machine.write(DEBUG + "x", "")
+        self.assertEqual(self.metrics()[1], {"nvx_loaded": 0, "vmm_refresh_loaded": 0})
+
+    def test_prometheus_file(self):
+        """It is replaced, or stays as it is."""
+        path = os.path.join(self.machine.root, "nestcloud.prom")
+        self.machine.write("nestcloud.prom", "old")
+        self.assertEqual(self.ask(OK, "stats", "--prometheus=" + path), "")
+        with open(path, encoding="utf-8") as file:
+            self.assertEqual(file.read(), self.ask(OK, "stats", "--prometheus"))
+        self.assertFalse(os.path.exists(path + ".new"))
+        self.refused(UNKNOWN, "is its directory there", "stats", "--prometheus=/nowhere/x.prom")
+        os.makedirs(path + ".d/x")
+        self.refused(UNKNOWN, "cannot write", "stats", f"--prometheus={path}.d")
+        self.assertFalse(os.path.exists(path + ".d.new"))
+        for words in (("--prometheus", "--json"), ("--watch", "--prometheus")):
+            self.ask(USAGE, "stats", *words)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """scripts/nvx-tables --check on a copy of the tree, right and wrong."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -14,7 +16,8 @@ COUNTERS = "arch/x86/kvm/mmu/nvx/counters.h"
 RST = "Documentation/nvx.rst"
 TESTS = "selftests/tests.cfg"
 COPIED = ("scripts/nvx-tables", NVX, COUNTERS, RST, "Documentation/nvx-features.txt",
-          "Documentation/nvx-counters.txt", TESTS)
+          "Documentation/nvx-counters.txt", TESTS, "scripts/lablib/__init__.py",
+          "scripts/lablib/dashboard.py", "tools/nestctl/grafana.json")
 
 
 class Tables(unittest.TestCase):
@@ -67,9 +70,25 @@ class Tables(unittest.TestCase):
     def test_stale(self):
         self.change(NVX + "/features.h", "without an exit", "with no exit")
         self.change(COUNTERS, "installed before", "made before")
-        self.wrong("nvx-features.txt: is not", "nvx-counters.txt: is not")
+        self.wrong("nvx-features.txt: is not", "nvx-counters.txt: is not", "grafana.json: is not")
         self.assertEqual(self.run_tool()[0], 0)
         self.assertEqual(self.run_tool("--check")[0], 0)
+
+    def test_dashboard(self):
+        """Each counter is on the dashboard once, and one that has no place there is named."""
+        with open(os.path.join(self.tree, "tools/nestctl/grafana.json"), encoding="utf-8") as file:
+            text = file.read()
+        with open(os.path.join(self.tree, COUNTERS), encoding="utf-8") as file:
+            names = re.findall(r"\bC\((\w+), ", file.read().replace("\\\n", ""))
+        shown = re.findall(r"nvx_(\w+)_total", "".join(
+            target["expr"] for panel in json.loads(text)["panels"] if panel["id"] > 3
+            for target in panel["targets"]))
+        self.assertEqual(sorted(shown), sorted(set(names) - {"name"}))
+        self.change(COUNTERS, "C(fast_exit,", "C(slow_exit,")
+        status, output = self.run_tool("--check")
+        self.assertEqual(status, 1, output)
+        self.assertEqual(output, "nvx-tables: lablib/dashboard.py has no panel for the counters "
+                         "slow_exit\n")
 
     def test_undocumented(self):
         self.change(RST, "``fast`` (feature)", "``slow`` (feature)")

@@ -98,6 +98,10 @@ struct json_object *get(struct json_object *object, const char *key);
 size_t length(struct json_object *array);
 struct json_object *item(struct json_object *array, size_t i);
 
+/* ---- metrics.c */
+
+int write_metrics(struct json_object *all, const char *path);
+
 /* ---- machine.c: the machine, below --root */
 
 static inline void free_pointer(void *pointer)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * nestctl stats: the counters of nvx and the exits to the shim, once or as they move.
+ * nestctl stats: the counters of nvx and the exits to the shim, once, as they move, or for
+ * Prometheus.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,10 +13,11 @@
 
 #define DEBUGFS	"/sys/kernel/debug"
 
-enum { KEY_COUNT = 0x200 };
+enum { KEY_COUNT = 0x200, KEY_PROMETHEUS };
 
 struct request {
-	bool watch;
+	bool watch, prometheus;
+	const char *file;
 	double seconds;
 	long count;
 };
@@ -24,6 +26,8 @@ static const struct argp_option options[] = {
 	{ "watch", 'w', "SEC", OPTION_ARG_OPTIONAL,
 	  "then print every SEC seconds (default 1) what has moved", 0 },
 	{ "count", KEY_COUNT, "N", 0, "with --watch: end after N intervals", 0 },
+	{ "prometheus", KEY_PROMETHEUS, "FILE", OPTION_ARG_OPTIONAL,
+	  "print metrics in Prometheus' text format, or replace FILE by them", 0 },
 	{ 0 }
 };
 
@@ -52,6 +56,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (*end || request->count < 1)
 			argp_error(state, "'%s' is no number of intervals", arg);
 		return 0;
+	case KEY_PROMETHEUS:
+		request->prometheus = true;
+		request->file = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (request->prometheus && (request->watch || opt_json))
+			argp_error(state, "--prometheus goes with neither --watch nor --json");
+		return 0;
 	case ARGP_KEY_ARG:
 		/* "--watch 5" */
 		if (!request->watch)
@@ -70,12 +82,13 @@ static const struct argp stats_argp = {
 	.args_doc = "[--watch [SEC]]",
 	.doc = "Print the counters of nvx, and the exits to the shim by reason, since the module was "
 	       "loaded or the shim came.  Documentation/nvx.rst says what the counters count.\v"
-	       "With --watch and --json each line is an object.  Takes root and debugfs.",
+	       "With --watch and --json each line is an object.  With --prometheus nothing loaded is no "
+	       "error, but metrics say so.  Takes root and debugfs.",
 	.children = children,
 };
 
-/* Ends the program unless debugfs can be read. */
-static void need_debugfs(void)
+/* Ends the program unless debugfs can be read, and something counts there. */
+static void need_debugfs(bool nothing_is_fine)
 {
 	struct dirent **entries;
 	int nr = list(&entries, DEBUGFS), error = errno;
@@ -86,7 +99,7 @@ static void need_debugfs(void)
 	if (nr <= 0)
 		die(EXIT_UNKNOWN,
 		    "debugfs is not mounted: mount -t debugfs none " DEBUGFS);
-	if (!nvx_loaded() && !module_loaded("vmm_refresh"))
+	if (!nothing_is_fine && !nvx_loaded() && !module_loaded("vmm_refresh"))
 		die(EXIT_REFUSED, "neither nvx nor vmm-refresh is loaded: nothing counts (nestctl load)");
 	if (nvx_loaded() && !exists(DEBUGFS "/kvm/nvx"))
 		die(EXIT_UNKNOWN, "nvx is loaded, but " DEBUGFS "/kvm/nvx is not there: is debugfs restricted (debugfs= on the command line)?");
@@ -204,7 +217,7 @@ static int watch(const struct request *request)
 
 	for (i = 0; !status && (!request->count || i < request->count); i++) {
 		usleep(request->seconds * 1e6);
-		need_debugfs();
+		need_debugfs(false);
 		time = now();
 		report = take(before, time - since);
 		since = time;
@@ -216,12 +229,23 @@ static int watch(const struct request *request)
 	return status;
 }
 
+static int metrics(const char *file)
+{
+	struct json_object *report = take(NULL, 0);
+	int status = write_metrics(get(report, "counters"), file);
+
+	json_object_put(report);
+	return status;
+}
+
 static int stats(int argc, char **argv)
 {
 	struct request request = { .seconds = 1 };
 
 	command_parse(&stats_command, argc, argv, &request);
-	need_debugfs();
+	need_debugfs(request.prometheus);
+	if (request.prometheus)
+		return metrics(request.file);
 	if (request.watch)
 		return watch(&request);
 	return finish(take(NULL, 0), print_stats, EXIT_OK);
