@@ -11,7 +11,7 @@
 #define _REFRESH_SHIM_H
 
 #define SHIM_MAGIC		0x4d494853	/* "SHIM" */
-#define SHIM_ABI_VERSION	8
+#define SHIM_ABI_VERSION	9
 
 #define SHIM_PAGE		4096
 
@@ -64,16 +64,17 @@
  * other EAX.  EAX returns a value of enum shim_error.
  */
 #define SHIM_CALL		0x53480000
-#define SHIM_CALL_LEAVE		(SHIM_CALL | 0)	/* give this CPU back */
+#define SHIM_CALL_LEAVE		(SHIM_CALL | 0)	/* give this CPU back, to a target */
 #define SHIM_CALL_VERSION	(SHIM_CALL | 1)	/* EAX = SHIM_ABI_VERSION */
 #define SHIM_CALL_PANIC		(SHIM_CALL | 2)	/* for tests: SHIM_FLAG_TEST */
 #define SHIM_CALL_FAULT		(SHIM_CALL | 3)	/* for tests: an exception */
 #define SHIM_CALL_LEAVE_FAULT	(SHIM_CALL | 4)	/* for tests: one while leaving */
 #define SHIM_CALL_MC		(SHIM_CALL | 5)	/* for tests: #MC in the shim */
 #define SHIM_CALL_LEAVE_MC	(SHIM_CALL | 6)	/* for tests: one while leaving */
+#define SHIM_CALL_TARGET	(SHIM_CALL | 7)	/* where to leave to if the shim gives up */
 
 /*
- * Calls for a second partition, with arguments in RBX, RCX and RDX.  All but the last two are
+ * Calls for a second partition, with arguments in RBX, RCX and RDX.  All up to PART_DESTROY are
  * the first partition's: SHIM_E_CALL for the other one.  Addresses are of its own memory.
  */
 #define SHIM_CALL_PART_CREATE	(SHIM_CALL | 0x10)	/* hpa of a struct shim_plan */
@@ -85,6 +86,8 @@
 #define SHIM_CALL_PART_DESTROY	(SHIM_CALL | 0x16)
 #define SHIM_CALL_PART_SAY	(SHIM_CALL | 0x17)	/* a word for the other kernel */
 #define SHIM_CALL_PART_CLAIM	(SHIM_CALL | 0x18)	/* hpa, bytes: see shim-abi.rst */
+#define SHIM_CALL_FIND		(SHIM_CALL | 0x19)	/* RBX = hpa of struct shim_info */
+#define SHIM_CALL_ADOPT		(SHIM_CALL | 0x1a)	/* hpa of a struct shim_adopt */
 
 /* Of the link, from either side. */
 #define SHIM_CALL_LINK_JOIN	(SHIM_CALL | 0x20)	/* pin of the IOAPIC; see shim-abi.rst */
@@ -171,6 +174,7 @@ enum shim_error {
 	SHIM_E_TABLES	= 5,	/* the reserve has no more pages for tables */
 	SHIM_E_PLAN	= 6,	/* the plan makes no sense */
 	SHIM_E_CPU	= 7,	/* a CPU does not answer */
+	SHIM_E_BOOT_CPU	= 8,	/* the machine's boot CPU is not online */
 };
 
 /* What a CPU is doing, in &shim_shared.state. */
@@ -233,10 +237,12 @@ struct shim_context {
  *
  * @host_exits and @guest_exits are indexed by the basic exit reason.
  */
+#define SHIM_NO_APIC_ID		0xffffffff
+
 struct shim_shared {
 	struct shim_context context;
 	__u32	state;				/* enum shim_state */
-	__u32	reserved;
+	__u32	apic_id;			/* SHIM_NO_APIC_ID before the first launch */
 	__u64	host_exits[SHIM_NR_REASONS];
 	__u64	guest_exits[SHIM_NR_REASONS];
 	__u64	installs;			/* VMCSs borrowed */
@@ -336,10 +342,41 @@ struct shim_part_info {
 	__u64	denied[SHIM_MAX_DENIED];	/* by kind, see arch/x86/shim/partition.h */
 };
 
+/* Whose the reserve is when the shim has left. */
+enum shim_memory {
+	SHIM_MEMORY_PAGES	= 0,	/* the buddy allocator's */
+	SHIM_MEMORY_CONTIG	= 1,	/* alloc_contig_range()'s */
+	SHIM_MEMORY_RESERVED	= 2,	/* another kernel's that has ended */
+};
+
+/*
+ * struct shim_info - The shim describes itself
+ *
+ * The first half is the shim's.  The second one is the loader's, for a module that has not brought
+ * the shim and adopts it: where the reserve is and what is where in it (offsets), what VM entry of
+ * a CPU takes (@eptp, @cr3), and how the memory was got (@reserve_bytes, @memory).
+ */
 struct shim_info {
 	__u32	magic, version;
 	__u32	nr_parts, nr_denied;
 	struct shim_part_info part[SHIM_NR_PARTS];
+	__u64	reserve_hpa, reserve_bytes;
+	__u64	console, areas, end;
+	__u64	eptp, cr3;
+	__u32	nr_areas, memory;		/* enum shim_memory */
+	__u32	flags, reserved;		/* SHIM_FLAG_* that were asked for */
+};
+
+/*
+ * struct shim_adopt - Argument of SHIM_CALL_ADOPT
+ *
+ * @online: a bit for each area whose CPU the caller runs on.  CPUs that stand elsewhere in the
+ * caller's kernel, or in the shim, are made to wait for a start-up IPI.
+ */
+#define SHIM_MAX_AREAS		8192
+
+struct shim_adopt {
+	__u64	online[SHIM_MAX_AREAS / 64];
 };
 
 /*
@@ -430,6 +467,7 @@ static_assert(offsetof(struct shim_header, part) == 200, "part");
 static_assert(sizeof(struct shim_machine) == 144, "size of the facts");
 static_assert(sizeof(struct shim_part) == 184, "size of a partition");
 static_assert(sizeof(struct shim_info) <= SHIM_PAGE, "size of the information");
+static_assert(sizeof(struct shim_adopt) <= SHIM_PAGE, "size of the bitmap of areas");
 static_assert(sizeof(struct shim_plan_function) == 64, "size of a function");
 static_assert(sizeof(struct shim_plan) <= 2 * SHIM_PAGE, "size of the plan");
 

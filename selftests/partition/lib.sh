@@ -58,7 +58,7 @@ p1_boot()
 	# shellcheck disable=SC2086 # words
 	set -- $P1_APPEND "$@" "scen=$scenario"
 	nestctl refresh boot --cpus "${P1_CPUS:-1}" --memory "${P1_MEMORY:-896M}" \
-		--serial $SERIAL --kernel /second/bzImage --initrd /second/initrd \
+		--serial $SERIAL --kernel /second/bzImage --initrd "${INITRD:-/second/initrd}" \
 		--append "$*"
 }
 

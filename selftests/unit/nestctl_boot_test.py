@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""nestctl refresh boot, status, kill and undo on a made-up machine."""
+"""nestctl refresh boot, status, kill, undo and commit on a made-up machine."""
 
 import json
 import os
@@ -20,6 +20,7 @@ BLOCK = 128 * MIB
 RECORD = "run/nestctl/partition.json"
 BLOCKS = "sys/devices/system/memory/memory"
 CPUS = "sys/devices/system/cpu/cpu"
+BELOW, ADOPTABLE = 3, 4  # of vmm_refresh_status
 KILL_BEFORE, KILL_AFTER, INTERRUPT, LOSE = 1000, 1001, 1002, 1003
 
 # What boot with WORDS calls, and what undo calls then.
@@ -505,6 +506,69 @@ class Boot(lib.Test):
         self.assertEqual(self.log(), ["kill"])
         self.assertIsNotNone(self.record())
         self.refused(REFUSED, "no second kernel runs", "refresh", "kill")
+
+    # ---- commit, in the second kernel
+
+    COMMIT = ["write /sys/devices/system/cpu/cpu1/online 1", "grow 268435456", "grow 268435456",
+              "grow 268435456", "leave"]
+
+    def second(self, state, memory=300 * MIB):
+        self.machine.write("fake/second", f"{state}\n")
+        self.machine.write("fake/memory", f"{memory}\n")
+        self.machine.write(f"{CPUS}1/online", "0\n")
+        self.before = self.machine_state()
+
+    def commit(self, status, *words):
+        return self.ask_json(status, "refresh", "commit", *words)
+
+    def test_commit(self):
+        self.second(ADOPTABLE)
+        self.assertEqual(self.status()["shim"], "adoptable")
+        report = self.commit(OK, "-n")
+        self.assertEqual((report["result"], set(self.states(report)), self.log()),
+                         ("planned", {"planned"}, []))
+        report = self.commit(OK)
+        self.assertEqual((report["result"], report["cpus"], report["memory"]),
+                         ("done", 1, 300 * MIB))
+        self.assertEqual([(step["unit"], step["state"]) for step in report["steps"]],
+                         [("online", "done"), ("grow", "done"), ("leave", "done")])
+        self.assertEqual(self.log(), self.COMMIT)
+        self.assertEqual(self.status()["shim"], "bare")
+        report = self.commit(REFUSED)
+        self.assertEqual([item["id"] for item in report["refusals"]], ["no-shim"])
+
+    def test_commit_refused(self):
+        self.second(BELOW)
+        for words in ((), ("--wait=1",)):
+            report = self.commit(REFUSED, *words)
+            self.assertEqual((report["result"], [item["id"] for item in report["refusals"]]),
+                             ("refused", ["first-runs"]))
+        self.assertEqual((self.machine_state(), self.log()), (self.before, []))
+        self.machine.write("fake/second", "1\n")
+        report = self.commit(REFUSED)
+        self.assertEqual([item["id"] for item in report["refusals"]], ["own-shim"])
+        self.machine.remove("dev/vmm-refresh")
+        report = self.commit(REFUSED)
+        self.assertEqual([item["id"] for item in report["refusals"]], ["no-device"])
+        for words in (("plan", "-n"), ("boot", "--wait=1"), ("commit", "--wait=x"),
+                      ("commit", "--cpus=1")):
+            self.assertEqual(self.machine.run("refresh", *words).returncode, 64, words)
+
+    def test_commit_fails(self):
+        """What has been done is undone, but for memory that has been taken."""
+        for call in (self.COMMIT[0], self.COMMIT[1], self.COMMIT[4]):
+            with self.subTest(call):
+                self.second(ADOPTABLE)
+                self.trouble((5, call))
+                report = self.commit(FAILED)
+                self.assertEqual(report["result"], "failed")
+                self.assertIn("failed", self.states(report))
+                with open(self.machine.path(f"{CPUS}1/online"), encoding="utf-8") as file:
+                    self.assertEqual(file.read(), "0\n")
+                self.trouble()
+                self.log()
+        self.trouble((5, self.COMMIT[1]), (5, self.COMMIT[0][:-1] + "0"))
+        self.assertEqual(self.commit(BROKEN)["result"], "broken")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@
  *			the numbers below
  *	fake/enxio	there is no partition: an error, or else a state
  *	fake/end	number of VMM_REFRESH_END_*: why the second kernel has ended
+ *	fake/second	this is the second kernel: number of VMM_REFRESH_BELOW or _ADOPTABLE
+ *	fake/memory	bytes that it can have then
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +35,7 @@
 
 static struct fake {
 	__u32 shim, room, state, why, nr_cpus, nr_ranges, serial, serial_pin, loaded, physical;
-	__u64 starts;
+	__u64 starts, grown;
 	__u32 cpus[64];
 	struct {
 		__u64 start, end;
@@ -347,6 +349,39 @@ static int part_status(struct vmm_refresh_part_status *status)
 	return 0;
 }
 
+/* ---- this is the second kernel */
+
+static int grow(struct vmm_refresh_part_grow *args)
+{
+	__u64 left = read_int(0, "/fake/memory") - fake.grown;
+
+	begin("grow %llu", (unsigned long long)args->bytes);
+	if (args->size != sizeof(*args) || args->flags || args->bytes & 0xfff)
+		return -EINVAL;
+	if (read_int(0, "/fake/second") != VMM_REFRESH_ADOPTABLE || fails(0))
+		return -EBUSY;
+	if (!args->bytes || args->bytes > left)
+		args->bytes = left;
+	fake.grown += args->bytes;
+	return 0;
+}
+
+static int leave(void)
+{
+	begin("leave");
+	if (read_int(0, "/fake/second") != VMM_REFRESH_ADOPTABLE || fails(0))
+		return -EBUSY;
+	put_file("/fake/second", "0");
+	return 0;
+}
+
+static __u32 shim_state(void)
+{
+	if (exists("/fake/panicked"))
+		return VMM_REFRESH_PANICKED;
+	return exists("/fake/second") ? read_int(0, "/fake/second") : fake.shim;
+}
+
 /* Questions change nothing, and are not in the log. */
 static int ask(unsigned long request, void *argument)
 {
@@ -357,7 +392,7 @@ static int ask(unsigned long request, void *argument)
 	memset(status, 0, sizeof(*status));
 	status->size = sizeof(*status);
 	status->version = VMM_REFRESH_API_VERSION;
-	status->state = exists("/fake/panicked") ? VMM_REFRESH_PANICKED : fake.shim;
+	status->state = shim_state();
 	return 0;
 }
 
@@ -376,7 +411,9 @@ int device_call(int fd, unsigned long request, void *argument)
 	case VMM_REFRESH_VIRTUALIZE:
 		return end(virtualize(argument));
 	case VMM_REFRESH_DEVIRTUALIZE:
-		return end(devirtualize());
+		return end(exists("/fake/second") ? leave() : devirtualize());
+	case VMM_REFRESH_PART_GROW:
+		return end(grow(argument));
 	case VMM_REFRESH_PART_CREATE:
 		return end(create(argument));
 	case VMM_REFRESH_PART_CPU:

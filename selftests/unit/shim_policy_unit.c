@@ -247,6 +247,7 @@ void shadow_collect(struct shim_cpu *cpu)
 /* What only runs when two partitions use devices, or when one begins. */
 void ioapic_hw_apply(const struct ioapic_ops *ops) { }
 void world_part_ended(struct shim_cpu *cpu, u32 part) { }
+void part_push(struct shim_cpu *cpu) { }
 void enter_long_mode(struct shim_cpu *cpu) { }
 void enter_real_mode(struct shim_cpu *cpu) { }
 
@@ -352,6 +353,7 @@ static void make_cpu(u32 nr)
 	made->part = &shim_header.part[nr == FOREIGN];
 	made->shared = (struct shim_shared *)areas[nr];
 	made->page = (struct nvx_shim_page *)(areas[nr] + SHIM_SHARED_PAGE);
+	made->boot.return_rip = 0xffffffffc0000000;
 	made->current_vmcs = SHIM_NO_VMCS;
 	borrow_init(&made->map);
 	cpu_set_state(made, nr == OFFLINE ? SHIM_STATE_BARE : SHIM_STATE_ON);
@@ -403,6 +405,11 @@ static void make_state(u32 parts)
 	vmptrld(OWN_VMCS);
 	for (i = 0; i < 16; i++)
 		regs.r[i] = dice(2) ? dice(8) : 0x300 + dice(8);
+	/* Most hosts say where they want to go on. */
+	if (dice(4)) {
+		regs.r[R_RBX] = cpu->boot.return_rip;
+		regs.r[R_RSI] = 0x180010;
+	}
 	regs.r[R_RAX] = calls[dice(ARRAY_SIZE(calls))];
 }
 

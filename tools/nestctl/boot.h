@@ -25,13 +25,14 @@
  * @serial: first I/O port of the second kernel's serial port, 0: none
  * @serial_pin: its interrupt
  * @no_link: no network between the kernels
+ * @wait: seconds to wait for the first kernel's end
  * @dry: change nothing
  * @take: only print a snapshot
  */
 struct request {
 	struct wishes wishes;
 	const char *kernel_file, *initrd_file, *snapshot, *append, *dump;
-	uint32_t serial, serial_pin;
+	uint32_t serial, serial_pin, wait;
 	bool no_link;
 	bool dry, take;
 };
@@ -59,6 +60,7 @@ void record_lock(void);
 
 enum unit_kind {
 	UNIT_SHIM, UNIT_BLOCK, UNIT_PARTITION, UNIT_MEMORY, UNIT_CPU, UNIT_LOAD, UNIT_START,
+	UNIT_ONLINE, UNIT_GROW, UNIT_LEAVE,
 };
 
 /**
@@ -91,6 +93,7 @@ struct unit {
  * @create: serial port
  * @layout: to load
  * @start: how to start
+ * @grown: bytes that were another kernel's
  */
 struct partition {
 	int fd, error;
@@ -103,6 +106,7 @@ struct partition {
 	struct vmm_refresh_part_create create;
 	struct boot_layout layout;
 	struct vmm_refresh_part_start start;
+	uint64_t grown;
 };
 
 void partition_open(struct partition *partition);
@@ -121,5 +125,6 @@ int refresh_boot(const struct request *request);
 int refresh_status(const struct request *request);
 int refresh_kill(const struct request *request);
 int refresh_undo(const struct request *request);
+int refresh_commit(const struct request *request);
 
 #endif /* NESTCTL_BOOT_H */

@@ -27,7 +27,7 @@ static void open_device(struct partition *partition)
 
 /* ---- status */
 
-static const char *const shims[] = { "bare", "virtualized", "panicked" };
+static const char *const shims[] = { "bare", "virtualized", "panicked", "below", "adoptable" };
 static const char *const states[] = { "none", "made", "runs", "ended" };
 static const char *const reasons[] = {
 	NULL, "power-off", "reset", "triple-fault", "killed", "surprise",

@@ -14,10 +14,11 @@
 #define MAX_DEVICES	64
 #define NR_PORTS	0x10000u
 #define NR_PINS		240u
+#define MAX_WAIT	1000000
 
 enum {
 	KEY_CPUS = 0x400, KEY_MEMORY, KEY_DEVICE, KEY_KERNEL, KEY_INITRD, KEY_APPEND, KEY_SERIAL,
-	KEY_NO_LINK, KEY_DUMP, KEY_SNAPSHOT, KEY_TAKE,
+	KEY_NO_LINK, KEY_DUMP, KEY_SNAPSHOT, KEY_TAKE, KEY_WAIT,
 };
 
 static int refresh_plan(const struct request *request);
@@ -31,6 +32,7 @@ static const struct verb {
 	{ "status", refresh_status },
 	{ "kill", refresh_kill },
 	{ "undo", refresh_undo },
+	{ "commit", refresh_commit },
 };
 
 struct arguments {
@@ -54,7 +56,10 @@ static const struct argp_option options[] = {
 	  "boot: give a serial port, as in 0x2f8,3: its I/O port and its pin of the I/O APIC", 0 },
 	{ "no-link", KEY_NO_LINK, NULL, 0,
 	  "boot: make no network between the kernels (vmlink0)", 0 },
-	{ "dry-run", 'n', NULL, 0, "boot: do every check, print the steps, change nothing", 0 },
+	{ "dry-run", 'n', NULL, 0,
+	  "boot, commit: do every check, print the steps, change nothing", 0 },
+	{ "wait", KEY_WAIT, "SECONDS", 0,
+	  "commit: wait so long for the end of the first kernel", 0 },
 	{ "dump", KEY_DUMP, "DIR", OPTION_HIDDEN, "write what would be loaded to DIR", 0 },
 	{ "take-snapshot", KEY_TAKE, NULL, 0, "plan: only print what a plan is made of", 0 },
 	{ "snapshot", KEY_SNAPSHOT, "FILE", 0, "plan for the machine of this snapshot", 0 },
@@ -133,21 +138,27 @@ static void parse_verb(struct arguments *arguments, const char *arg, struct argp
 	if (verb)
 		arguments->verb = verb;
 	else
-		argp_error(state, "'%s' is unexpected: plan, boot, status, kill or undo", arg);
+		argp_error(state, "'%s' is unexpected: plan, boot, status, kill, undo or commit",
+			   arg);
 }
 
 static void check_options(const struct arguments *arguments, struct argp_state *state)
 {
 	const struct verb *verb = arguments->verb;
 	const struct request *request = &arguments->request;
-	bool plan, boot;
+	bool plan, boot, commit;
 
 	if (!verb) {
-		argp_error(state, "what about a second kernel: plan, boot, status, kill or undo");
+		argp_error(state, "what about a second kernel: plan, boot, status, kill, undo or commit");
 		return;
 	}
 	plan = verb->run == refresh_plan;
 	boot = verb->run == refresh_boot;
+	commit = verb->run == refresh_commit;
+	if (request->dry && !boot && !commit)
+		argp_error(state, "--dry-run is for boot and commit");
+	if (request->wait && !commit)
+		argp_error(state, "--wait is for commit");
 	if (arguments->boot_option && !boot)
 		argp_error(state, "--%s is for boot", arguments->boot_option);
 	if (arguments->option && !plan && !boot)
@@ -183,9 +194,6 @@ static error_t parse_boot(int key, char *arg, struct argp_state *state)
 		break;
 	case KEY_NO_LINK:
 		request->no_link = true;
-		break;
-	case 'n':
-		request->dry = true;
 		break;
 	case KEY_DUMP:
 		request->dump = arg;
@@ -231,9 +239,27 @@ static error_t parse_plan(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
+static void parse_wait(struct request *request, const char *arg, struct argp_state *state)
+{
+	char *end;
+	unsigned long seconds = strtoul(arg, &end, 10);
+
+	if (*arg < '0' || *arg > '9' || *end || seconds > MAX_WAIT)
+		argp_error(state, "'%s' is no number of seconds", arg);
+	request->wait = seconds;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
+	struct arguments *arguments = state->input;
+
 	switch (key) {
+	case 'n':
+		arguments->request.dry = true;
+		return 0;
+	case KEY_WAIT:
+		parse_wait(&arguments->request, arg, state);
+		return 0;
 	case ARGP_KEY_ARG:
 		parse_verb(state->input, arg, state);
 		return 0;
@@ -249,7 +275,7 @@ static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 
 static const struct argp refresh_argp = {
 	.options = options,
 	.parser = parse,
-	.args_doc = "plan|boot|status|kill|undo",
+	.args_doc = "plan|boot|status|kill|undo|commit",
 	.doc = "A second kernel on a part of this machine, beside this one.\n\n"
 	       "plan: CPUs, memory and PCI functions in the order in which they would be given, or each "
 	       "reason against it with its cure.  Nothing is changed.\n"
@@ -257,7 +283,9 @@ static const struct argp refresh_argp = {
 	       "first.  If there is one that has ended, it is started again with what it has.\n"
 	       "status: whether it runs, why it ended, what it has and did.\n"
 	       "kill: end it at once.\n"
-	       "undo: end it, and give all back that boot has taken.\v"
+	       "undo: end it, and give all back that boot has taken.\n"
+	       "commit: in the second kernel, when the first one has ended: take the rest of the machine, "
+	       "and the shim away.\v"
 	       "The second kernel's command line is maxcpus=N cpuhp.parallel=0, for a serial port of a PC "
 	       "console=ttySN,115200, and the text of --append.\n\n"
 	       "A plan is made of a snapshot of the machine and of the options, and of nothing else: "
@@ -423,6 +451,6 @@ static int refresh(int argc, char **argv)
 const struct command refresh_command = {
 	.name = "refresh",
 	.argp = &refresh_argp,
-	.words = "plan\nboot\nstatus\nkill\nundo\n",
+	.words = "plan\nboot\nstatus\nkill\nundo\ncommit\n",
 	.run = refresh,
 };

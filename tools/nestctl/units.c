@@ -14,10 +14,12 @@
 #include "device.h"
 #include "nestctl.h"
 
+#define CPU_ONLINE	"/sys/devices/system/cpu/cpu%u/online"
 #define BLOCK_STATE	"/sys/devices/system/memory/memory%u/state"
 /* A page that is just being used cannot be moved: try again a little later. */
 #define BLOCK_TRIES	5
 #define BLOCK_PAUSE	(200 * 1000)
+#define GROW_STEP	(256ull << 20)
 
 static volatile sig_atomic_t interrupted;
 
@@ -289,7 +291,63 @@ static int undo_start(struct partition *partition, struct unit *unit)
 	return -1;
 }
 
-/* Without undo: goes back with the partition. */
+/* ---- in the second kernel */
+
+static int switch_cpu(const struct unit *unit, const char *to)
+{
+	autofree char *path = text_of(CPU_ONLINE, unit->number);
+
+	if (!device_write(path, to))
+		return 0;
+	complain("CPU %u does not go %s (%s): dmesg says why", unit->number,
+		 *to == '1' ? "online" : "offline", strerror(errno));
+	return -1;
+}
+
+static int run_online(struct partition *partition, struct unit *unit)
+{
+	(void)partition;
+	return switch_cpu(unit, "1");
+}
+
+static int undo_online(struct partition *partition, struct unit *unit)
+{
+	(void)partition;
+	return switch_cpu(unit, "0");
+}
+
+/* In pieces, so that a signal is heard; what has been taken is this kernel's. */
+static int run_grow(struct partition *partition, struct unit *unit)
+{
+	struct vmm_refresh_part_grow args;
+
+	do {
+		args = (struct vmm_refresh_part_grow){ .size = sizeof(args), .bytes = GROW_STEP };
+		if (interrupted)
+			return -1;
+		if (device_call(partition->fd, VMM_REFRESH_PART_GROW, &args)) {
+			complain("the first kernel's memory cannot be taken (%s): dmesg says why",
+				 strerror(errno));
+			return -1;
+		}
+		partition->grown += args.bytes;
+	} while (args.bytes);
+	free(unit->text);
+	unit->text = text_of("take %llu MiB that were the first kernel's",
+			     (unsigned long long)partition->grown >> 20);
+	return 0;
+}
+
+static int run_leave(struct partition *partition, struct unit *unit)
+{
+	(void)unit;
+	if (!device_call(partition->fd, VMM_REFRESH_DEVIRTUALIZE, NULL))
+		return 0;
+	complain("the shim cannot be taken away (%s): dmesg says why", strerror(errno));
+	return -1;
+}
+
+/* Without undo: goes back with the partition, or stays. */
 static const struct {
 	const char *name;
 	int (*run)(struct partition *partition, struct unit *unit);
@@ -302,6 +360,9 @@ static const struct {
 	[UNIT_CPU] = { "cpu", run_cpu, NULL },
 	[UNIT_LOAD] = { "load", run_load, NULL },
 	[UNIT_START] = { "start", run_start, undo_start },
+	[UNIT_ONLINE] = { "online", run_online, undo_online },
+	[UNIT_GROW] = { "grow", run_grow, NULL },
+	[UNIT_LEAVE] = { "leave", run_leave, NULL },
 };
 
 /**

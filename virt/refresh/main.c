@@ -67,6 +67,8 @@ static long refresh_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 		return ioctl_status((void __user *)arg);
 	case _IOC_NR(VMM_REFRESH_ASK):
 		return refresh_ask_for_trouble(arg);
+	case _IOC_NR(VMM_REFRESH_DETACH):
+		return refresh_detach();
 	}
 	return refresh_part_ioctl(_IOC_NR(cmd), arg);
 }
@@ -161,6 +163,7 @@ static int __init refresh_init(void)
 	if (r)
 		goto err_part;
 	refresh_debugfs_init();
+	refresh_look_for_shim();
 	refresh_link_init();
 	return 0;
 
@@ -177,7 +180,7 @@ err_hotplug:
 	return r;
 }
 
-/* A virtualized machine holds a reference: there is no shim here. */
+/* A virtualized machine holds a reference: there is no shim here, or it was left to itself. */
 static void __exit refresh_exit(void)
 {
 	refresh_link_destroy();

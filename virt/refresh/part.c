@@ -45,15 +45,19 @@ bool refresh_part_is_made(void)
  */
 bool refresh_shim_below(void)
 {
-	u32 eax, ebx, ecx, edx;
+	u32 version;
 
-	if (refresh_is_virtualized())
-		return false;
-	cpuid_count(SHIM_CPUID_LEAF, SHIM_CPUID_ASK, &eax, &ebx, &ecx, &edx);
-	return ebx == SHIM_CPUID_EBX;
+	return !refresh_is_virtualized() && refresh_ask_shim(&version);
 }
 
-static int error_of(u32 result, const char *what)
+/**
+ * refresh_error_of() - Log why the shim refuses
+ * @result: enum shim_error
+ * @what: was tried
+ *
+ * Return: 0 for SHIM_OK, else -EIO.
+ */
+int refresh_error_of(u32 result, const char *what)
 {
 	static const char *const why[] = {
 		[SHIM_E_CALL] = "it does not know the call",
@@ -63,6 +67,7 @@ static int error_of(u32 result, const char *what)
 		[SHIM_E_TABLES] = "its memory has no more pages for tables",
 		[SHIM_E_PLAN] = "it does not accept the description of the machine",
 		[SHIM_E_CPU] = "a CPU does not answer",
+		[SHIM_E_BOOT_CPU] = "the machine's boot CPU is offline",
 	};
 
 	if (result == SHIM_OK)
@@ -74,7 +79,7 @@ static int error_of(u32 result, const char *what)
 
 static int call(u32 number, u64 a, u64 b, u64 c, const char *what)
 {
-	return error_of(refresh_call_args(number, a, b, c), what);
+	return refresh_error_of(refresh_call_args(number, a, b, c), what);
 }
 
 /* The lock, with a partition; NULL in @res: no lock, and the error. */
@@ -124,7 +129,7 @@ static int call_stopped(u32 number, u64 argument, const char *what)
 	struct part_call args = { .number = number, .argument = argument };
 	int r = stop_machine(call_alone, &args, NULL);
 
-	return r ?: error_of(args.result, what);
+	return r ?: refresh_error_of(args.result, what);
 }
 
 static int create_locked(const struct vmm_refresh_part_create *args)

@@ -17,8 +17,16 @@ struct growth {
 	int error;
 };
 
-/* The shim gives each page once.  One that is not reserved is this kernel's already. */
-static u64 release(u64 hpa, u64 bytes)
+/**
+ * refresh_release() - Reserved memory becomes ordinary memory
+ * @hpa: first byte, of a page
+ * @bytes: whole pages
+ *
+ * The shim gives each page once.  One that is not reserved is this kernel's already.
+ *
+ * Return: bytes that it were.
+ */
+u64 refresh_release(u64 hpa, u64 bytes)
 {
 	u64 pfn, done = 0;
 
@@ -41,7 +49,7 @@ static int grow_range(struct resource *res, void *data)
 		bytes = min3(end - hpa, growth->left, STEP);
 		result = refresh_claim(hpa, &bytes);
 		if (result == SHIM_OK) {
-			growth->done += release(hpa, bytes);
+			growth->done += refresh_release(hpa, bytes);
 			growth->left -= bytes;
 		} else if (result != SHIM_E_MEMORY) {
 			growth->error = result == SHIM_E_STATE ? -EBUSY : -EIO;

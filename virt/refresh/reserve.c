@@ -110,7 +110,9 @@ void refresh_free_reserve(struct refresh_reserve *res)
 {
 	if (res->va) {
 		memset(res->va, 0, res->size);
-		if (res->contig)
+		if (res->reserved)
+			refresh_release(res->hpa, res->size);
+		else if (res->contig)
 			free_contig_range(res->hpa >> PAGE_SHIFT, res->size >> PAGE_SHIFT);
 		else
 			free_pages((unsigned long)res->va, get_order(res->size));

@@ -69,6 +69,14 @@ static void free_session(void)
 	session.after = NULL;
 }
 
+static int alloc_cpus(void)
+{
+	session.cpus = kvcalloc(nr_cpu_ids, sizeof(*session.cpus), GFP_KERNEL);
+	session.before = kvcalloc(nr_cpu_ids, sizeof(*session.before), GFP_KERNEL);
+	session.after = kvcalloc(nr_cpu_ids, sizeof(*session.after), GFP_KERNEL);
+	return session.cpus && session.before && session.after ? 0 : -ENOMEM;
+}
+
 static int alloc_session(u64 phys_size)
 {
 	const struct shim_header *header = (const void *)shim_image;
@@ -83,11 +91,7 @@ static int alloc_session(u64 phys_size)
 		       session.nr_areas, phys_size >> 30);
 		return r;
 	}
-	session.cpus = kvcalloc(nr_cpu_ids, sizeof(*session.cpus), GFP_KERNEL);
-	session.before = kvcalloc(nr_cpu_ids, sizeof(*session.before), GFP_KERNEL);
-	session.after = kvcalloc(nr_cpu_ids, sizeof(*session.after), GFP_KERNEL);
-	if (refresh_alloc_reserve(res, res->layout.end) ||
-	    !session.cpus || !session.before || !session.after) {
+	if (refresh_alloc_reserve(res, res->layout.end) || alloc_cpus()) {
 		pr_err("cannot get %llu KiB of contiguous memory for the shim: free some and try again\n",
 		       res->layout.end >> 10);
 		free_session();
@@ -124,12 +128,14 @@ static int load_image(u32 flags, u32 uart, u64 phys_size)
 	session.flags = flags;
 	refresh_fill_machine(res, &session.caps, session.nr_areas, uart);
 	refresh_fill_part(res, flags);
+	refresh_fill_info(res, session.nr_areas, flags);
 	for (cpu = 0; cpu < session.nr_areas; cpu++) {
 		refresh_build_descriptors(res, cpu);
-		refresh_shim_page(cpu)->dirty = NVX_SHIM_OFF;
+		refresh_shared(res, cpu)->apic_id = SHIM_NO_APIC_ID;
 		session.cpus[cpu].res = res;
 		session.cpus[cpu].caps = &session.caps;
 		session.cpus[cpu].area = cpu;
+		refresh_shim_page(cpu)->dirty = NVX_SHIM_OFF;
 	}
 	return 0;
 }
@@ -194,7 +200,7 @@ static void compare(const char *when)
 {
 	unsigned int cpu;
 
-	for (cpu = 0; cpu < session.nr_areas; cpu++)
+	for (cpu = 0; cpu < nr_cpu_ids; cpu++)
 		session.changes += refresh_compare_snapshots(&session.before[cpu],
 							     &session.after[cpu], when);
 }
@@ -221,7 +227,7 @@ static int refuse(void)
 		return -EBUSY;
 	}
 	if (refresh_shim_below()) {
-		pr_err("this kernel runs in a partition, above the shim of another one\n");
+		pr_err("there is a shim already, which this module has not brought: take that one away first\n");
 		return -EBUSY;
 	}
 	if (session.forbidden || system_state != SYSTEM_RUNNING) {
@@ -342,17 +348,113 @@ static void left(void)
 	module_put(THIS_MODULE);
 }
 
+/* ---- a shim that was here before this module */
+
+static int adopt_locked(void)
+{
+	u32 flags = 0;
+	int r;
+
+	r = refresh_check_machine(&session.caps);
+	if (!r)
+		r = refresh_adopt_reserve(&session.res, &session.nr_areas, &flags);
+	if (!r)
+		r = alloc_cpus();
+	if (!r)
+		r = refresh_adopt_areas(session.cpus, &session.res, session.nr_areas,
+					&session.caps);
+	if (!r)
+		r = refresh_adopt_shim(session.cpus, &session.on);
+	if (r) {
+		/* It stays where it is. */
+		memset(&session.res, 0, sizeof(session.res));
+		free_session();
+		return r;
+	}
+	session.flags = flags & ~SHIM_FLAG_PARTITION;
+	session.partition = flags & SHIM_FLAG_PARTITION && !session.res.reserved;
+	session.page = true;
+	__module_get(THIS_MODULE);
+	refresh_page_attach();
+	pr_info("adopted the shim that was here\n");
+	return 0;
+}
+
+/* All memory of the kernel that has ended first: nobody could claim it afterwards. */
+static int take_over(void)
+{
+	u64 bytes = 0;
+	int r = 0;
+
+	if (refresh_below() == VMM_REFRESH_ADOPTABLE) {
+		/* Its peer has ended, and its memory is in the shim's. */
+		refresh_link_destroy();
+		r = refresh_part_grow(&bytes);
+	}
+	/* One that has had all of the machine has nothing to claim. */
+	return r && r != -EBUSY ? r : adopt_locked();
+}
+
+/**
+ * refresh_look_for_shim() - Adopt one that an earlier module has left here
+ *
+ * Context: process, may sleep.
+ */
+void refresh_look_for_shim(void)
+{
+	mutex_lock(&lock);
+	if (refresh_shim_below() && refresh_below() == VMM_REFRESH_ADOPTABLE &&
+	    !refresh_is_heir())
+		adopt_locked();
+	mutex_unlock(&lock);
+}
+
+static int detach_this_cpu(void *unused)
+{
+	refresh_set_target(this_rc(), false);
+	WRITE_ONCE(session.on, false);
+	return 0;
+}
+
+/**
+ * refresh_detach() - Leave the shim to a module that is loaded later
+ *
+ * Context: process, may sleep.
+ * Return: 0, or an error that vmm_refresh.h lists.
+ */
+int refresh_detach(void)
+{
+	int r = -ENODEV;
+
+	mutex_lock(&lock);
+	if (session.on && refresh_part_is_made()) {
+		pr_err("there is a second partition: end and destroy it first\n");
+		r = -EBUSY;
+	} else if (session.on) {
+		refresh_page_detach();
+		r = stop_machine(detach_this_cpu, NULL, cpu_online_mask);
+		memset(&session.res, 0, sizeof(session.res));
+		free_session();
+		module_put(THIS_MODULE);
+		pr_info("the shim stays; the module that is loaded next adopts it\n");
+	}
+	mutex_unlock(&lock);
+	return r;
+}
+
 /**
  * refresh_devirtualize() - Take the shim away from all CPUs
  *
  * Context: process, may sleep.
- * Return: 0, -ENODEV if there is no shim, or -EBUSY if it is not this kernel's alone.
+ * Return: 0, -ENODEV if there is no shim, or another error that vmm_refresh.h lists.
  */
 int refresh_devirtualize(void)
 {
 	int r = -ENODEV;
 
 	mutex_lock(&lock);
+	if (refresh_shim_below())
+		r = take_over();
 	if (session.on && refresh_part_is_made()) {
 		pr_err("there is a second partition: end and destroy it first\n");
 		r = -EBUSY;
@@ -403,7 +505,7 @@ int refresh_ask_for_trouble(unsigned long what)
 	mutex_lock(&lock);
 	local_irq_save(flags);
 	on = session.on &&
-	     refresh_shared(&session.res, raw_smp_processor_id())->state == SHIM_STATE_ON;
+	     refresh_shared(&session.res, this_rc()->area)->state == SHIM_STATE_ON;
 	if (on)
 		r = ask(kind, what >> 8);
 	local_irq_restore(flags);
@@ -423,7 +525,7 @@ int refresh_ask_for_trouble(unsigned long what)
  */
 struct nvx_shim_page *refresh_shim_page(unsigned int cpu)
 {
-	return (void *)refresh_shared(&session.res, cpu) + SHIM_SHARED_PAGE;
+	return (void *)refresh_shared(&session.res, session.cpus[cpu].area) + SHIM_SHARED_PAGE;
 }
 
 /**
@@ -459,7 +561,7 @@ int refresh_cpu_online(unsigned int cpu)
 	rc = this_rc();
 	/* The shim has started it for this kernel, and is there. */
 	if (refresh_part_is_made() &&
-	    READ_ONCE(refresh_shared(&session.res, cpu)->state) == SHIM_STATE_ON)
+	    READ_ONCE(refresh_shared(&session.res, rc->area)->state) == SHIM_STATE_ON)
 		return 0;
 	local_irq_save(flags);
 	r = refresh_prepare_cpu(rc);
@@ -568,7 +670,7 @@ void refresh_status(struct vmm_refresh_status *status)
 {
 	mutex_lock(&lock);
 	status->version = VMM_REFRESH_API_VERSION;
-	status->state = session.on ? VMM_REFRESH_ON : VMM_REFRESH_BARE;
+	status->state = session.on ? VMM_REFRESH_ON : refresh_below();
 	status->launches = session.launches;
 	status->changes = session.changes;
 	status->reserve = session.res.size;

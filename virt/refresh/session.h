@@ -23,6 +23,8 @@ struct refresh_place {
 /* session.c */
 int refresh_virtualize(u32 flags, u32 uart);
 int refresh_devirtualize(void);
+int refresh_detach(void);
+void refresh_look_for_shim(void);
 int refresh_ask_for_trouble(unsigned long what);
 void refresh_status(struct vmm_refresh_status *status);
 bool refresh_is_virtualized(void);
@@ -40,6 +42,7 @@ void refresh_unlock(void);
 /* part.c */
 bool refresh_part_is_made(void);
 bool refresh_shim_below(void);
+int refresh_error_of(u32 result, const char *what);
 int refresh_part_create(const struct vmm_refresh_part_create *args);
 int refresh_part_init(void);
 void refresh_part_exit(void);
@@ -73,6 +76,15 @@ int refresh_fill_ranges(const struct refresh_ranges *ranges,
 
 /* part_grow.c */
 int refresh_part_grow(u64 *bytes);
+u64 refresh_release(u64 hpa, u64 bytes);
+
+/* adopt.c: a shim that this module has not brought */
+u32 refresh_below(void);
+bool refresh_is_heir(void);
+int refresh_adopt_reserve(struct refresh_reserve *res, u32 *nr_areas, u32 *flags);
+int refresh_adopt_areas(struct refresh_cpu *cpus, struct refresh_reserve *res, u32 nr_areas,
+			const struct refresh_caps *caps);
+int refresh_adopt_shim(struct refresh_cpu *cpus, bool *on);
 
 /* link.c */
 int refresh_link_create(void);

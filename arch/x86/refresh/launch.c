@@ -317,10 +317,17 @@ static void fill_controls(struct refresh_cpu *rc)
 	}
 }
 
+/* Stack of the return path, which finds there where the shim has put the host's state. */
+static u64 return_stack(const struct refresh_cpu *rc)
+{
+	u64 *top = area_va(rc) + SHIM_AREA_RETURN + SHIM_PAGE - 16;
+
+	*top = (u64)&refresh_shared(rc->res, rc->area)->context;
+	return (u64)top;
+}
+
 static void fill_boot_data(struct refresh_cpu *rc, struct shim_boot *boot)
 {
-	void *return_top = area_va(rc) + SHIM_AREA_RETURN + SHIM_PAGE - 16;
-	struct shim_context *ctx = &refresh_shared(rc->res, rc->area)->context;
 	u64 hpa = area_hpa(rc);
 
 	memset(boot, 0, SHIM_PRIVATE_SIZE);
@@ -331,9 +338,8 @@ static void fill_boot_data(struct refresh_cpu *rc, struct shim_boot *boot)
 	boot->vmcs_hpa = hpa + SHIM_AREA_VMCS;
 	boot->shadow_hpa = hpa + SHIM_AREA_SHADOW;
 	boot->return_rip = (u64)refresh_return_entry;
-	boot->return_rsp = (u64)return_top;
+	boot->return_rsp = return_stack(rc);
 	boot->return_gdt_rw = (u64)get_cpu_gdt_rw(raw_smp_processor_id());
-	*(u64 *)return_top = (u64)ctx;
 	boot->return_cs = __KERNEL_CS;
 	boot->return_ss = __KERNEL_DS;
 }
@@ -453,6 +459,59 @@ u32 refresh_call_args(u32 call, u64 a, u64 b, u64 c)
 	return rax;
 }
 
+static u32 call_with_target(const struct refresh_cpu *rc, u32 call, u64 rip)
+{
+	unsigned long rax = call;
+	u64 rsp = return_stack(rc), gdt = (u64)get_cpu_gdt_rw(raw_smp_processor_id());
+
+	asm volatile("vmcall" : "+a" (rax)
+		     : "b" (rip), "c" (rsp), "d" (gdt), "S" (__KERNEL_CS | __KERNEL_DS << 16)
+		     : "cc", "memory");
+	return rax;
+}
+
+/**
+ * refresh_set_target() - Say where this CPU goes on if the shim gives up
+ * @rc: the CPU, above the shim
+ * @on: false: nowhere, as this module will be gone
+ *
+ * Context: on the CPU, interrupts off.
+ * Return: what the shim says.
+ */
+u32 refresh_set_target(struct refresh_cpu *rc, bool on)
+{
+	return call_with_target(rc, SHIM_CALL_TARGET, on ? (u64)refresh_return_entry : 0);
+}
+
+/**
+ * refresh_ask_shim() - Is there a shim below this CPU?
+ * @version: its ABI version, if there is one
+ *
+ * Return: true if there is.
+ */
+bool refresh_ask_shim(u32 *version)
+{
+	u32 eax, ebx, ecx, edx;
+
+	cpuid_count(SHIM_CPUID_LEAF, SHIM_CPUID_ASK, &eax, &ebx, &ecx, &edx);
+	*version = eax + refresh_fault(REFRESH_STEP_ABI);
+	return ebx == SHIM_CPUID_EBX;
+}
+
+/**
+ * refresh_find() - Ask a shim of our ABI version where its information page is
+ * @hpa: filled in
+ *
+ * Return: SHIM_OK, or SHIM_E_SHARED while another kernel has a part of the machine.
+ */
+u32 refresh_find(u64 *hpa)
+{
+	unsigned long rax = SHIM_CALL_FIND;
+
+	asm volatile("vmcall" : "+a" (rax), "=b" (*hpa) : : "cc", "memory");
+	return rax;
+}
+
 /**
  * refresh_claim() - Ask the shim for memory that the first kernel has left behind
  * @hpa: first byte, of a page
@@ -547,7 +606,7 @@ int refresh_leave_cpu(struct refresh_cpu *rc)
 	else if (refresh_fault(REFRESH_STEP_LEAVE_MC))
 		refresh_call(SHIM_CALL_LEAVE_MC);
 	if (READ_ONCE(refresh_shared(rc->res, rc->area)->state) == SHIM_STATE_ON &&
-	    refresh_call(SHIM_CALL_LEAVE) == SHIM_E_SHARED)
+	    call_with_target(rc, SHIM_CALL_LEAVE, (u64)refresh_return_entry) == SHIM_E_SHARED)
 		return -EBUSY;
 	rc->launched = false;
 	rc->prepared = false;

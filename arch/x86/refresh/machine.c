@@ -308,6 +308,28 @@ void refresh_fill_machine(struct refresh_reserve *res, const struct refresh_caps
 }
 
 /**
+ * refresh_fill_info() - Note what a module has to know that adopts the shim
+ * @res: the reserve, with the tables in it
+ * @nr_areas: CPUs that the machine can have
+ * @flags: SHIM_FLAG_* of a partition that are wanted
+ */
+void refresh_fill_info(struct refresh_reserve *res, u32 nr_areas, u32 flags)
+{
+	struct shim_info *info = res->va + res->layout.info;
+
+	info->reserve_hpa = res->hpa;
+	info->reserve_bytes = res->size;
+	info->console = res->layout.console;
+	info->areas = res->layout.areas;
+	info->end = res->layout.end;
+	info->eptp = res->eptp;
+	info->cr3 = res->shim_cr3;
+	info->nr_areas = nr_areas;
+	info->memory = res->contig ? SHIM_MEMORY_CONTIG : SHIM_MEMORY_PAGES;
+	info->flags = flags | (res->layout.io_bitmap ? SHIM_FLAG_PARTITION : 0);
+}
+
+/**
  * refresh_fill_part() - Make the first partition, which has all of the machine
  * @res: the reserve, with the image and the tables in it
  * @flags: SHIM_FLAG_* of a partition that are wanted

@@ -28,6 +28,7 @@ struct refresh_reserve {
 	u64 hpa, size;
 	void *va;
 	bool contig;			/* not from the buddy allocator */
+	bool reserved;			/* ... of another kernel: no allocator has had it */
 	struct refresh_layout layout;
 	u64 next_table;
 	struct shim_header *header;
@@ -89,6 +90,7 @@ void refresh_read_mtrr(struct refresh_mtrr *mtrr);
 void refresh_fill_machine(struct refresh_reserve *res, const struct refresh_caps *caps,
 			  u32 nr_areas, u32 uart);
 void refresh_fill_part(struct refresh_reserve *res, u32 flags);
+void refresh_fill_info(struct refresh_reserve *res, u32 nr_areas, u32 flags);
 
 /* Below 1 MiB, what is the second partition's: its CPUs begin there. */
 #define REFRESH_LOW_FIRST	0x10000ull
@@ -120,6 +122,7 @@ enum refresh_step {
 	REFRESH_STEP_LEAVE,	/* return: the shim gives up instead of leaving */
 	REFRESH_STEP_LEAVING,	/* return: an exception halfway through */
 	REFRESH_STEP_LEAVE_MC,	/* return: a machine check then */
+	REFRESH_STEP_ABI,	/* adopt: the shim is of another ABI version */
 	REFRESH_NR_STEPS,
 };
 
@@ -138,11 +141,14 @@ int refresh_prepare_cpu(struct refresh_cpu *rc);
 void refresh_unprepare_cpu(struct refresh_cpu *rc);
 int refresh_launch_cpu(struct refresh_cpu *rc);
 int refresh_leave_cpu(struct refresh_cpu *rc);
+u32 refresh_set_target(struct refresh_cpu *rc, bool on);
 u32 refresh_call(u32 call);
 u32 refresh_call_args(u32 call, u64 a, u64 b, u64 c);
 u32 refresh_claim(u64 hpa, u64 *bytes);
 u32 refresh_link_join(u32 pin, u64 *own, u64 *other, u64 *bytes);
 bool refresh_link_ring(void);
+bool refresh_ask_shim(u32 *version);
+u32 refresh_find(u64 *hpa);
 void refresh_send_init(u32 apic_id);
 struct shim_shared *refresh_shared(const struct refresh_reserve *res, u32 area);
 

@@ -87,9 +87,30 @@ static void write_lvt(struct shim_cpu *cpu, u32 offset, u32 value)
 	bool allowed = mode == LVT_FIXED || (mode == LVT_NMI && !pin);
 
 	/* NMIs and interrupts that the chipset brings by the pins are the first partition's. */
+	if (pin) {
+		cpu->lint[offset == APIC_LVT_LINT1] = value;
+		cpu->lint_kept[offset == APIC_LVT_LINT1] = true;
+	}
 	if (part_of(cpu) && !world.alone && !allowed)
 		value |= LVT_MASKED;
 	apic_write(offset, value);
+}
+
+/* What the APIC would have without the other partition. */
+void apic_push(struct shim_cpu *cpu)
+{
+	struct apic_cpu *entry = &world.cpus.cpu[area_of_cpu(cpu)];
+	u32 pin;
+
+	for (pin = 0; pin < 2; pin++) {
+		if (cpu->lint_kept[pin])
+			apic_write(pin ? APIC_LVT_LINT1 : APIC_LVT_LINT0, cpu->lint[pin]);
+		cpu->lint_kept[pin] = false;
+	}
+	if (entry->ldr) {
+		apic_write(APIC_DFR, entry->dfr);
+		apic_write(APIC_LDR, entry->ldr);
+	}
 }
 
 static bool is_lvt(u32 offset)

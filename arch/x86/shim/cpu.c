@@ -87,6 +87,8 @@ static void flush_everything(struct shim_cpu *cpu)
 	host_flush_tlb();
 	invept(INV_SINGLE, &desc);
 	guest_check_again(cpu);
+	if (world.alone && part_of(cpu))
+		part_push(cpu);
 }
 
 /* In between, wherever a CPU waits for another one. */

@@ -13,6 +13,7 @@ static void first_exit(struct shim_cpu *cpu)
 {
 	cpu->part = &shim_header.part[0];
 	cpu->shared = (struct shim_shared *)cpu->boot.shared_va;
+	cpu->shared->apic_id = cpu->boot.apic_id;
 	cpu->page = (struct nvx_shim_page *)(cpu->boot.shared_va + SHIM_SHARED_PAGE);
 	cpu->current_vmcs = cpu->boot.current_vmcs;
 	cpu->vmxon = cpu->boot.vmxon;
@@ -77,6 +78,15 @@ static bool wants_to_leave(u32 call)
 	       call == SHIM_CALL_LEAVE_MC;
 }
 
+/* For who asks; tests have registered a target. */
+static u32 check_leave(struct shim_cpu *cpu, u32 call)
+{
+	if (!policy_may_give())
+		return SHIM_E_SHARED;
+	return call != SHIM_CALL_LEAVE || (cpu->regs->r[R_RBX] && leave_set_target(cpu)) ?
+		SHIM_OK : SHIM_E_CALL;
+}
+
 static u64 handle_call(struct shim_cpu *cpu)
 {
 	u64 *r = cpu->regs->r;
@@ -87,13 +97,15 @@ static u64 handle_call(struct shim_cpu *cpu)
 		return SHIM_RESUME;
 
 	host_skip_instruction();
-	r[R_RAX] = SHIM_OK;
-	if (wants_to_leave(call) && !policy_may_give())
-		r[R_RAX] = SHIM_E_SHARED;
-	else if (call == SHIM_CALL_LEAVE)
+	r[R_RAX] = wants_to_leave(call) ? check_leave(cpu, call) : SHIM_OK;
+	if (r[R_RAX] != SHIM_OK)
+		return SHIM_RESUME;
+	if (call == SHIM_CALL_LEAVE)
 		return shim_leave(cpu);
-	else if (call == SHIM_CALL_VERSION)
+	if (call == SHIM_CALL_VERSION)
 		r[R_RAX] = SHIM_ABI_VERSION;
+	else if (call == SHIM_CALL_TARGET)
+		r[R_RAX] = leave_set_target(cpu) ? SHIM_OK : SHIM_E_CALL;
 	else if (call >= SHIM_CALL_PART_CREATE && call <= SHIM_CALL_LINK_RING)
 		r[R_RAX] = handle_part_call(cpu, call);
 	else if (!(cpu->part->flags & SHIM_FLAG_TEST))

@@ -102,6 +102,28 @@ void shim_fault_on_purpose(void)
 }
 
 /*
+ * Where the host goes on: RBX and RCX are RIP and RSP of its return path, RDX the writable alias
+ * of its GDT, RSI selectors for CS, and SS from bit 16 on.  RIP 0: nowhere, until it says so again.
+ * False: the CPU could not load it.
+ */
+bool leave_set_target(struct shim_cpu *cpu)
+{
+	const u64 *r = cpu->regs->r;
+	bool la57 = vmread(GUEST_CR4) & X86_CR4_LA57;
+	u16 cs = r[R_RSI], ss = r[R_RSI] >> 16;
+
+	if (r[R_RBX] && (!shim_is_canonical(r[R_RBX], la57) || !shim_is_canonical(r[R_RCX], la57) ||
+			 !shim_is_canonical(r[R_RDX], la57) || !cs || (cs | ss) & 7))
+		return false;
+	cpu->boot.return_rip = r[R_RBX];
+	cpu->boot.return_rsp = r[R_RCX];
+	cpu->boot.return_gdt_rw = r[R_RDX];
+	cpu->boot.return_cs = cs;
+	cpu->boot.return_ss = ss;
+	return true;
+}
+
+/*
  * Point of no return: nothing behind this fails.  A bug up to the last VMWRITE of
  * host state leads here once more, by way of a panic.
  */
@@ -171,6 +193,11 @@ u64 exit_leave_step(struct shim_cpu *cpu, u32 reason)
 /* The host goes on until it is where the return path can be reached. */
 u64 shim_leave_soon(struct shim_cpu *cpu)
 {
+	/* Its module is not there. */
+	if (!cpu->boot.return_rip) {
+		console_print("shim: apic %d: the host has no return path\n", cpu->boot.apic_id);
+		policy_halt(cpu, SHIM_STATE_DEAD);
+	}
 	if (can_leave(cpu))
 		return shim_leave(cpu);
 	step(true);
@@ -189,9 +216,7 @@ u64 shim_panic(struct shim_cpu *cpu, const char *why, u64 detail)
 		      vmread(GUEST_RIP), vmread(GUEST_RSP), vmread(GUEST_CR3),
 		      (u32)vmread(VM_EXIT_REASON), vmread(EXIT_QUALIFICATION));
 	cpu->panicked = true;
-	if (can_leave(cpu))
-		return shim_leave(cpu);
-	if (host_cpl() && !cpu->injected)
+	if (!can_leave(cpu) && host_cpl() && !cpu->injected)
 		host_inject(cpu, GP_VECTOR, true, 0);
 	return shim_leave_soon(cpu);
 }

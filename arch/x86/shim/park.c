@@ -9,6 +9,8 @@
 /* Nothing of its host is active on the CPU any more, whose memory may soon be another's. */
 static void forget_host(struct shim_cpu *cpu)
 {
+	u32 i;
+
 	page_stop(cpu);
 	guest_clear_all(cpu);
 	if (cpu->current_vmcs != SHIM_NO_VMCS)
@@ -29,6 +31,10 @@ static void forget_host(struct shim_cpu *cpu)
 	cpu->ldr = 0;
 	cpu->dfr = ~0u;
 	cpu->bsp = false;
+	cpu->lint_kept[0] = false;
+	cpu->lint_kept[1] = false;
+	for (i = 0; i < SHIM_NR_REMEMBERED; i++)
+		cpu->remembered[i].msr = 0;
 	vmclear(cpu->boot.vmcs_hpa);
 	shim_flush_tlb(cpu->part);
 	wrmsr_safe(MSR_CORE_PERF_GLOBAL_CTRL, 0, 0);
@@ -89,7 +95,7 @@ static void __noreturn wait(struct shim_cpu *cpu)
 	for (;;) {
 		__atomic_store_n(&cpu->boot.arrived, 0, __ATOMIC_RELAXED);
 		command = __atomic_exchange_n(&cpu->command, 0, __ATOMIC_ACQUIRE);
-		if (command & COMMAND_RELEASE && state == SHIM_STATE_PARKED)
+		if (command & COMMAND_RELEASE)
 			release(cpu);
 		if (command & COMMAND_END)
 			state = SHIM_STATE_PARKED;

@@ -76,6 +76,10 @@ u64 handle_part_call(struct shim_cpu *cpu, u32 call)
 
 	if (call == SHIM_CALL_PART_CLAIM)
 		return part_of(cpu) ? world_claim(cpu, r[R_RBX], &r[R_RCX]) : SHIM_E_CALL;
+	if (call == SHIM_CALL_FIND)
+		return world_find(cpu, &r[R_RBX]);
+	if (call == SHIM_CALL_ADOPT)
+		return world_adopt(cpu, r[R_RBX]);
 	if (call == SHIM_CALL_PART_SAY) {
 		if (policy_may_give())
 			return SHIM_E_STATE;

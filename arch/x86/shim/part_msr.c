@@ -73,6 +73,20 @@ static bool write_apic_base(const struct shim_cpu *cpu, u64 value)
 	return answer != MSR_FAULT;
 }
 
+/* The host has the machine: its CPU gets what was kept from it. */
+void part_push(struct shim_cpu *cpu)
+{
+	u32 i;
+
+	for (i = 0; i < SHIM_NR_REMEMBERED; i++) {
+		if (cpu->remembered[i].msr)
+			wrmsr_safe(cpu->remembered[i].msr, cpu->remembered[i].value,
+				   cpu->remembered[i].value >> 32);
+		cpu->remembered[i].msr = 0;
+	}
+	apic_push(cpu);
+}
+
 bool part_wrmsr(struct shim_cpu *cpu, u32 msr, u64 value, bool *fault)
 {
 	enum msr_answer answer;

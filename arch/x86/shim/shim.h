@@ -69,6 +69,9 @@ struct shim_cpu {
 	u32			icr2;		/* of the host's, not in the APIC */
 	u32			ldr, dfr;	/* of the APIC at the launch */
 	bool			bsp;		/* its host believes so */
+	bool			boot_cpu;	/* ... and it is true */
+	u32			lint[2];	/* LVT of the pins, kept from the APIC */
+	bool			lint_kept[2];
 	struct {
 		u32	msr;
 		u64	value;
@@ -186,6 +189,8 @@ bool icr_write(struct shim_cpu *cpu, u64 value, bool x2apic);
 void apic_mmio_write(struct shim_cpu *cpu, u32 offset, u32 value);
 bool part_rdmsr(struct shim_cpu *cpu, u32 msr, u64 *value, bool *fault);
 bool part_wrmsr(struct shim_cpu *cpu, u32 msr, u64 value, bool *fault);
+void part_push(struct shim_cpu *cpu);
+void apic_push(struct shim_cpu *cpu);
 
 /* ipi.c */
 void shim_send_init(const struct shim_cpu *cpu);
@@ -253,6 +258,7 @@ u64 shim_leave(struct shim_cpu *cpu);
 u64 shim_leave_soon(struct shim_cpu *cpu);
 u64 shim_panic(struct shim_cpu *cpu, const char *why, u64 detail);
 u64 exit_leave_step(struct shim_cpu *cpu, u32 reason);
+bool leave_set_target(struct shim_cpu *cpu);
 void shim_fault_on_purpose(void);
 
 /* flush.c */

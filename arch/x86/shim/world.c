@@ -33,6 +33,13 @@ struct denied *world_denied(const struct shim_cpu *cpu)
 	return (struct denied *)part_info(part_of(cpu))->denied;
 }
 
+/* Everybody may read how many there are. */
+void world_set_parts(u32 parts)
+{
+	__atomic_store_n(&shim_nr_parts, parts, __ATOMIC_RELEASE);
+	info()->nr_parts = parts;
+}
+
 /* Its holder may wait for this CPU to flush. */
 void world_lock(struct shim_cpu *cpu)
 {
@@ -81,6 +88,7 @@ void world_add_cpu(struct shim_cpu *cpu)
 	info()->nr_denied = NR_DENIED;
 	part_info(part_of(cpu))->state = SHIM_PART_RUNS;
 	cpu->bsp = base & APIC_BASE_BSP;
+	cpu->boot_cpu = cpu->bsp;
 	if (!(base & APIC_BASE_EXTD)) {
 		cpu->ldr = apic_read(APIC_LDR);
 		cpu->dfr = apic_read(APIC_DFR);

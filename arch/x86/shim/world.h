@@ -68,6 +68,7 @@ extern struct world world;
 void world_add_cpu(struct shim_cpu *cpu);
 void world_set_cpu(const struct shim_cpu *cpu);
 u32 world_count(u32 part);
+void world_set_parts(u32 parts);
 void world_lock(struct shim_cpu *cpu);
 void world_unlock(void);
 struct denied *world_denied(const struct shim_cpu *cpu);
@@ -82,15 +83,21 @@ void world_reset_devices(struct shim_cpu *cpu);
 void world_part_ended(struct shim_cpu *cpu, u32 part);
 u32 world_claim(struct shim_cpu *cpu, u64 hpa, u64 *bytes);
 
+/* adopt.c */
+u32 world_find(struct shim_cpu *cpu, u64 *hpa);
+u32 world_adopt(struct shim_cpu *cpu, u64 hpa);
+
 /* world_call.c: of partitions; each returns a value of enum shim_error */
 u32 world_create(struct shim_cpu *cpu, u64 plan_hpa);
 u32 world_move(struct shim_cpu *cpu, u64 hpa, u64 bytes, u32 to);
 u32 world_copy_page(struct shim_cpu *cpu, u64 gpa, u64 hpa);
 u32 world_destroy(struct shim_cpu *cpu);
 void *host_page(u64 hpa);
+bool host_pages_ok(u64 hpa, u64 bytes);
 u32 world_phys_bits(void);
 bool world_device_page(u32 part, u64 hpa, u64 access);
 void world_open_bitmaps(void);
+void world_clear_bitmaps(void);
 
 /* link.c */
 bool link_create(void);

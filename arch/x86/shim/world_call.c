@@ -97,6 +97,12 @@ static bool outside_reserve(u64 hpa, u64 bytes)
 	       hpa >= shim_machine.reserve_hpa + shim_machine.reserve_size;
 }
 
+/* Whole pages that a host can have. */
+bool host_pages_ok(u64 hpa, u64 bytes)
+{
+	return pages_ok(hpa, bytes) && outside_reserve(hpa, bytes);
+}
+
 static u32 set_owners(const struct shim_plan *plan)
 {
 	const struct owner_range fixed[] = {
@@ -305,7 +311,8 @@ void world_open_bitmaps(void)
 	fill(world.bitmaps + SHIM_PAGE, 0, 2 * SHIM_PAGE);
 }
 
-static void clear_bitmaps(void)
+/* The first partition's, or what is launched as its. */
+void world_clear_bitmaps(void)
 {
 	struct shim_part *part = shim_header.part;
 
@@ -394,7 +401,7 @@ static u32 create_locked(struct shim_cpu *cpu, const struct shim_plan *plan)
 	world.device[0] = (struct world_device){ };
 	part_info(1)->state = SHIM_PART_MADE;
 	world_count(0);
-	__atomic_store_n(&shim_nr_parts, 2, __ATOMIC_RELEASE);
+	world_set_parts(2);
 	return SHIM_OK;
 }
 
@@ -405,7 +412,7 @@ static bool read_plan(u64 hpa)
 {
 	u64 done, size;
 
-	if (!pages_ok(hpa, 2 * SHIM_PAGE) || !outside_reserve(hpa, 2 * SHIM_PAGE))
+	if (!host_pages_ok(hpa, 2 * SHIM_PAGE))
 		return false;
 	for (done = 0; done < sizeof(the_plan); done += size) {
 		size = sizeof(the_plan) - done < SHIM_PAGE ? sizeof(the_plan) - done : SHIM_PAGE;
@@ -470,7 +477,7 @@ u32 world_move(struct shim_cpu *cpu, u64 hpa, u64 bytes, u32 to)
 	/* What it runs on is not taken away. */
 	if (!to && part_info(1)->state == SHIM_PART_RUNS)
 		return SHIM_E_STATE;
-	if (!pages_ok(hpa, bytes) || !outside_reserve(hpa, bytes))
+	if (!host_pages_ok(hpa, bytes))
 		return SHIM_E_MEMORY;
 	world_lock(cpu);
 	error = move_locked(cpu, hpa, bytes, to);
@@ -569,8 +576,8 @@ u32 world_destroy(struct shim_cpu *cpu)
 	world_lock(cpu);
 	give_devices_back(cpu);
 	set_device_pages(false);
-	clear_bitmaps();
-	__atomic_store_n(&shim_nr_parts, 1, __ATOMIC_RELEASE);
+	world_clear_bitmaps();
+	world_set_parts(1);
 	part_info(1)->state = SHIM_PART_NONE;
 	error = world_flush(cpu, 0) ? SHIM_OK : SHIM_E_CPU;
 	world_unlock();

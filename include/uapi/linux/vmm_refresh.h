@@ -49,12 +49,15 @@ struct vmm_refresh_virtualize {
 #define VMM_REFRESH_BARE		0	/* no shim */
 #define VMM_REFRESH_ON			1	/* every online CPU runs above the shim */
 #define VMM_REFRESH_PANICKED		2	/* the shim gave up on a CPU */
+/* There is a shim that this module has not brought, and ... */
+#define VMM_REFRESH_BELOW		3	/* another kernel has a part of the machine */
+#define VMM_REFRESH_ADOPTABLE		4	/* this kernel has all: DEVIRTUALIZE adopts it */
 
 /**
  * struct vmm_refresh_status - Result of VMM_REFRESH_STATUS
  * @size: bytes of this structure; on return: bytes that the kernel filled in
  * @version: VMM_REFRESH_API_VERSION of the kernel
- * @state: VMM_REFRESH_BARE, _ON or _PANICKED
+ * @state: VMM_REFRESH_BARE, _ON, _PANICKED, _BELOW or _ADOPTABLE
  * @cpus: CPUs that run above the shim
  * @launches: successful virtualize calls since the module was loaded
  * @changes: registers that differed between before a launch and after it, or
@@ -88,7 +91,10 @@ struct vmm_refresh_status {
  * the shim could use; EOPNOTSUPP a state that it cannot keep; EPERM the kernel is
  * locked down; ENOMEM no memory; EIO VM entry failed; ETIMEDOUT a CPU did not
  * answer.  The kernel log has one line that says why, and nothing has changed.
- * DEVIRTUALIZE: ENODEV not virtualized.
+ * DEVIRTUALIZE: ENODEV not virtualized.  A shim that this module has not brought it adopts first
+ * (the second kernel, when the first one has ended; it takes the memory it has not yet): EBUSY
+ * another kernel has a part of the machine, or the machine's boot CPU is offline; EPROTO the
+ * shim is of another version; EIO it refused.
  */
 #define VMM_REFRESH_VIRTUALIZE	_IOW('R', 0xa0, struct vmm_refresh_virtualize)
 #define VMM_REFRESH_DEVIRTUALIZE _IO('R', 0xa1)
@@ -310,5 +316,11 @@ struct vmm_refresh_part_grow {
  */
 #define VMM_REFRESH_PART_SAY	_IO('R', 0xac)
 #define VMM_REFRESH_PART_GROW	_IOWR('R', 0xad, struct vmm_refresh_part_grow)
+/*
+ * The shim stays, and the module can be unloaded; one that is loaded later adopts it.  Until then
+ * it cannot be taken away, and a CPU on which it gives up stops; no kexec, no sleep.  ENODEV not
+ * virtualized; EBUSY there is a second partition.
+ */
+#define VMM_REFRESH_DETACH	_IO('R', 0xae)
 
 #endif /* _UAPI_LINUX_VMM_REFRESH_H */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One attack of selftests/partition/attacks, by the parameter "do".  Loading the module succeeds if
- * the attack came back, with an exception or without.  (If it failed, insmod would try once more.)
+ * One attack of selftests/partition/attacks, or a look at registers, by the parameter "do".
+ * Loading the module succeeds if the attack came back, with an exception or without.  (If it
+ * failed, insmod would try once more.)
  */
 #include <linux/irqflags.h>
 #include <linux/module.h>
@@ -64,6 +65,7 @@ static const struct {
 	{ "vmptrld", poke_vmptrld },
 	{ "vmclear", poke_vmclear },
 	{ "vmcs", poke_vmcs },
+	{ "registers", poke_registers },
 	{ "triple", poke_triple },
 	{ "hang", poke_hang },
 };

@@ -30,6 +30,8 @@ int poke_ioapic_width(const struct poke *p);
 int poke_icr(const struct poke *p);
 int poke_wrmsr(const struct poke *p);
 
+int poke_registers(const struct poke *p);
+
 int poke_vmxon(const struct poke *p);
 int poke_vmptrld(const struct poke *p);
 int poke_vmclear(const struct poke *p);

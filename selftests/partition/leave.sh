@@ -1,0 +1,51 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# This kernel switches off while the other one runs: that one takes the machine, and the shim away
+# from under itself.  It says so on its own line, and the end of the test on this kernel's.
+
+. /lab/lib.sh
+. /lab/tap.sh
+. /lab/refresh.sh
+. /lab/partition.sh
+. /lab/restart.sh
+. /lab/facts.sh
+
+# The other kernel's initrd, with what this one has found on the bare machine.
+add_facts()
+{
+	mkdir -p /tmp/add
+	facts_take /tmp/add/facts || return 1
+	(cd /tmp/add && find facts | cpio -o -H newc) >/tmp/facts.cpio || return 1
+	cat /second/initrd /tmp/facts.cpio >/tmp/initrd
+}
+
+# The emulator tells kernels from 6.10 on that its cores are threads of one (leaf 0Bh), which nestctl
+# would not part.
+cores_are_cores()
+{
+	for cpu in 0 1; do
+		echo $cpu >/tmp/core$cpu
+		mount -o bind /tmp/core$cpu /sys/devices/system/cpu/cpu$cpu/topology/core_cpus_list ||
+			return 1
+	done
+}
+
+[ -d /sys/devices/system/cpu/cpu1 ] || { echo "needs two CPUs (lab run --cpus 2)"; exit 4; }
+check "what the bare machine is like" add_facts
+check "each CPU is a core" cores_are_cores
+# shellcheck disable=SC2034 # for p1_boot
+INITRD=/tmp/initrd
+part_begin
+check "the second kernel is started" p1_boot "leave:$TESTNAME"
+check "it waits for this one's end" p1_word "$(word 1 $WORD_BEGINS)"
+check "the VM of this kernel runs" vm_runs
+check "the VM noticed nothing" vm_end
+tap_end
+rc=$?
+# Whoever has the disk later: this is all that this kernel says.
+dmesg >>"$RESULTS/dmesg.txt"
+echo $rc >"$RESULTS/.rc"
+save_results "$TESTNAME"
+sync
+poweroff -f

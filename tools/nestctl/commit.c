@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * nestctl refresh commit: in the second kernel, when the first one has ended, take all of the
+ * machine, and the shim away.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "boot.h"
+#include "device.h"
+#include "nestctl.h"
+
+#define CPUS		"/sys/devices/system/cpu"
+#define POLL		(100 * 1000)
+#define POLLS_PER_S	10
+
+static struct {
+	struct partition partition;
+	struct json_object *refusals;
+} commit;
+
+/* ---- what is against it */
+
+static void refuse(const char *id, const char *text, const char *cure)
+{
+	struct json_object *refusal = append_object(commit.refusals);
+
+	put_string(refusal, "id", id);
+	put_string(refusal, "text", text);
+	put_string(refusal, "cure", cure);
+}
+
+static void wait_for_end(unsigned int seconds)
+{
+	unsigned int polls;
+
+	for (polls = seconds * POLLS_PER_S;
+	     polls && commit.partition.shim.state == VMM_REFRESH_BELOW; polls--) {
+		usleep(POLL);
+		partition_look(&commit.partition);
+	}
+}
+
+static void check_state(const struct request *request)
+{
+	struct partition *partition = &commit.partition;
+
+	if (partition->error && partition->error != ENODEV && partition->error != ENXIO) {
+		refuse("no-device", "/dev/vmm-refresh cannot be used",
+		       partition->error == EACCES || partition->error == EPERM ? "use sudo" :
+		       "load vmm-refresh");
+		return;
+	}
+	wait_for_end(request->wait);
+	switch (partition->shim.state) {
+	case VMM_REFRESH_ADOPTABLE:
+		break;
+	case VMM_REFRESH_BELOW:
+		refuse("first-runs", "another kernel has a part of the machine, or its shim is of another version",
+		       "power that kernel off, or --wait for it; dmesg says more");
+		break;
+	case VMM_REFRESH_BARE:
+		refuse("no-shim", "there is no shim below this kernel", "nothing is to be done");
+		break;
+	default:
+		refuse("own-shim", "this kernel has put the shim below itself",
+		       "nestctl refresh undo takes it away");
+	}
+}
+
+/* ---- the steps */
+
+static void add_named(enum unit_kind kind, unsigned int number, char *name, char *text)
+{
+	struct unit *unit = add_unit(&commit.partition, kind, number);
+
+	unit->name = name;
+	unit->text = text;
+}
+
+static int add_cpus(void)
+{
+	struct dirent **entries;
+	int i, nr = list(&entries, CPUS), added = 0, length;
+	unsigned int cpu;
+
+	for (i = 0; i < nr; i++) {
+		if (sscanf(entries[i]->d_name, "cpu%u%n", &cpu, &length) == 1 &&
+		    !entries[i]->d_name[length] && !read_int(1, CPUS "/cpu%u/online", cpu)) {
+			add_named(UNIT_ONLINE, cpu, text_of("cpu%u", cpu),
+				  text_of("bring CPU %u online", cpu));
+			added++;
+		}
+	}
+	free_list(entries, nr);
+	return added;
+}
+
+/* ---- report */
+
+static void print_commit(struct json_object *report)
+{
+	struct json_object *steps = get(report, "steps");
+	const char *result = get_string(report, "result");
+	size_t i;
+
+	print_refusals(get(report, "refusals"));
+	for (i = 0; get_bool(report, "dry_run") && i < length(steps); i++)
+		say(PLAIN, "%-8s %s\n", get_string(item(steps, i), "state"),
+		    get_string(item(steps, i), "text"));
+	say(!strcmp(result, "done") || !strcmp(result, "planned") ? GOOD : BAD, "%s", result);
+	say(PLAIN, ": %lld CPU(s), %lld MiB\n", (long long)get_int(report, "cpus"),
+	    (long long)get_int(report, "memory") >> 20);
+}
+
+static int report_commit(const struct request *request, int cpus, int status)
+{
+	static const char *const results[] = { "done", "refused", "", "failed", "broken" };
+	struct json_object *report = new_report("nestctl-refresh-commit-1");
+
+	put_bool(report, "dry_run", request->dry);
+	put_int(report, "cpus", cpus);
+	put_int(report, "memory", commit.partition.grown);
+	json_object_object_add(report, "refusals", commit.refusals);
+	put_units(report, &commit.partition);
+	put_string(report, "result", status == EXIT_OK && request->dry ? "planned" :
+		   results[status]);
+	return finish(report, print_commit, status);
+}
+
+/**
+ * refresh_commit() - nestctl refresh commit
+ * @request: what is asked for
+ *
+ * Return: an exit status.
+ */
+int refresh_commit(const struct request *request)
+{
+	int status = EXIT_OK, cpus = 0;
+
+	commit.refusals = json_object_new_array();
+	partition_open(&commit.partition);
+	check_state(request);
+	if (length(commit.refusals)) {
+		status = EXIT_REFUSED;
+	} else {
+		cpus = add_cpus();
+		add_named(UNIT_GROW, 0, text_of("memory"),
+			  text_of("take the first kernel's memory"));
+		add_named(UNIT_LEAVE, 0, text_of("shim"), text_of("take the shim away"));
+		if (!request->dry)
+			status = run_units(&commit.partition);
+	}
+	status = report_commit(request, cpus, status);
+	partition_close(&commit.partition);
+	return status;
+}
