@@ -28,6 +28,7 @@ help:
 	@echo '  make bench-paper the experiment of the NestCloud paper: work in L2 over L1,'
 	@echo '                   optimization by optimization (build/bench-paper/report.md)'
 	@echo '  make bench-shim  what the shim costs guests (build/bench-shim/report.json)'
+	@echo '  make report      one page of what these have measured (build/report/index.html)'
 	@echo '  make check-debug the tests of L0 on a kernel with lockdep, KASAN, UBSAN'
 	@echo '                   (builds that kernel once)'
 	@echo '  make check-upstream  the whole set of the kernel'"'"'s own KVM selftests,'
@@ -70,6 +71,10 @@ bench-paper: deps
 bench-shim: deps
 	@scripts/build-all
 	@scripts/bench-shim --kernel $(KERNEL)
+
+.PHONY: report
+report:
+	@scripts/report
 
 .PHONY: check
 check: deps

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One HTML page of what has been measured: tables and drawings, nothing from a network."""
+
+from html import escape
+
+from .readme import BENCH, BENCH_COLUMNS, DEMO
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1c2733; --paper: #fff; --rule: #c9d3dd;
+  --dim: #5a6876; --s0: #8a97a5; --s1: #c07a2c; --s2: #2f74b5; --s3: #2e8b57; --s4: #7d4fb0; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e3e9ef; --paper: #12181f;
+  --rule: #36424e; --dim: #9aa8b5; --s0: #7d8b99; --s1: #e09a4a; --s2: #5fa3e0;
+  --s3: #56b886; --s4: #a983d8; } }
+body { color: var(--ink); background: var(--paper); font: 16px/1.5 sans-serif;
+  margin: 0 auto; padding: 1rem; max-width: 60rem; }
+h1, h2, h3 { line-height: 1.2; } h2 { margin-top: 2.5rem; }
+p.note { color: var(--dim); font-size: .9rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .9rem; }
+th, td { border-bottom: 1px solid var(--rule); padding: .25rem .6rem; text-align: right;
+  font-variant-numeric: tabular-nums; white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 9rem; }
+svg { width: 100%; height: auto; max-width: 36rem; }
+svg text { fill: var(--ink); font: 13px sans-serif; }
+svg .value { fill: var(--dim); font-size: 11px; }
+.s0 { fill: var(--s0) } .s1 { fill: var(--s1) } .s2 { fill: var(--s2) }
+.s3 { fill: var(--s3) } .s4 { fill: var(--s4) }
+.key { display: inline-block; width: .8em; height: .8em; margin: 0 .3em 0 1em; }
+.key.s0 { background: var(--s0) } .key.s1 { background: var(--s1) }
+.key.s2 { background: var(--s2) } .key.s3 { background: var(--s3) }
+.key.s4 { background: var(--s4) }
+"""
+# Report -> the command that makes it.
+SOURCES = {
+    "demo": "make demo",
+    "bench": "make bench",
+    "bench-paper": "make bench-paper",
+    "bench-shim": "make bench-shim",
+}
+
+
+def number(value):
+    """As people read it."""
+    if value is None:
+        return ""
+    if isinstance(value, float) and value != int(value):
+        return f"{value:,.2f}"
+    return f"{int(value):,}"
+
+
+def table(heads, rows):
+    """Texts are escaped here, and nowhere else."""
+    lines = ["<div class=wide><table><tr>",
+             "".join(f"<th>{escape(head)}</th>" for head in heads), "</tr>"]
+    for row in rows:
+        cells = (cell if isinstance(cell, str) else number(cell) for cell in row)
+        lines.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
+    return "\n".join([*lines, "</table></div>"])
+
+
+def bars(title, series, rows):
+    """Bars in groups; @rows: (label, value of each of @series or None)."""
+    biggest = max((value for _, values in rows for value in values if value), default=1)
+    height, y, parts = 14, 8, []
+    for label, values in rows:
+        parts.append(f'<text x="0" y="{y + 12}">{escape(label)}</text>')
+        y += 18
+        for i, value in enumerate(values):
+            if value is None:
+                continue
+            width = 340 * value / biggest
+            parts.append(f'<rect class="s{i}" x="0" y="{y}" width="{width:.1f}" '
+                         f'height="{height - 2}"><title>{escape(series[i])}: {number(value)}'
+                         f'</title></rect><text class="value" x="{width + 6:.1f}" '
+                         f'y="{y + 10}">{number(value)}</text>')
+            y += height
+        y += 10
+    keys = "".join(f'<span class="key s{i}"></span>{escape(name)}'
+                   for i, name in enumerate(series))
+    return (f"<h3>{escape(title)}</h3>\n<p class=note>{keys}</p>\n"
+            f'<svg viewBox="0 0 430 {y}" role="img" aria-label="{escape(title)}">'
+            + "\n".join(parts) + "</svg>")
+
+
+def grid(report, names, columns, key):
+    """[(label, [value of each column])]"""
+    return [(label, [report["configs"].get(config, {}).get(op, {}).get(key)
+                     for config in columns]) for label, op in names.items()]
+
+
+def two_drawings(report, names, columns, texts):
+    """Exits and instructions, and both as a table."""
+    parts = [bars(what + " per operation of L2", texts, grid(report, names, columns, key))
+             for what, key in (("Exits to L0", "exits"), ("Instructions", "instructions"))]
+    both = [[label, *(cell for pair in zip(
+        *(dict(grid(report, names, columns, key))[label] for key in ("exits", "instructions")))
+                      for cell in pair)] for label in names]
+    heads = ["L2 operation", *(f"{text}, {what}" for text in texts
+                               for what in ("exits", "instructions"))]
+    return "\n".join([*parts, table(heads, both)])
+
+
+def demo(report):
+    """Stock KVM and nvx with an L1 that knows nothing of nvx."""
+    names = {label: op for label, op in DEMO.items() if "no_umip" not in label}
+    return ("<h2>An unmodified L1</h2>\n<p class=note>make demo, kernel "
+            f"{escape(report['kernel'])}</p>\n"
+            + two_drawings(report, names, ["stock", "nvx"], ["stock KVM", "nvx"]))
+
+
+def bench(report):
+    """The same with what L1 can do for it."""
+    return ("<h2>What L1 can do for it</h2>\n<p class=note>make bench, kernel "
+            f"{escape(report['kernel'])}; eVMCS is stock KVM's other software answer</p>\n"
+            + two_drawings(report, BENCH, list(BENCH_COLUMNS.values()), list(BENCH_COLUMNS)))
+
+
+def paper(report):
+    """Per cent that L2 takes more than L1, optimization by optimization."""
+    configs = list(report["ablation"])
+    rows = [(name, [(report["ablation"][config].get(name) or {}).get("warm", {}).get(
+        "overhead_percent") for config in configs]) for name in report["workloads"]]
+    return ("<h2>Whole workloads</h2>\n<p class=note>make bench-paper: by how many per cent an L2 "
+            "took more instructions than an L1, second run</p>\n"
+            + table(["workload", *configs], [[name, *values] for name, values in rows]))
+
+
+def shim(report):
+    """What guests pay while the shim is there."""
+    parts = ["<h2>The shim</h2>\n<p class=note>make bench-shim, kernel "
+             f"{escape(report['kernel'])}: instructions of a guest's operation, and exits to "
+             "the shim</p>"]
+    for modules, texts in (("stock", "stock KVM"), ("nvx", "nvx")):
+        operations = report.get(modules, {}).get("operations", {})
+        rows = [[op, row["bare"], *(value for config in ("shim", "page") for value in (
+            row.get(config, {}).get("instructions"), row.get(config, {}).get("exits")))]
+                for op, row in operations.items()]
+        parts += [f"<h3>{texts}</h3>", table(
+            ["operation", "bare", "shim", "exits", "shim page", "exits"], rows)]
+    return "\n".join(parts)
+
+
+SECTIONS = {"demo": demo, "bench": bench, "bench-paper": paper, "bench-shim": shim}
+
+
+def page(reports):
+    """The page; @reports: {name: report or None}."""
+    parts = ["<!DOCTYPE html>", "<!-- SPDX-License-Identifier: GPL-2.0-only -->",
+             '<html lang="en"><head><meta charset="utf-8">',
+             '<meta name="viewport" content="width=device-width, initial-scale=1">',
+             f"<title>Nested virtualization: report</title><style>{STYLE}</style></head><body>",
+             "<h1>What nested virtualization costs</h1>",
+             "<p>Counted in the lab, which emulates a whole machine: exits and instructions, no "
+             "times. Each section is of the last run of the command that it names.</p>"]
+    for name, section in SECTIONS.items():
+        if reports.get(name):
+            parts.append("<section>" + section(reports[name]) + "</section>")
+    missing = [SOURCES[name] for name in SECTIONS if not reports.get(name)]
+    if missing:
+        parts.append("<h2>Not measured here</h2><p>" + ", ".join(
+            f"<code>{escape(command)}</code>" for command in missing) + "</p>")
+    return "\n".join([*parts, "</body></html>", ""])

@@ -1,0 +1,200 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The report page and the comparison with README.md, on made-up reports."""
+
+import html.parser
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "scripts"))
+
+from lablib import page, readme
+
+VOID = {"meta", "br", "img"}
+
+
+def configs(names, ops):
+    """Figures that are all different."""
+    return {config: {op: {"exits": float(i + 2), "instructions": 10000 * (i + 1) + 100 * j}
+                     for j, op in enumerate(ops)} for i, config in enumerate(names)}
+
+
+REPORTS = {
+    "demo": {"kernel": "6.1 <x>", "configs": configs(
+        ("stock", "nvx", "nvx_no_umip"), list(dict.fromkeys(readme.DEMO.values())))},
+    "bench": {"kernel": "6.1-cloud", "configs": configs(
+        readme.BENCH_COLUMNS.values(), readme.BENCH.values())},
+    "bench-paper": {"workloads": ["sieve"], "ablation": {
+        "stock": {"sieve": {"warm": {"overhead_percent": 2.91}}}, "all": {}}},
+    "bench-shim": {"kernel": "6.1-cloud", "stock": {"operations": {"cpuid": {
+        "bare": 972, "shim": {"instructions": 1758, "exits": 2.0}}}}},
+}
+
+
+def readme_of(reports):
+    """A README.md with just these tables."""
+    lines = ["| L2 operation | exits stock | nvx | instructions stock | nvx |", "| --- |" * 5]
+    demo = reports["demo"]["configs"]
+    for label, op in readme.DEMO.items():
+        nvx = demo["nvx_no_umip" if "no_umip" in label else "nvx"][op]
+        stock = demo["stock"][op]
+        first = (f"{stock['exits']:g}", stock["instructions"]) if "no_umip" not in label else ("", "")
+        lines.append(f"| {label} | {first[0]} | {nvx['exits']:g} | {first[1]} | "
+                     f"{nvx['instructions']} |")
+    lines += ["", "| L2 operation | " + " | ".join(readme.BENCH_COLUMNS) + " |", "| --- |" * 6]
+    for label, op in readme.BENCH.items():
+        rows = [reports["bench"]["configs"][config][op]
+                for config in readme.BENCH_COLUMNS.values()]
+        lines.append(f"| {label} | " + " | ".join(
+            f"{row['exits']:g}, {row['instructions']}" for row in rows) + " |")
+    return "\n".join(lines) + "\n"
+
+
+class Parser(html.parser.HTMLParser):
+    """Elements are closed in order; texts of table cells."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.cells, self.tags = [], [], set()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        for name, value in attrs:
+            assert name not in ("src", "href", "srcset"), (tag, name, value)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] == "td":
+            self.cells.append(data)
+
+
+class Page(unittest.TestCase):
+    """It stands alone, and shows every figure."""
+
+    def parsed(self, reports):
+        parser = Parser()
+        parser.feed(page.page(reports))
+        parser.close()
+        self.assertEqual(parser.open, [])
+        return parser
+
+    def test_figures(self):
+        parser = self.parsed(REPORTS)
+        self.assertLessEqual({"svg", "table", "style", "title"}, parser.tags)
+        self.assertNotIn("script", parser.tags)
+        for name in ("demo", "bench"):
+            for config, ops in REPORTS[name]["configs"].items():
+                for row in ops.values() if config != "nvx_no_umip" else ():
+                    self.assertIn(f"{row['instructions']:,}", parser.cells)
+        for cell in ("2.91", "1,758", "972"):
+            self.assertIn(cell, parser.cells)
+
+    def test_alone(self):
+        """No network, both colour schemes, narrow screens; text is escaped."""
+        text = page.page(REPORTS)
+        self.assertNotRegex(text, r"https?:|@import|url\(")
+        self.assertIn("prefers-color-scheme: dark", text)
+        self.assertIn("width=device-width", text)
+        self.assertIn("6.1 &lt;x&gt;", text)
+        colors = [set(re.findall(r"--(\w+):", part)) for part in
+                  page.STYLE.partition("body {")[0].split("@media")]
+        self.assertEqual(colors[0], colors[1])
+
+    def test_bars(self):
+        """As long as their values, the longest as long as there is room."""
+        text = page.bars("x", ["a", "b"], [("one", [10, 5]), ("two", [None, 0])])
+        self.assertEqual(re.findall(r'<rect .*? width="([\d.]+)"', text),
+                         ["340.0", "170.0", "0.0"])
+
+    def test_missing(self):
+        text = page.page({"bench": REPORTS["bench"]})
+        self.assertIn("<code>make demo</code>", text)
+        self.assertNotIn("<code>make bench</code>", text)
+        with open(os.path.join(TOP, "Makefile"), encoding="utf-8") as stream:
+            targets = re.findall(r"^([a-z-]+):", stream.read(), re.M)
+        for command in page.SOURCES.values():
+            self.assertIn(command.removeprefix("make "), targets)
+
+
+class Readme(unittest.TestCase):
+    """Figures that differ are named."""
+
+    def wrong(self, old="", new=""):
+        text = readme_of(REPORTS)
+        self.assertIn(old, text)
+        text = text.replace(old, new, 1) if old else text
+        demo, bench = (check(text, REPORTS[name]) for name, check in
+                       (("demo", readme.check_demo), ("bench", readme.check_bench)))
+        return demo[0] + bench[0], demo[1] + bench[1]
+
+    def test_right(self):
+        rows = 2 * len(readme.DEMO) - 1 + len(readme.BENCH) * len(readme.BENCH_COLUMNS)
+        self.assertEqual(self.wrong(), (rows, []))
+        # Within two per cent.
+        self.assertEqual(self.wrong("| 10000 |", "| 10199 |")[1], [])
+
+    def test_wrong(self):
+        for old, new, said in (
+                ("| 10000 |", "| 10201 |", "CPUID, stock: README.md says 10201 instructions"),
+                ("| CPUID | 2 |", "| CPUID | 3 |", "CPUID, stock: README.md says 3 exits"),
+                ("| VMCALL | 2,", "| VMCALL | 1,", "VMCALL, stock: README.md says 1 exits"),
+                ("| VMCALL | 2 |", "| VMCAL | 2 |", "a row 'VMCAL'"),
+                ("exits stock", "exits", "no table of the demo"),
+                ("and delegation |", "delegation |", "no table of the comparison")):
+            found = self.wrong(old, new)[1]
+            self.assertEqual(len(found), 1, (new, found))
+            self.assertIn(said, found[0])
+
+    def test_tables_are_there(self):
+        """README.md of the tree has all rows that can be compared."""
+        with open(os.path.join(TOP, "README.md"), encoding="utf-8") as stream:
+            text = stream.read()
+        demo = readme.find_table(text, "L2 operation", "exits stock", "nvx",
+                                 "instructions stock", "nvx")
+        bench = readme.find_table(text, "L2 operation", *readme.BENCH_COLUMNS)
+        self.assertEqual([row[0] for row in demo], list(readme.DEMO))
+        self.assertEqual([row[0] for row in bench], list(readme.BENCH))
+
+
+class Command(unittest.TestCase):
+    """scripts/report on a directory of reports."""
+
+    def run_report(self, status, reports, *words):
+        with tempfile.TemporaryDirectory() as directory:
+            for name, report in reports.items():
+                os.mkdir(os.path.join(directory, name))
+                with open(os.path.join(directory, name, "report.json"), "w",
+                          encoding="utf-8") as stream:
+                    stream.write(report if isinstance(report, str) else json.dumps(report))
+            done = subprocess.run([os.path.join(TOP, "scripts/report"), "--build", directory,
+                                   *words], text=True, capture_output=True, check=False)
+            self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+            made = os.path.exists(os.path.join(directory, "report", "index.html"))
+            return made, done.stdout + done.stderr
+
+    def test_page(self):
+        self.assertTrue(self.run_report(0, REPORTS)[0])
+        self.assertIn("nothing has been measured", self.run_report(2, {})[1])
+        self.assertIn("is no JSON", self.run_report(2, {"demo": "{"})[1])
+
+    def test_check(self):
+        self.assertIn("run 'make bench'",
+                      self.run_report(2, {"demo": REPORTS["demo"]}, "--check-readme")[1])
+        # Made-up figures are not those of the tree's README.md.
+        made, said = self.run_report(1, REPORTS, "--check-readme")
+        self.assertFalse(made)
+        self.assertIn("0 passed, 2 failed, 0 skipped", said)
+
+
+if __name__ == "__main__":
+    unittest.main()
