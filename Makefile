@@ -16,6 +16,8 @@ help:
 	@echo
 	@echo '  make demo        set up, build, boot the lab, show what L2 operations cost'
 	@echo '                   with stock KVM and with nvx (build/demo/report.md)'
+	@echo '  make demo-partition  set up, build, boot a second stock kernel beside the first, which'
+	@echo '                   inherits the machine (build/demo-partition/report.json, console.log)'
 	@echo '  make check       set up, build, run the tests'
 	@echo '  make check-all   the tests that take long, too'
 	@echo '  make check-fast  the checks that need neither a build nor the lab'
@@ -57,6 +59,10 @@ nestctl:
 .PHONY: demo
 demo: deps
 	@scripts/demo --kernel $(KERNEL)
+
+.PHONY: demo-partition
+demo-partition: deps
+	@scripts/demo-partition
 
 .PHONY: bench
 bench:

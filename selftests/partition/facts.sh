@@ -99,3 +99,20 @@ facts_compare()
 	sed 's/^/P1: unexpected /' /tmp/unknown
 	[ ! -s /tmp/unknown ] && nothing_kept "$1"
 }
+
+# What people ask first, NAME VALUE in a line each.
+facts_short()
+{
+	echo "kernel $(uname -r)"
+	echo "cpus $(nproc)"
+	awk '/^MemTotal/ { print "memory_kib", $2 }' /proc/meminfo
+}
+
+# As lspci -n has it.
+facts_lspci()
+{
+	for device in /sys/bus/pci/devices/*; do
+		[ ! -f "$device/class" ] || sed 's/^0x//' "$device/class" "$device/vendor" "$device/device" |
+			tr '\n' ' ' | sed "s/^\(....\).. \(....\) \(....\) /lspci ${device##*/0000:} \1: \2:\3\n/"
+	done
+}

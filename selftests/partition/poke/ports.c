@@ -57,23 +57,36 @@ int poke_pci(const struct poke *p)
 	return 0;
 }
 
-/* @addr: the number of the pin; @value: both halves of its entry.  Masked in the end. */
+static u32 ioapic_read(void __iomem *ioapic, u32 index)
+{
+	writel(index, ioapic);
+	return readl(ioapic + IOAPIC_DATA);
+}
+
+static void ioapic_write(void __iomem *ioapic, u32 index, u32 value)
+{
+	writel(index, ioapic);
+	writel(value, ioapic + IOAPIC_DATA);
+}
+
+/* @addr: the number of the pin; @value: both halves of its entry, which is as before in the end. */
 int poke_ioapic(const struct poke *p)
 {
 	void __iomem *ioapic = ioremap(IOAPIC_BASE, PAGE_SIZE);
-	u32 index = 0x10 + 2 * p->addr;
+	u32 index = 0x10 + 2 * p->addr, low, high;
 	unsigned long flags;
 
 	if (!ioapic)
 		return -ENOMEM;
 	local_irq_save(flags);
-	writel(index, ioapic);
-	writel(IOAPIC_MASKED, ioapic + IOAPIC_DATA);
-	writel(index + 1, ioapic);
-	writel(p->value >> 32, ioapic + IOAPIC_DATA);
-	writel(index, ioapic);
-	writel((u32)p->value, ioapic + IOAPIC_DATA);
-	writel(IOAPIC_MASKED, ioapic + IOAPIC_DATA);
+	low = ioapic_read(ioapic, index);
+	high = ioapic_read(ioapic, index + 1);
+	ioapic_write(ioapic, index, IOAPIC_MASKED);
+	ioapic_write(ioapic, index + 1, p->value >> 32);
+	ioapic_write(ioapic, index, (u32)p->value);
+	ioapic_write(ioapic, index, IOAPIC_MASKED);
+	ioapic_write(ioapic, index + 1, high);
+	ioapic_write(ioapic, index, low);
 	local_irq_restore(flags);
 	iounmap(ioapic);
 	return 0;
