@@ -38,7 +38,7 @@ UNDO = ["destroy", "write /sys/devices/system/memory/memory11/state online_movab
 UNDONE = [0, 1, 2, 3, 4, 5, 5, 5, 5, 5, 5]
 
 
-class Boot(lib.Test):
+class Bootable(lib.Test):
     """2 GiB, three cores; blocks 11, 13 and 14 can go, the last has a hole."""
 
     def setUp(self):
@@ -150,6 +150,10 @@ class Boot(lib.Test):
         self.assertEqual(self.log(), [])
 
     # ---- boot and undo
+
+
+class Boot(Bootable):
+    """What boot does, and what undo does then."""
 
     def test_boot_and_undo(self):
         self.machine.leaks = True

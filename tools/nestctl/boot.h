@@ -55,6 +55,8 @@ int record_write(struct json_object *record);
 void record_remove(void);
 bool record_is_empty(struct json_object *record);
 void record_lock(void);
+int make_run_directory(void);
+int write_run_file(const char *name, struct json_object *object);
 
 /* ---- units.c */
 

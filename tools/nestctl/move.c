@@ -17,7 +17,7 @@
 #define MAX_NUMBER	1000000
 #define POLL		(200 * 1000)
 
-enum { KEY_ADDRESS = 0x500, KEY_PARALLEL, KEY_DOWNTIME, KEY_TIMEOUT, KEY_WAIT };
+enum { KEY_ADDRESS = 0x500, KEY_PARALLEL, KEY_DOWNTIME, KEY_TIMEOUT, KEY_WAIT, KEY_FROM };
 
 struct arguments {
 	struct move_options options;
@@ -29,6 +29,7 @@ struct arguments {
 static const struct argp_option options[] = {
 	{ "address", KEY_ADDRESS, "URI", 0,
 	  "where VMs' states are sent to (default: tcp:// and the host in URI)", 0 },
+	{ "from", KEY_FROM, "URI", 0, "the libvirtd to move from (default: this kernel's)", 0 },
 	{ "parallel", KEY_PARALLEL, "N", 0, "so many at a time (default: 1)", 0 },
 	{ "downtime", KEY_DOWNTIME, "MS", 0, "pause of a VM to aim at (default: 50)", 0 },
 	{ "timeout", KEY_TIMEOUT, "SECONDS", 0,
@@ -87,6 +88,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case KEY_ADDRESS:
 		wanted->address = arg;
+		break;
+	case KEY_FROM:
+		wanted->from = arg;
 		break;
 	case KEY_PARALLEL:
 		wanted->parallel = parse_number(arg, 1, MAX_PARALLEL, state);

@@ -25,7 +25,8 @@ enum move_state {
 
 /**
  * struct move_options - How to move
- * @uri: of the other libvirtd
+ * @uri: of the libvirtd to move to
+ * @from: of the one to move from
  * @address: where the VMs' states are sent to, as in tcp://10.0.0.2
  * @downtime: milliseconds that a VM may be paused, which QEMU aims at
  * @timeout: seconds that a VM may take, 0: no limit
@@ -33,7 +34,7 @@ enum move_state {
  * @wait: seconds to wait for the other libvirtd
  */
 struct move_options {
-	const char *uri, *address;
+	const char *uri, *from, *address;
 	unsigned int downtime, timeout, parallel, wait;
 };
 

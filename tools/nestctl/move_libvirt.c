@@ -187,10 +187,10 @@ int move_open(const struct move_options *options)
 		complain("libvirt has no event loop: %s", lib.virGetLastErrorMessage());
 		return -1;
 	}
-	moves.here = lib.virConnectOpen(LOCAL);
+	moves.here = lib.virConnectOpen(options->from ?: LOCAL);
 	if (!moves.here) {
-		complain("cannot connect to " LOCAL " (%s): does libvirtd run?  Use sudo",
-			 lib.virGetLastErrorMessage());
+		complain("cannot connect to %s (%s): does libvirtd run?  Use sudo",
+			 options->from ?: LOCAL, lib.virGetLastErrorMessage());
 		return -1;
 	}
 	if (open_there(options))

@@ -123,7 +123,12 @@ static int write_all(int fd, const char *text)
 	return fsync(fd);
 }
 
-static int make_directory(void)
+/**
+ * make_run_directory() - Where nestctl keeps what another one has to know
+ *
+ * Return: 0, or -1 with errno.
+ */
+int make_run_directory(void)
 {
 	autofree char *run = below_root("/run");
 	autofree char *directory = below_root(DIRECTORY);
@@ -134,19 +139,20 @@ static int make_directory(void)
 }
 
 /**
- * record_write() - Write it: all of it, or what was there stays
- * @record: it
+ * write_run_file() - Write a file: all of it, or what was there stays
+ * @name: of it
+ * @object: what is to be in it
  *
- * Return: 0, or -1 after a message.
+ * Return: 0 when it is on the disk, or -1 after a message.
  */
-int record_write(struct json_object *record)
+int write_run_file(const char *name, struct json_object *object)
 {
-	autofree char *path = below_root(RECORD);
-	autofree char *fresh = below_root(RECORD ".new");
+	autofree char *path = below_root("%s", name);
+	autofree char *fresh = below_root("%s.new", name);
 	int fd, bad;
 
 	fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	bad = fd < 0 || write_all(fd, json_object_to_json_string(record));
+	bad = fd < 0 || write_all(fd, json_object_to_json_string(object));
 	if (fd >= 0)
 		bad |= close(fd);
 	if (!bad && !rename(fresh, path))
@@ -154,6 +160,17 @@ int record_write(struct json_object *record)
 	complain("cannot write %s (%s), where it is kept what has been taken: make room in /run",
 		 path, strerror(errno));
 	return -1;
+}
+
+/**
+ * record_write() - Write it: all of it, or what was there stays
+ * @record: it
+ *
+ * Return: 0, or -1 after a message.
+ */
+int record_write(struct json_object *record)
+{
+	return write_run_file(RECORD, record);
 }
 
 /**
@@ -187,7 +204,7 @@ void record_lock(void)
 	autofree char *path = below_root(LOCK);
 	int fd = -1;
 
-	if (!make_directory())
+	if (!make_run_directory())
 		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	if (fd < 0)
 		die(EXIT_REFUSED, "cannot write %s (%s): use sudo", path, strerror(errno));

@@ -9,6 +9,7 @@
 #include "boot.h"
 #include "nestctl.h"
 #include "plan.h"
+#include "run.h"
 
 #define MAX_CPUS	4096
 #define MAX_DEVICES	64
@@ -444,6 +445,9 @@ static int refresh(int argc, char **argv)
 {
 	static struct arguments arguments;
 
+	if (argc > 1 && (!strcmp(argv[1], "run") || !strcmp(argv[1], "resume") ||
+			 !strcmp(argv[1], "abort")))
+		return refresh_run(argc - 1, argv + 1);
 	command_parse(&refresh_command, argc, argv, &arguments);
 	return arguments.verb->run(&arguments.request);
 }

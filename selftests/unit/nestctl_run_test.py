@@ -1,0 +1,266 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""nestctl refresh run, resume and abort: a made-up machine, libvirt, ip and poweroff."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import jsonschema
+import nestctl_boot_test as boot
+import nestctl_lib as lib
+import nestctl_move_test as move
+from nestctl_lib import BROKEN, FAILED, OK, REFUSED, UNKNOWN, USAGE
+
+OTHER, US = "qemu+tcp://other/system", "qemu+tcp://us/system"
+JOURNAL = "run/nestctl/run.json"
+OPTIONS = ("--to", OTHER, "--from", US, "--link=10.0.0.1/30", "--commit=auto")
+LINK = ["ip address replace 10.0.0.1/30 dev vmlink0", "ip link set dev vmlink0 up"]
+UNITS = os.path.join(lib.TOP, "selftests", "unit")
+KILL = "kill -9 $PPID"
+# What takes a kernel away that runs.
+UNDO = ["kill", *boot.UNDO]
+PHASES = ["plan", "boot", "address", "link", "move", "off"]
+
+
+def migrate(name, to=OTHER):
+    """What moving one asks of libvirt."""
+    return ["downtime 50 " + name, "migrate_uri tcp://" + to.split("/")[2],
+            f"migrate {to} {move.LIVE} 1 {name}"]
+
+
+class Run(boot.Bootable):
+    """One VM, which moves."""
+
+    def setUp(self):
+        super().setUp()
+        move.build_library()
+        self.domains, self.back = "a:1:moves", "a:1:moves"
+        for name in ("ip", "poweroff"):
+            self.command(name)
+
+    def command(self, name, then="exit 0"):
+        """A command that is logged, and then does something."""
+        path = f"bin/{name}"
+        self.machine.write(path, f"#!/bin/sh\necho {name}${{1:+ $*}} >>{self.machine.root}/fake/log\n"
+                           f"{then}\n")
+        os.chmod(self.machine.path(path), 0o755)
+
+    def start(self, verb, *words):
+        lib.build_fake()
+        env = {"PATH": self.machine.path("bin") + ":" + os.environ["PATH"], "LC_ALL": "C",
+               "FAKE_DOMAINS": self.domains, "FAKE_BACK": self.back,
+               "FAKE_LOG": self.machine.path("fake/log"), "LD_LIBRARY_PATH": move.DIRECTORY,
+               "ASAN_OPTIONS": "detect_leaks=0"}
+        return subprocess.Popen([lib.FAKE, "refresh", verb, "--root", self.machine.root, *words],
+                                env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True)
+
+    def end(self, process, status):
+        out, err = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, status, out + err)
+        return out, err
+
+    def go(self, status, *verb_and_words):
+        """(calls, stderr) of a refresh."""
+        verb, *words = verb_and_words or ("run",)
+        if verb == "run":
+            words = (*OPTIONS, *words, "--", *boot.WORDS)
+        _, err = self.end(self.start(verb, *words), status)
+        return self.log(), err
+
+    def journal(self):
+        path = self.machine.path(JOURNAL)
+        if not os.path.exists(path):
+            return None
+        with open(path, encoding="utf-8") as file:
+            journal = json.load(file)
+        with open(os.path.join(lib.SCHEMAS, "nestctl-run-1.json"), encoding="utf-8") as file:
+            jsonschema.validate(journal, json.load(file))
+        return journal["phase"], journal["state"]
+
+    def nothing_left(self):
+        self.untouched()
+        self.assertIsNone(self.journal())
+
+    def test_from_the_beginning_to_the_end(self):
+        calls, _ = self.go(OK)
+        self.assertEqual(calls, boot.CALLS + LINK + migrate("a") + ["poweroff"])
+        self.assertIsNone(self.journal())
+
+    def test_dry_run(self):
+        calls, _ = self.go(OK, "run", "--dry-run")
+        self.assertEqual(calls, [])
+        self.nothing_left()
+
+    def test_what_boot_refuses_is_found_before(self):
+        self.machine.write("proc/meminfo", "MemTotal: 2000000 kB\nMemAvailable: 1000 kB\n")
+        calls, _ = self.go(FAILED)
+        self.assertEqual(calls, [])
+        self.nothing_left()
+
+    def test_events(self):
+        out, _ = self.end(self.start("run", "--json", *OPTIONS, "--", *boot.WORDS), OK)
+        events = [json.loads(line) for line in out.splitlines()]
+        with open(os.path.join(lib.SCHEMAS, "nestctl-refresh-run-1.json"), encoding="utf-8") as file:
+            schema = json.load(file)
+        for event in events:
+            jsonschema.validate(event, schema)
+        self.assertEqual([(event["phase"], event["state"]) for event in events[:-1]],
+                         [(phase, state) for phase in PHASES for state in ("does", "done")])
+        self.assertEqual(events[-1]["result"], "done")
+
+    def test_a_vm_that_stays_undoes_all(self):
+        self.domains, self.back = "a:2:moves b:1:refused", "a:2:moves"
+        calls, _ = self.go(FAILED)
+        self.assertEqual(calls, boot.CALLS + LINK + migrate("a") + migrate("b") +
+                         migrate("a", US) + UNDO)
+        self.nothing_left()
+
+    def test_a_boot_that_fails_undoes_all(self):
+        for call in boot.CALLS:
+            with self.subTest(call):
+                self.trouble((5, call))
+                self.go(FAILED)
+                self.nothing_left()
+
+    def test_a_boot_that_is_killed_is_undone(self):
+        for call in boot.CALLS:
+            with self.subTest(call):
+                self.trouble((boot.KILL_AFTER, call))
+                self.go(FAILED)
+                self.trouble()
+                self.nothing_left()
+
+    def test_stop_then_on_or_back(self):
+        for verb, words, status, calls in (
+                ("resume", ("--commit=auto",), OK, ["poweroff"]),
+                ("abort", (), OK, migrate("a", US) + UNDO)):
+            with self.subTest(verb):
+                said, err = self.go(OK, "run", "--commit=stop")
+                self.assertEqual(said, boot.CALLS + LINK + migrate("a"))
+                self.assertIn("nestctl refresh abort", err)
+                self.assertEqual(self.journal(), ("move", "done"))
+                self.assertIn("under way", self.go(REFUSED)[1])
+                # Nobody is there who could answer: the same.
+                self.assertEqual(self.go(OK, "resume", "--commit=ask")[0], [])
+                self.assertEqual(self.go(status, verb, *words)[0], calls)
+                self.assertIsNone(self.journal())
+                if verb == "resume":
+                    self.end(self.start("undo"), OK)
+                    self.log()
+        self.nothing_left()
+
+    def test_killed_then_on_or_back(self):
+        """nestctl is killed in a phase of its own commands."""
+        for name, phase in (("ip", "address"), ("poweroff", "off")):
+            for verb in ("resume", "abort"):
+                with self.subTest(name=name, verb=verb):
+                    self.command(name, KILL)
+                    self.go(-signal.SIGKILL)
+                    self.assertEqual(self.journal(), (phase, "does"))
+                    self.command(name)
+                    if phase == "off" and verb == "abort":
+                        self.assertIn("no way back", self.go(REFUSED, verb)[1])
+                        verb = "resume"
+                    calls, _ = self.go(OK, verb)
+                    if verb == "abort":
+                        self.assertEqual(calls, UNDO)
+                    else:
+                        self.assertEqual(calls, (LINK + migrate("a") if phase == "address" else [])
+                                         + ["poweroff"])
+                        self.end(self.start("undo"), OK)
+                        self.log()
+                    self.nothing_left()
+
+    def test_undo_that_is_killed_goes_on(self):
+        self.domains = "a:1:refused"
+        for call in boot.UNDO:
+            with self.subTest(call):
+                self.trouble((5, call))
+                _, err = self.go(BROKEN)
+                self.assertIn("phase 'boot' has failed", err)
+                self.assertEqual(self.journal(), ("boot", "undoes"))
+                self.trouble()
+                self.go(FAILED, "resume")
+                self.nothing_left()
+
+    def test_signals(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self.domains, self.back = "a:1:hangs", ""
+            process = self.start("run", *OPTIONS, "--", *boot.WORDS)
+            path = self.machine.path("fake/log")
+            for _ in range(1000):
+                with open(path, encoding="utf-8") as file:
+                    if "migrate " in file.read():
+                        break
+                time.sleep(0.05)
+            process.send_signal(number)
+            self.end(process, FAILED)
+            self.assertEqual(self.log(), boot.CALLS + LINK + migrate("a") + ["abort a"] + UNDO)
+            self.nothing_left()
+
+    def test_the_end_that_fails(self):
+        self.command("poweroff", "exit 1")
+        _, err = self.go(BROKEN)
+        self.assertIn("phase 'off' has failed", err)
+        self.assertIn("no way back", self.go(REFUSED, "abort")[1])
+        self.command("poweroff")
+        self.assertEqual(self.go(OK, "resume")[0], ["poweroff"])
+
+    def test_the_other_kernel_has_ended(self):
+        """Its VMs have ended with it: nothing is moved back, the rest is."""
+        self.go(OK, "run", "--commit=stop")
+        self.machine.write("fake/end", "2\n")
+        self.assertEqual(self.go(OK, "abort")[0], boot.UNDO)
+        self.nothing_left()
+
+    def test_no_room_for_the_journal(self):
+        os.makedirs(self.machine.path(JOURNAL + ".new"))
+        calls, err = self.go(FAILED)
+        self.assertEqual(calls, [])
+        self.assertIn("cannot write", err)
+        self.nothing_left()
+
+    def test_journals_that_cannot_be_read(self):
+        for text in ("", "{", "[]", '{"schema": "nestctl-run-1"}'):
+            self.machine.write(JOURNAL, text)
+            for verb in ("resume", "abort"):
+                self.assertIn("cannot be read", self.go(UNKNOWN, verb)[1])
+            self.assertIn("under way", self.go(REFUSED)[1])
+        os.unlink(self.machine.path(JOURNAL))
+        for verb in ("resume", "abort"):
+            self.assertIn("no refresh is under way", self.go(REFUSED, verb)[1])
+
+    def test_wrong_usage(self):
+        for words in (("--to", "qemu:///system"), ("--to", OTHER), ("--from", US),
+                      (*OPTIONS, "--commit=maybe"), (*OPTIONS, "--wait=x"),
+                      (*OPTIONS, "--parallel=")):
+            self.end(self.start("run", *words), USAGE)
+        for words in (OPTIONS, ("--dry-run",), ("--", "--cpus=1")):
+            self.end(self.start("abort", *words), USAGE)
+
+
+class Phases(unittest.TestCase):
+    """phases.c alone: every operation fails, and the program ends before and after each."""
+
+    def test_all_lives(self):
+        lib.build()
+        program = os.path.join(lib.OUT, "phases-unit")
+        subprocess.run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-g",
+                        "-fsanitize=address,undefined", "-o", program,
+                        f"{UNITS}/nestctl_phases_unit.c", f"{lib.TOP}/tools/nestctl/phases.c"],
+                       check=True)
+        result = subprocess.run([program], capture_output=True, text=True, check=False)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * nestctl refresh run, resume and abort: another kernel in the place of this one, below its VMs.
+ *
+ * Each phase is a command of its own, most of them of nestctl: what they have done they find
+ * again by themselves, and a phase that is begun once more goes on.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "boot.h"
+#include "nestctl.h"
+#include "phases.h"
+#include "run.h"
+
+#define MAX_WORDS	80
+#define GRACE		30	/* seconds for a command to end after it was told to */
+#define POLL		(50 * 1000)
+
+extern char **environ;
+
+static const struct phase phases[] = {
+	{ "plan", "look whether it can be done", NULL, 60, false },
+	{ "boot", "start the other kernel", "end it, take back what it had", 600, false },
+	{ "address", "give the link its address", NULL, 10, false },
+	{ "link", "bring the link up", NULL, 10, false },
+	{ "move", "move the VMs", "move them back", 7 * 24 * 3600, false },
+	{ "off", "end this kernel", NULL, 600, true },
+};
+
+enum { PLAN, BOOT, ADDRESS, LINK, MOVE, OFF };
+
+static struct {
+	struct run_options options;
+	size_t at;
+	enum phase_state state;
+} run;
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+	(void)number;
+	interrupted = 1;
+}
+
+static uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000ull + time.tv_nsec / 1000000;
+}
+
+/* ---- what is said */
+
+static void tell(const struct phase *phase, const char *state, int64_t milliseconds)
+{
+	struct json_object *event;
+
+	if (!opt_json) {
+		say(BOLD, "%-8s", phase->name);
+		say(PLAIN, "%s: %s", state, strcmp(state, "undoes") && strcmp(state, "undone") ?
+		    phase->text : phase->undo_text ?: "nothing to undo");
+		say(DIM, milliseconds < 0 ? "\n" : " (%lld ms)\n", (long long)milliseconds);
+	} else {
+		event = json_object_new_object();
+		put_string(event, "event", "phase");
+		put_string(event, "phase", phase->name);
+		put_string(event, "state", state);
+		json_object_object_add(event, "milliseconds", milliseconds < 0 ? NULL :
+				       json_object_new_int64(milliseconds));
+		printf("%s\n", json_object_to_json_string_ext(event, JSON_C_TO_STRING_PLAIN));
+		json_object_put(event);
+	}
+	fflush(stdout);
+}
+
+/* ---- a command */
+
+struct words {
+	const char *word[MAX_WORDS + 1];
+	size_t nr;
+};
+
+static void add(struct words *words, const char *word)
+{
+	if (words->nr == MAX_WORDS)
+		die(EXIT_REFUSED, "more than %d words for a command", MAX_WORDS);
+	words->word[words->nr++] = word;
+	words->word[words->nr] = NULL;
+}
+
+static void add_self(struct words *words, const char *command)
+{
+	add(words, run.options.program);
+	add(words, command);
+	if (opt_root && *opt_root) {
+		add(words, "--root");
+		add(words, opt_root);
+	}
+}
+
+static void add_boot(struct words *words, const char *verb)
+{
+	size_t i;
+
+	add_self(words, "refresh");
+	add(words, verb);
+	for (i = 0; i < run.options.nr_boot; i++)
+		add(words, run.options.boot[i]);
+}
+
+static void add_move(struct words *words, bool back)
+{
+	const char *to = back ? run.options.from : run.options.to;
+
+	add_self(words, "move");
+	if (back) {
+		add(words, "--from");
+		add(words, run.options.to);
+	}
+	add(words, "--wait");
+	add(words, back ? "5" : run.options.wait);
+	add(words, "--parallel");
+	add(words, run.options.parallel);
+	add(words, to);
+}
+
+/* Told to end when it takes too long, or when this program is; then it ends by itself. */
+static int wait_for(pid_t pid, unsigned int seconds, bool undo)
+{
+	uint64_t end = now() + seconds * 1000ull;
+	bool told = false;
+	int status;
+	pid_t done;
+
+	while ((done = waitpid(pid, &status, WNOHANG)) == 0) {
+		if (!told && (now() > end || (interrupted && !undo))) {
+			kill(pid, SIGTERM);
+			told = true;
+			end = now() + GRACE * 1000ull;
+		} else if (told && now() > end) {
+			kill(pid, SIGKILL);
+		}
+		usleep(POLL);
+	}
+	return done == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int run_words(const struct words *words, const struct phase *phase, bool undo)
+{
+	posix_spawn_file_actions_t actions;
+	pid_t pid;
+	int error;
+
+	fflush(stdout);
+	/* Events only go to stdout. */
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
+	error = posix_spawnp(&pid, words->word[0], &actions, NULL, (char *const *)words->word,
+			     environ);
+	posix_spawn_file_actions_destroy(&actions);
+	if (error) {
+		complain("cannot run %s: %s", words->word[0], strerror(error));
+		return -1;
+	}
+	return wait_for(pid, phase->timeout, undo);
+}
+
+/* ---- the phases */
+
+static bool other_runs(void)
+{
+	struct partition partition;
+	bool runs;
+
+	partition_open(&partition);
+	runs = !partition.error && partition.status.state == VMM_REFRESH_PART_RUNS;
+	partition_close(&partition);
+	return runs;
+}
+
+static bool words_of(struct words *words, size_t number, bool undo)
+{
+	switch (number) {
+	case PLAN:
+		add_boot(words, "boot");
+		add(words, "--dry-run");
+		return !undo && !other_runs();
+	case BOOT:
+		if (undo) {
+			add_self(words, "refresh");
+			add(words, "undo");
+			return true;
+		}
+		add_boot(words, "boot");
+		return !other_runs();
+	case ADDRESS:
+	case LINK:
+		add(words, "ip");
+		add(words, number == LINK ? "link" : "address");
+		add(words, number == LINK ? "set" : "replace");
+		if (number == ADDRESS)
+			add(words, run.options.link);
+		add(words, "dev");
+		add(words, "vmlink0");
+		if (number == LINK)
+			add(words, "up");
+		return !undo && run.options.link;
+	case MOVE:
+		add_move(words, undo);
+		/* VMs that had moved to a kernel that has ended have ended with it. */
+		return !undo || other_runs();
+	default:
+		add(words, run.options.off);
+		return true;
+	}
+}
+
+static int act(const struct phase *phase, bool undo)
+{
+	struct words words = { .nr = 0 };
+	uint64_t began = now();
+	int status = 0;
+
+	if (words_of(&words, phase - phases, undo)) {
+		tell(phase, undo ? "undoes" : "does", -1);
+		status = run_words(&words, phase, undo);
+	}
+	tell(phase, status ? "failed" : undo ? "undone" : "done", now() - began);
+	return status;
+}
+
+static int keep(const struct phase *phase, enum phase_state state)
+{
+	run.at = phase - phases;
+	run.state = state;
+	return run_journal_write(&run.options, phase->name, state);
+}
+
+static bool stopped(void)
+{
+	return interrupted;
+}
+
+static bool may_commit(void)
+{
+	char answer[8] = "";
+
+	if (interrupted)
+		return false;
+	if (!strcmp(run.options.commit, "auto"))
+		return true;
+	if (strcmp(run.options.commit, "ask") || !isatty(STDIN_FILENO))
+		return false;
+	printf("All VMs have moved.  End this kernel?  There is no way back then.  [yes/no] ");
+	fflush(stdout);
+	return fgets(answer, sizeof(answer), stdin) && !strcmp(answer, "yes\n");
+}
+
+static const struct phase_ops ops = {
+	.act = act, .keep = keep, .forget = run_journal_remove, .stopped = stopped,
+	.may_commit = may_commit,
+};
+
+/* ---- how it ends */
+
+static int finish_run(enum phases_end end, bool abort)
+{
+	static const struct {
+		const char *word;
+		int status;
+	} ends[] = {
+		[PHASES_OK] = { "done", EXIT_OK },
+		[PHASES_UNDONE] = { "undone", EXIT_FAILED },
+		[PHASES_WAIT] = { "waits", EXIT_OK },
+		[PHASES_STUCK] = { "stuck", EXIT_BROKEN },
+		[PHASES_FAILED] = { "failed", EXIT_BROKEN },
+	};
+	struct json_object *event;
+
+	if (opt_json) {
+		event = new_report("nestctl-refresh-run-1");
+		put_string(event, "event", "end");
+		put_string(event, "result", ends[end].word);
+		printf("%s\n", json_object_to_json_string_ext(event, JSON_C_TO_STRING_PLAIN));
+		json_object_put(event);
+	} else {
+		say(ends[end].status && !abort ? BAD : GOOD, "%s\n", ends[end].word);
+	}
+	if (end == PHASES_WAIT)
+		complain("the VMs have moved: 'nestctl refresh resume --commit=auto' ends this kernel, 'nestctl refresh abort' moves them back");
+	if (end == PHASES_STUCK || end == PHASES_FAILED)
+		complain("phase '%s' has failed: mend what it says, then nestctl refresh resume%s",
+			 phases[run.at].name, end == PHASES_STUCK ? "" : " --commit=auto");
+	return abort && end == PHASES_UNDONE ? EXIT_OK : ends[end].status;
+}
+
+static void catch_signals(void)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
+static int print_phases(void)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(phases); i++)
+		tell(&phases[i], "planned", -1);
+	return act(&phases[PLAN], false) ? EXIT_REFUSED : EXIT_OK;
+}
+
+/* The journal names a phase of this table. */
+static void find_journal(const char *verb)
+{
+	const char *name;
+
+	switch (run_journal_read(&run.options, &name, &run.state)) {
+	case 0:
+		break;
+	case -ENOENT:
+		die(EXIT_REFUSED, "there is nothing to %s: no refresh is under way", verb);
+	default:
+		die(EXIT_UNKNOWN, "/run/nestctl/run.json cannot be read: nestctl refresh status and virsh list say what is there");
+	}
+	for (run.at = 0; run.at < ARRAY_SIZE(phases); run.at++)
+		if (!strcmp(phases[run.at].name, name))
+			return;
+	die(EXIT_UNKNOWN, "/run/nestctl/run.json names a phase '%s', which this nestctl does not have",
+	    name);
+}
+
+/**
+ * refresh_run() - nestctl refresh run, resume, abort
+ * @argc: number of arguments, that of the verb included
+ * @argv: arguments
+ *
+ * Return: an exit status.
+ */
+int refresh_run(int argc, char **argv)
+{
+	autofree char *verb = text_of("%s", argv[0]);
+	enum phases_end end;
+
+	run_parse(&run.options, argc, argv);
+	if (!strcmp(verb, "run") && run.options.dry)
+		return print_phases();
+	run_lock();
+	catch_signals();
+	if (!strcmp(verb, "run")) {
+		if (run_journal_exists())
+			die(EXIT_REFUSED, "a refresh is under way: nestctl refresh resume goes on, abort goes back");
+		end = phases_run(phases, ARRAY_SIZE(phases), &ops);
+	} else {
+		find_journal(verb);
+		if (!strcmp(verb, "resume"))
+			end = phases_resume(phases, ARRAY_SIZE(phases), &ops, run.at, run.state);
+		else if (phases[run.at].commits)
+			die(EXIT_REFUSED, "there is no way back: this kernel is being ended");
+		else
+			end = phases_undo(phases, &ops, run.at);
+	}
+	/* That is what was wanted. */
+	return finish_run(end, !strcmp(verb, "abort"));
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A refresh: what was asked for, and the journal that says how far it is.
+ */
+#ifndef NESTCTL_RUN_H
+#define NESTCTL_RUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "phases.h"
+
+/**
+ * struct run_options - What was asked for; the journal has it, too
+ * @program: nestctl itself
+ * @to: URI of the other kernel's libvirtd
+ * @from: URI of this kernel's, as that one reaches it
+ * @link: address of vmlink0 here, NULL: it is not touched
+ * @wait: seconds for the other libvirtd to come up
+ * @parallel: VMs that move at a time
+ * @commit: "auto", "ask" or "stop"
+ * @off: command that ends this kernel
+ * @dry: change nothing
+ * @boot: options of nestctl refresh boot
+ * @nr_boot: how many
+ */
+struct run_options {
+	const char *program, *to, *from, *link, *wait, *parallel, *commit, *off;
+	bool dry;
+	const char **boot;
+	size_t nr_boot;
+};
+
+int refresh_run(int argc, char **argv);
+
+/* ---- run_options.c */
+
+void run_parse(struct run_options *options, int argc, char **argv);
+
+/* ---- run_journal.c */
+
+void run_lock(void);
+bool run_journal_exists(void);
+int run_journal_read(struct run_options *options, const char **phase, enum phase_state *state);
+int run_journal_write(const struct run_options *options, const char *phase,
+		      enum phase_state state);
+void run_journal_remove(void);
+
+#endif /* NESTCTL_RUN_H */

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Arguments of nestctl refresh run, resume and abort.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "nestctl.h"
+#include "run.h"
+
+enum {
+	KEY_TO = 0x600, KEY_FROM, KEY_LINK, KEY_WAIT, KEY_PARALLEL, KEY_COMMIT, KEY_OFF,
+	KEY_PROGRAM,
+};
+
+static const struct argp_option options[] = {
+	{ "to", KEY_TO, "URI", 0,
+	  "the other kernel's libvirtd, as in qemu+tcp://10.99.0.2/system", 0 },
+	{ "from", KEY_FROM, "URI", 0,
+	  "this kernel's, as the other one reaches it: for the way back", 0 },
+	{ "link", KEY_LINK, "ADDRESS/LEN", 0,
+	  "give vmlink0 this address and bring it up (default: leave it as it is)", 0 },
+	{ "wait", KEY_WAIT, "SECONDS", 0,
+	  "wait so long for the other libvirtd (default: 300)", 0 },
+	{ "parallel", KEY_PARALLEL, "N", 0, "VMs that move at a time (default: 1)", 0 },
+	{ "commit", KEY_COMMIT, "auto|ask|stop", 0,
+	  "when all VMs have moved: end this kernel, ask first, or stop there (default: ask)", 0 },
+	{ "off", KEY_OFF, "COMMAND", 0, "what ends this kernel (default: poweroff)", 0 },
+	{ "dry-run", 'n', NULL, 0, "print the phases, do the first one", 0 },
+	{ "program", KEY_PROGRAM, "FILE", OPTION_HIDDEN, "in place of nestctl", 0 },
+	{ 0 }
+};
+
+static void check_uri(const char *uri, const char *option, struct argp_state *state)
+{
+	const char *host = uri ? strstr(uri, "://") : NULL;
+
+	if (!host || !host[3] || host[3] == '/')
+		argp_error(state, "--%s: name a libvirtd with its host, as in qemu+tcp://10.99.0.2/system",
+			   option);
+}
+
+static void check_number(const char *text, const char *option, struct argp_state *state)
+{
+	if (text && (!*text || strlen(text) > 6 || text[strspn(text, "0123456789")]))
+		argp_error(state, "--%s: '%s' is no number", option, text);
+}
+
+static void complete_run(struct run_options *wanted, struct argp_state *state)
+{
+	check_uri(wanted->to, "to", state);
+	check_uri(wanted->from, "from", state);
+	wanted->wait = wanted->wait ?: "300";
+	wanted->parallel = wanted->parallel ?: "1";
+	wanted->commit = wanted->commit ?: "ask";
+	wanted->off = wanted->off ?: "poweroff";
+}
+
+static void end_of_options(struct run_options *wanted, struct argp_state *state)
+{
+	const char *commit = wanted->commit;
+
+	check_number(wanted->wait, "wait", state);
+	check_number(wanted->parallel, "parallel", state);
+	if (commit && strcmp(commit, "auto") && strcmp(commit, "ask") && strcmp(commit, "stop"))
+		argp_error(state, "--commit: '%s' is neither auto, ask nor stop", commit);
+	if (state->hook)
+		complete_run(wanted, state);
+	else if (wanted->to || wanted->from || wanted->link || wanted->dry || wanted->nr_boot)
+		argp_error(state, "resume and abort go by the journal: only --commit may be another");
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct run_options *wanted = state->input;
+
+	switch (key) {
+	case KEY_TO:
+		wanted->to = arg;
+		break;
+	case KEY_FROM:
+		wanted->from = arg;
+		break;
+	case KEY_LINK:
+		wanted->link = arg;
+		break;
+	case KEY_WAIT:
+		wanted->wait = arg;
+		break;
+	case KEY_PARALLEL:
+		wanted->parallel = arg;
+		break;
+	case KEY_COMMIT:
+		wanted->commit = arg;
+		break;
+	case KEY_OFF:
+		wanted->off = arg;
+		break;
+	case KEY_PROGRAM:
+		wanted->program = arg;
+		break;
+	case 'n':
+		wanted->dry = true;
+		break;
+	case ARGP_KEY_ARGS:
+		wanted->boot = (const char **)state->argv + state->next;
+		wanted->nr_boot = state->argc - state->next;
+		break;
+	case ARGP_KEY_END:
+		end_of_options(wanted, state);
+		break;
+	case ARGP_KEY_INIT:
+		state->hook = strcmp(state->argv[0], "nestctl refresh run") ? NULL : wanted;
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
+
+static const struct argp run_argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "[-- BOOT-OPTION...]",
+	.doc = "Put another kernel in the place of this one while VMs run: start it beside this one "
+	       "(nestctl refresh boot with the options behind --), move all VMs to it, end this kernel.  "
+	       "In the other one, nestctl refresh commit --wait makes the machine its own then.\n\n"
+	       "run: from the beginning; if a phase fails, or at SIGINT or SIGTERM, those before are "
+	       "undone, the last first.\n"
+	       "resume: go on where a nestctl has ended, forward or back.\n"
+	       "abort: undo all; not when this kernel is being ended.\v"
+	       "Progress goes to stdout, with --json an object in a line, and what the phases' commands say to "
+	       "stderr.",
+	.children = children,
+};
+
+/**
+ * run_parse() - Parse the arguments; ends the program if they are wrong
+ * @wanted: filled in
+ * @argc: number of arguments, that of the verb included
+ * @argv: arguments
+ */
+void run_parse(struct run_options *wanted, int argc, char **argv)
+{
+	autofree char *name = text_of("refresh %s", argv[0]);
+	struct command command = { .name = name, .argp = &run_argp };
+
+	command_parse(&command, argc, argv, wanted);
+	if (!wanted->program)
+		wanted->program = "/proc/self/exe";
+}
