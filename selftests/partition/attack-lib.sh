@@ -3,19 +3,36 @@
 #
 # The attacks of /lab/attacks, for both sides.
 
+# Where this side's part of the link is, and the other's.
+rings()
+{
+	dmesg | sed -n 's/.*vmlink0: sends in the memory at \(0x[0-9a-f]*\), reads that at \(0x[0-9a-f]*\),.*/\1 \2/p' |
+		tail -1
+}
+
 # The rows of a side, its words filled in: KIND TIMES WORDS...
 # attack_rows SIDE PAGE CPU OWN PIN: PAGE is memory of the other side, CPU and OWN are APIC IDs,
 # PIN is one of its own.
 attack_rows()
 {
 	pm1=$(od -An -tu4 -j 64 -N 4 /sys/firmware/acpi/tables/FACP | tr -d ' ')
-	awk -v side="$1" -v page=$(($2)) -v cpu="$3" -v own="$4" -v pin="$5" -v pm1="$pm1" '
+	ours=$(rings)
+	[ -n "$ours" ] || { echo "there is no link" >&2; return 1; }
+	theirs=$((${ours#* })) ours=$((${ours% *}))
+	# What the shim has in front of both is its own.
+	awk -v side="$1" -v page=$(($2)) -v cpu="$3" -v own="$4" -v pin="$5" -v pm1="$pm1" \
+		-v ring="$theirs" -v reserve=$(((ours < theirs ? ours : theirs) - 4096)) '
 		/^#/ || !NF || !index($1, side) { next }
 		{
 			sub(/^[01]+ +/, "")
 			gsub("@cpu", cpu * 16777216)
 			gsub("@own", own * 16777216)
-			gsub("@pm1", pm1)
+			gsub("@reserve", reserve)
+			gsub("@ring", ring)
+			if (match($0, /@pm1[+][0-9]+/)) {
+				n = substr($0, RSTART + 5, RLENGTH - 5)
+				sub(/@pm1[+][0-9]+/, pm1 + n)
+			}
 			gsub("@pin", pin)
 			# To that CPU, physical, vector 40h.
 			gsub("@rte", sprintf("0x%02x00000000000040", cpu))

@@ -66,10 +66,10 @@ part_begin
 nestctl refresh plan --kernel /second/bzImage --initrd /second/initrd --cpus 1 --memory 896M >plan.txt
 check "a plan" [ -s plan.txt ]
 cat plan.txt
-attack_rows 0 $THEIRS 1 0 5 >rows.0
-attack_rows 1 $OURS 0 1 2 >rows.1
 check "the second kernel is started" p1_boot "idle:4,cpu:2,attack:$OURS,kvm:200,demo:$TESTNAME"
 check "it reaches its init" p1_word $WORD_INIT
+attack_rows 0 $THEIRS 1 0 5 >rows.0
+attack_rows 1 $OURS 0 1 2 >rows.1
 exits_now boot_exits
 check "it is idle" p1_word "$(word 1 $WORD_BEGINS)"
 sleep 0.5

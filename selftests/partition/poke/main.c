@@ -55,6 +55,7 @@ static const struct {
 	{ "lie", poke_lie },
 	{ "out", poke_out },
 	{ "in", poke_in },
+	{ "address", poke_address },
 	{ "pci", poke_pci },
 	{ "ioapic", poke_ioapic },
 	{ "race", poke_race },

@@ -23,6 +23,7 @@ int poke_lie(const struct poke *p);
 
 int poke_out(const struct poke *p);
 int poke_in(const struct poke *p);
+int poke_address(const struct poke *p);
 int poke_pci(const struct poke *p);
 int poke_ioapic(const struct poke *p);
 int poke_race(const struct poke *p);

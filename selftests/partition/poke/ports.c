@@ -57,6 +57,23 @@ int poke_pci(const struct poke *p)
 	return 0;
 }
 
+/* Part of the address port, which is all of it or nothing: what is in it stays. */
+int poke_address(const struct poke *p)
+{
+	unsigned long flags;
+	u32 saved, ours = 0x80000000, left;
+
+	local_irq_save(flags);
+	saved = inl(PCI_ADDRESS);
+	outl(ours, PCI_ADDRESS);
+	port_write(p->addr, p->value, p->width);
+	left = inl(PCI_ADDRESS);
+	outl(saved, PCI_ADDRESS);
+	local_irq_restore(flags);
+	pr_info("poke: PCI address %x, was %x\n", left, ours);
+	return left == ours ? 0 : -EIO;
+}
+
 static u32 ioapic_read(void __iomem *ioapic, u32 index)
 {
 	writel(index, ioapic);

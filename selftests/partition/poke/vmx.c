@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Structures of the CPU's at physical addresses: VMX instructions that name them, and addresses
- * in a VMCS with which a VM is entered.  The entry fails in any case: there is no guest.
+ * in a VMCS with which a VM is entered.  The entry fails in any case: controls that have to be
+ * 1 are 0, and there is no guest.
  */
 #include <linux/gfp.h>
 #include <linux/irqflags.h>
 #include <linux/printk.h>
 #include <asm/asm.h>
+#include <asm/desc.h>
 #include <asm/msr.h>
 #include <asm/tlbflush.h>
 #include <asm/vmx.h>
@@ -162,10 +164,37 @@ static const struct {
 	{ .field = VIRTUAL_APIC_PAGE_ADDR, .primary = CPU_BASED_TPR_SHADOW },
 	{ .field = APIC_ACCESS_ADDR, .secondary = SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES },
 	{ .field = EPT_POINTER, .secondary = SECONDARY_EXEC_ENABLE_EPT },
+	{ .field = PML_ADDRESS, .secondary = SECONDARY_EXEC_ENABLE_PML },
+	{ .field = POSTED_INTR_DESC_ADDR, .pin = PIN_BASED_POSTED_INTR },
+	{ .field = VMREAD_BITMAP, .secondary = SECONDARY_EXEC_SHADOW_VMCS },
+	{ .field = VMWRITE_BITMAP, .secondary = SECONDARY_EXEC_SHADOW_VMCS },
+	{ .field = VMCS_LINK_POINTER },
+	/* Without EPT it is an address of the machine. */
+	{ .field = GUEST_CR3 },
 	{ .field = VM_EXIT_MSR_STORE_ADDR, .count = VM_EXIT_MSR_STORE_COUNT },
 	{ .field = VM_EXIT_MSR_LOAD_ADDR, .count = VM_EXIT_MSR_LOAD_COUNT },
 	{ .field = VM_ENTRY_MSR_LOAD_ADDR, .count = VM_ENTRY_MSR_LOAD_COUNT },
 };
+
+/* What the shim looks at before addresses: a host that could be gone back to. */
+static void fill_host(void)
+{
+	struct desc_ptr gdt, idt;
+
+	native_store_gdt(&gdt);
+	store_idt(&idt);
+	vmwrite(HOST_CS_SELECTOR, __KERNEL_CS);
+	vmwrite(HOST_SS_SELECTOR, __KERNEL_DS);
+	vmwrite(HOST_TR_SELECTOR, GDT_ENTRY_TSS * 8);
+	vmwrite(HOST_CR0, read_cr0());
+	vmwrite(HOST_CR3, __read_cr3());
+	vmwrite(HOST_CR4, __read_cr4());
+	vmwrite(HOST_GDTR_BASE, gdt.address);
+	vmwrite(HOST_IDTR_BASE, idt.address);
+	vmwrite(HOST_TR_BASE, gdt.address);
+	vmwrite(HOST_RIP, (unsigned long)fill_host);
+	vmwrite(VM_EXIT_CONTROLS, VM_EXIT_HOST_ADDR_SPACE_SIZE);
+}
 
 /* An address that another field of the same pair or set needs: one of ours. */
 static void fill(size_t use)
@@ -174,8 +203,9 @@ static void fill(size_t use)
 
 	for (i = 0; i < ARRAY_SIZE(uses); i++)
 		vmwrite(uses[i].field, __pa(region));
+	vmwrite(VMCS_LINK_POINTER, NO_VMCS);
 	/* A VM without that is denied for another reason. */
-	vmwrite(PIN_BASED_VM_EXEC_CONTROL, PIN_BASED_NMI_EXITING);
+	vmwrite(PIN_BASED_VM_EXEC_CONTROL, PIN_BASED_NMI_EXITING | uses[use].pin);
 	vmwrite(CPU_BASED_VM_EXEC_CONTROL, uses[use].primary |
 		(uses[use].secondary ? CPU_BASED_ACTIVATE_SECONDARY_CONTROLS : 0));
 	vmwrite(SECONDARY_VM_EXEC_CONTROL, uses[use].secondary);
@@ -184,6 +214,7 @@ static void fill(size_t use)
 	vmwrite(VM_ENTRY_MSR_LOAD_COUNT, 0);
 	if (uses[use].count)
 		vmwrite(uses[use].count, 1);
+	fill_host();
 }
 
 /* Field @value is @addr in a VMCS that VMLAUNCH is tried with. */
