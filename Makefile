@@ -36,6 +36,7 @@ help:
 	@echo '  make check-upstream  the whole set of the kernel'"'"'s own KVM selftests,'
 	@echo '                   stock and nvx side by side (long)'
 	@echo '  make docs        format Documentation/ as HTML (build/docs)'
+	@echo '  make deb         build the Debian packages (build/deb)'
 	@echo '  make install     install the modules of KREL beside the stock ones, and nestctl, DESTDIR='
 	@echo '  make uninstall   remove them again'
 	@echo '  make clean       delete build/ but not the downloads in build/cache'
@@ -88,7 +89,7 @@ check: deps
 
 .PHONY: check-all
 check-all: deps
-	@scripts/install-deps debug vms
+	@scripts/install-deps debug vms deb
 	@scripts/run-suites --all
 
 .PHONY: check-fast
@@ -109,6 +110,11 @@ docs:
 	@scripts/install-deps docs
 	sphinx-build -q -W -b html Documentation build/docs
 	@echo 'see build/docs/index.html'
+
+.PHONY: deb
+deb:
+	@scripts/install-deps build deb
+	@scripts/build-deb
 
 .PHONY: install
 install: nestctl

@@ -10,7 +10,8 @@ import subprocess
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(TOP, "build")
-CACHE = os.path.join(BUILD, "cache")
+# The package nestcloud-dkms has one that outlives its builds.
+CACHE = os.environ.get("NVX_CACHE") or os.path.join(BUILD, "cache")
 LAB = os.path.join(BUILD, "lab")
 GUEST = os.path.join(TOP, "selftests", "lab", "guest")
 

@@ -10,12 +10,17 @@ import functools
 import glob
 import os
 import re
+import shutil
 import subprocess
 
 from .common import CACHE, LabError, TOP, UsageError, new_directory, run_tool
 
 DEBS = os.path.join(CACHE, "debs")
 SOURCES = os.path.join(CACHE, "sources")
+# Unpacked source of kernels that were built for, PACKAGE_VERSION/: in a lasting cache only.
+KEPT = os.path.join(CACHE, "kept") if "NVX_CACHE" in os.environ else ""
+# While packages are being installed nothing is downloaded.
+OFFLINE = os.environ.get("NVX_OFFLINE") == "1"
 BASES = os.path.join(TOP, "scripts", "bases")
 
 
@@ -33,6 +38,12 @@ def source_package(base):
         raise UsageError(f"unknown kernel base '{base}': known are {' '.join(known)}; "
                          "a new one needs hooks (Documentation/hooks.rst)")
     return known[base]
+
+
+def base_of(release):
+    """Series of a kernel release, as in uname -r."""
+    match = re.match(r"\d+\.\d+(?=[.-])", release)
+    return match.group() if match else release
 
 
 # ---- versions
@@ -196,13 +207,23 @@ def lab_release(name):
 
 # ---- source
 
+def kept_sources(package):
+    """Source that was unpacked before: version -> directory."""
+    if not KEPT:
+        return {}
+    pattern = os.path.join(glob.escape(KEPT), package + "_*", "virt")
+    paths = [os.path.dirname(path) for path in glob.glob(pattern) if ".tmp." not in path]
+    return {os.path.basename(path)[len(package) + 1:]: path for path in paths}
+
+
 def have_sources(package):
-    """Source that needs no download: version -> path of a tarball or a .deb."""
+    """Source that needs no download: version -> path of a tarball, a .deb or a directory."""
     found = cached_debs(package)
     tarball = f"/usr/src/{package}.tar.xz"
     version = installed_version(package)
     if version and os.path.exists(tarball):
         found[version] = tarball
+    found.update(kept_sources(package))
     return found
 
 
@@ -216,7 +237,7 @@ def find_source(base, wanted, any_release=False):
         version = max(have, key=version_key)
         return version, have[version]
     try:
-        offered = madison([package]).get(package, [])
+        offered = [] if OFFLINE else madison([package]).get(package, [])
     except LabError:
         offered = []
     if wanted in offered:
@@ -225,6 +246,10 @@ def find_source(base, wanted, any_release=False):
     version = choose_source(wanted, known)
     if not version and known and (any_release or not wanted):
         version = known[-1]
+    if not version and OFFLINE:
+        raise UsageError(f"no {package} of {upstream(wanted) or base} is installed or kept in "
+                         f"{CACHE} (there is: {', '.join(known) or 'none'}): run "
+                         "'nestcloud-source', which fetches and keeps it, then 'dkms autoinstall'")
     if not version:
         raise UsageError(f"no {package} of {upstream(wanted) or base} is installed or to be had "
                          f"(there is: {', '.join(known) or 'none'}): run 'apt-get update' and "
@@ -245,6 +270,21 @@ def tarball_of(package, version, path):
             os.rename(os.path.join(temp, "deb", "usr", "src", package + ".tar.xz"),
                       os.path.join(temp, package + ".tar.xz"))
     return tarball
+
+
+def keep(package, version, path):
+    """Keep what modules are built from: the source package is replaced some day."""
+    directory = os.path.join(KEPT, f"{package}_{version}")
+    if path == directory:
+        return directory
+    tarball = tarball_of(package, version, path)
+    with new_directory(directory) as temp:
+        run_tool(["tar", "-xf", tarball, "-C", temp, "--strip-components=1",
+                  f"{package}/arch/x86/kvm", f"{package}/virt"], what=f"unpacking {tarball}")
+    if path.endswith(".deb"):
+        shutil.rmtree(os.path.dirname(tarball))
+        os.remove(path)
+    return directory
 
 
 # ---- what to install

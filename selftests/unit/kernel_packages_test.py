@@ -171,6 +171,55 @@ class KernelPackages(unittest.TestCase):
                      ("6.1.0-56-amd64", "6.1.192-2", "headers image"), sources=["6.1.192-2"])
         self.assertEqual(debian.lab_release("6.1"), ("6.1.0-56-amd64", "6.1.192-2"))
 
+    def keep(self, *versions):
+        """A cache that lasts, with unpacked source of these versions."""
+        self.addCleanup(setattr, debian, "KEPT", debian.KEPT)
+        debian.KEPT = os.path.join(self.root, "kept")
+        for version in versions:
+            self.write(f"kept/linux-source-6.1_{version}/virt/x", "")
+
+    def offline(self):
+        """As while packages are being installed."""
+        self.addCleanup(setattr, debian, "OFFLINE", debian.OFFLINE)
+        debian.OFFLINE = True
+
+    def test_kept(self):
+        """Source that was kept serves when the archive has gone on, without a network."""
+        self.archive((R56, "6.1.192-2", "headers image"), sources=["6.1.192-2", "6.1.193-1"])
+        self.installed("linux-source-6.1 6.1.193-1", f"linux-headers-{R56} 6.1.192-2")
+        self.offline()
+        with self.assertRaisesRegex(UsageError, "no linux-source-6.1 of 6.1.192 .*nestcloud-source"):
+            debian.find_source("6.1", "6.1.192-2")
+        self.keep("6.1.192-1", "6.1.190-1")
+        found = debian.find_source("6.1", "6.1.192-2")
+        self.assertEqual(found, ("6.1.192-1", self.root + "/kept/linux-source-6.1_6.1.192-1"))
+        self.assertEqual(debian.keep("linux-source-6.1", *found), found[1])
+        self.keep("6.1.192-2")
+        self.assertEqual(debian.find_source("6.1", "6.1.192-2")[0], "6.1.192-2")
+        # What is being unpacked is not kept yet.
+        self.write("kept/linux-source-6.1_6.1.194-1.tmp.1/virt/x", "")
+        self.assertEqual(len(debian.kept_sources("linux-source-6.1")), 3)
+
+    def test_keep(self):
+        """Of a tarball only what modules are built from."""
+        self.keep()
+        for name in ("arch/x86/kvm/x86.c", "virt/kvm/kvm_main.c", "fs/inode.c"):
+            self.write("tree/linux-source-6.1/" + name, name)
+        tarball = os.path.join(self.root, "linux-source-6.1.tar.xz")
+        subprocess.run(["tar", "-cJf", tarball, "-C", self.root + "/tree", "linux-source-6.1"],
+                       check=True)
+        kept = debian.keep("linux-source-6.1", "6.1.192-2", tarball)
+        self.assertEqual(debian.kept_sources("linux-source-6.1"), {"6.1.192-2": kept})
+        self.assertEqual(sorted(os.listdir(kept)), ["arch", "virt"])
+        with self.assertRaisesRegex(LabError, "unpacking"):
+            debian.keep("linux-source-6.1", "6.1.193-1", self.write("broken.tar.xz", "broken"))
+        self.assertEqual(list(debian.kept_sources("linux-source-6.1")), ["6.1.192-2"])
+
+    def test_base_of(self):
+        """The series of a release."""
+        for release, base in ((R56, "6.1"), (R612, "6.12"), ("6.12-rc1", "6.12"), ("6.1", "6.1")):
+            self.assertEqual(debian.base_of(release), base)
+
     def test_order_of_versions(self):
         """Numbers are compared as numbers, 6.12 is not 6.1."""
         self.archive(("6.1.0-9-cloud-amd64", "6.1.99-1", "headers image"),
