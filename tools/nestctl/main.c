@@ -185,6 +185,8 @@ static int complete(const char *name)
 			printf("%s\n", command->name);
 		} else if (!strcmp(name, command->name)) {
 			print_options(command->argp);
+			if (command->more)
+				print_options(command->more);
 			printf("--help\n%s", command->words ?: "");
 		}
 	}

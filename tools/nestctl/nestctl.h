@@ -54,12 +54,13 @@ enum nestctl_exit {
  * struct command - One of them
  * @name: as typed
  * @argp: its options
+ * @more: options of some of its words, NULL: none
  * @words: words that may follow it, for completion, NULL: none
  * @run: parse the arguments and do it; returns an exit status
  */
 struct command {
 	const char *name;
-	const struct argp *argp;
+	const struct argp *argp, *more;
 	const char *words;
 	int (*run)(int argc, char **argv);
 };
@@ -70,7 +71,7 @@ NESTCTL_COMMANDS(X)
 
 /* ---- main.c */
 
-extern const struct argp common_argp;
+extern const struct argp common_argp, refresh_run_argp;
 extern bool opt_json;
 
 void command_parse(const struct command *command, int argc, char **argv, void *input);

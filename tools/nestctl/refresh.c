@@ -455,6 +455,7 @@ static int refresh(int argc, char **argv)
 const struct command refresh_command = {
 	.name = "refresh",
 	.argp = &refresh_argp,
-	.words = "plan\nboot\nstatus\nkill\nundo\ncommit\n",
+	.more = &refresh_run_argp,
+	.words = "plan\nboot\nstatus\nkill\nundo\ncommit\nrun\nresume\nabort\n",
 	.run = refresh,
 };

@@ -120,7 +120,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
 
-static const struct argp run_argp = {
+const struct argp refresh_run_argp = {
 	.options = options,
 	.parser = parse,
 	.args_doc = "[-- BOOT-OPTION...]",
@@ -145,7 +145,7 @@ static const struct argp run_argp = {
 void run_parse(struct run_options *wanted, int argc, char **argv)
 {
 	autofree char *name = text_of("refresh %s", argv[0]);
-	struct command command = { .name = name, .argp = &run_argp };
+	struct command command = { .name = name, .argp = &refresh_run_argp };
 
 	command_parse(&command, argc, argv, wanted);
 	if (!wanted->program)
