@@ -34,6 +34,8 @@ REPORTS = {
         "stock": {"sieve": {"warm": {"overhead_percent": 2.91}}}, "all": {}}},
     "bench-shim": {"kernel": "6.1-cloud", "stock": {"operations": {"cpuid": {
         "bare": 972, "shim": {"instructions": 1758, "exits": 2.0}}}}},
+    "demo-partition": {"schema": 1, "vmm1": {"kernel": "6.12", "boot_exits": 4574},
+                       "denied": {"port-smi": 6}, "after": {"shim": False, "differences": ["x"]}},
 }
 
 
@@ -96,7 +98,8 @@ class Page(unittest.TestCase):
             for config, ops in REPORTS[name]["configs"].items():
                 for row in ops.values() if config != "nvx_no_umip" else ():
                     self.assertIn(f"{row['instructions']:,}", parser.cells)
-        for cell in ("2.91", "1,758", "972"):
+        for cell in ("2.91", "1,758", "972", "vmm1.boot_exits", "4,574", "port-smi", "False",
+                     "1 entries"):
             self.assertIn(cell, parser.cells)
 
     def test_alone(self):
