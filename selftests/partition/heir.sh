@@ -11,7 +11,8 @@
 . /lab/restart.sh
 
 part_begin
-check "the second kernel is started" p1_boot "heir:$TESTNAME"
+pci_functions
+check "the second kernel is started" p1_boot "heir:$TESTNAME" "functions=$(pci_sum)"
 check "it waits for this one's end" p1_word "$(word 1 $WORD_BEGINS)"
 check "the VM of this kernel runs" vm_runs
 check "the VM noticed nothing" vm_end

@@ -14,3 +14,17 @@ word()
 {
 	echo $((100 * $1 + $2))
 }
+
+# The PCI functions that this kernel sees, each with its six addresses.
+pci_functions()
+{
+	for device in /sys/bus/pci/devices/*; do
+		echo "${device##*/}" "$(head -n 6 "$device/resource" | cut -d ' ' -f 1,2 | tr '\n' ' ')"
+	done
+}
+
+# The same as a number, for a command line.
+pci_sum()
+{
+	pci_functions | sha256sum | cut -d ' ' -f 1
+}

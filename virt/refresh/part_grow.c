@@ -65,7 +65,7 @@ static int grow_range(struct resource *res, void *data)
 }
 
 /**
- * refresh_part_grow() - Take the memory of the kernel that has ended
+ * refresh_part_grow() - Take memory and PCI functions of the kernel that has ended
  * @bytes: at most so many, 0: all; how many it were is written
  *
  * Context: process, may sleep.
@@ -84,5 +84,7 @@ int refresh_part_grow(u64 *bytes)
 	if (growth.done)
 		pr_info("%llu MiB of the first kernel's are this one's memory\n",
 			growth.done >> 20);
+	if (!growth.error)
+		refresh_pci_claim();
 	return growth.error;
 }

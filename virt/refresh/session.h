@@ -86,6 +86,9 @@ int refresh_adopt_areas(struct refresh_cpu *cpus, struct refresh_reserve *res, u
 			const struct refresh_caps *caps);
 int refresh_adopt_shim(struct refresh_cpu *cpus, bool *on);
 
+/* part_pci.c */
+void refresh_pci_claim(void);
+
 /* link.c */
 int refresh_link_create(void);
 void refresh_link_destroy(void);

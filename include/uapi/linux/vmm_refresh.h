@@ -288,8 +288,9 @@ struct vmm_refresh_part_status {
  * @bytes: at most so many, 0: all there are; on return: how many there were
  *
  * In the second kernel, when the first one has ended: memory that was that one's becomes
- * ordinary memory of this one.  ENXIO in any other kernel; EBUSY the first one runs; ERESTARTSYS
- * after a signal, and it goes on with the next call.
+ * ordinary memory of this one, and its PCI functions are found, at the addresses that they have.
+ * ENXIO in any other kernel; EBUSY the first one runs; ERESTARTSYS after a signal, and it goes on
+ * with the next call.
  */
 struct vmm_refresh_part_grow {
 	__u32	size;
