@@ -246,6 +246,26 @@ static void test_valid(void)
 	ok(!pci_function_valid(&m->pci, function), "given away: a BAR without its other half");
 }
 
+static void test_stop(void)
+{
+	struct pci_function net = functions[F_NET], host = functions[F_HOST];
+	struct pci_function bridge = functions[F_BRIDGE];
+	u16 command = 0;
+
+	net.config[1] = 0x02100407;
+	net.config[2] = 0x02000003;
+	ok(pci_function_stop(&net, &command) && command == 0x0403 && net.config[1] == 0x02100403,
+	   "stopped: a function, and nothing else of it");
+	ok(pci_function_stop(&net, &command) && command == 0x0403, "stopped: once more");
+	host.config[1] = 0x02000006;
+	host.config[2] = 0x06000002;
+	command = 0xaaaa;
+	ok(!pci_function_stop(&host, &command) && host.config[1] == 0x02000006 &&
+	   command == 0xaaaa, "not stopped: the host bridge");
+	ok(!pci_function_stop(&bridge, &command) && bridge.config[1] == 7 && command == 0xaaaa,
+	   "not stopped: a bridge, for what is behind it");
+}
+
 int main(int argc, char **argv)
 {
 	test_latch();
@@ -255,5 +275,6 @@ int main(int argc, char **argv)
 	test_widths();
 	test_links();
 	test_valid();
+	test_stop();
 	return finish();
 }

@@ -14,6 +14,7 @@
 #define PCI_CONFIG_ADDRESS	0xcf8
 #define PCI_CONFIG_DATA		0xcfc
 #define PCI_CONFIG_ENABLE	0x80000000u
+#define PCI_COMMAND		4
 #define RESET_CONTROL		0xcf9
 #define RESET_ARM		0x02
 #define RESET_FULL		0x06
@@ -33,6 +34,31 @@ static void mask_pins(u32 part)
 		ioapic_mask(&world.ioapic, pin, &ops);
 		ioapic_hw_apply(&ops);
 	}
+}
+
+static void select_config(const struct pci_function *function, u32 reg)
+{
+	port_out(PCI_CONFIG_ADDRESS, 4,
+		 PCI_CONFIG_ENABLE | (u32)function->bdf << 8 | (reg & ~3u));
+}
+
+/* Before its memory is another's. */
+static void stop_functions(u32 part)
+{
+	struct pci_function *function;
+	u16 command;
+	u32 i;
+
+	for (i = 0; i < world.pci.nr_functions; i++) {
+		function = &world.function[i];
+		if (function->owner != part || !pci_function_stop(function, &command))
+			continue;
+		select_config(function, PCI_COMMAND);
+		port_out(PCI_CONFIG_DATA, 2, command);
+		/* Behind what the function has still sent. */
+		port_in(PCI_CONFIG_DATA, 2);
+	}
+	port_out(PCI_CONFIG_ADDRESS, 4, world.pci.latch[!part]);
 }
 
 /* ---- devices that the second kernel believes to have programmed already */
@@ -58,8 +84,7 @@ static void push_links(void)
 		function = &world.function[i];
 		for (link = 0; function->links && link < PCI_NR_LINKS; link++) {
 			reg = function->links + link;
-			port_out(PCI_CONFIG_ADDRESS, 4, PCI_CONFIG_ENABLE |
-				 (u32)function->bdf << 8 | (reg & ~3u));
+			select_config(function, reg);
 			port_out(PCI_CONFIG_DATA + (reg & 3), 1, world.pci.links[1][link]);
 		}
 	}
@@ -225,6 +250,7 @@ void world_part_ended(struct shim_cpu *cpu, u32 part)
 		return;
 	}
 	mask_pins(part);
+	stop_functions(part);
 	link_clear(part);
 	link_ring_bell(!part);
 	__atomic_store_n(&part_info(part)->state, SHIM_PART_ENDED, __ATOMIC_RELEASE);

@@ -73,6 +73,7 @@ void pci_links_write(struct pci *pci, u32 part, u16 bdf, u16 reg, u32 width, u32
 bool pci_function_valid(const struct pci *pci, const struct pci_function *function);
 bool pci_function_write(const struct pci *pci, struct pci_function *function, u16 reg,
 			u32 width, u32 value, struct denied *denied);
+bool pci_function_stop(struct pci_function *function, u16 *command);
 
 /* A register of four bytes after a write to some of them. */
 static inline u32 pci_merge(u32 old, u16 reg, u32 width, u32 value)

@@ -7,6 +7,7 @@
 #include "pci.h"
 
 #define REG_COMMAND		1
+#define REG_CLASS		2
 #define REG_BAR			4
 #define REG_ROM			12
 #define REG_BRIDGE_BUSES	6
@@ -21,7 +22,10 @@
 
 #define COMMAND_IO		0x1u
 #define COMMAND_MEMORY		0x2u
+#define COMMAND_MASTER		0x4u
 #define COMMAND_MASK		0xffffu
+#define CLASS_SHIFT		24
+#define CLASS_BRIDGE		0x06u
 #define BUSES_MASK		0xffffffu
 #define CONTROL_VGA		0x00180000u	/* 16-bit decoding of it, too */
 #define ROM_ENABLE		0x1u
@@ -218,4 +222,17 @@ bool pci_function_write(const struct pci *pci, struct pci_function *function, u1
 	if (reg < 4 * PCI_HEADER)
 		return write_header(pci, function, reg, width, value, denied);
 	return write_msi(pci, function, reg, width, value, denied);
+}
+
+/*
+ * Its partition has ended: what it is to have in its command register, so that it writes no memory
+ * and sends no message.  False: a bridge, by which others may do so.
+ */
+bool pci_function_stop(struct pci_function *function, u16 *command)
+{
+	if (function->bridge || function->config[REG_CLASS] >> CLASS_SHIFT == CLASS_BRIDGE)
+		return false;
+	function->config[REG_COMMAND] &= ~COMMAND_MASTER;
+	*command = function->config[REG_COMMAND];
+	return true;
 }
