@@ -153,13 +153,14 @@ def vm_overlay(kernel, files, values, level, nested=None):
 
 
 def second_initrd(kernel, files, values, target):
-    """Initramfs of a kernel that boots beside L0: stock KVM, and an init of the test's."""
+    """Initramfs of a kernel that boots beside L0: stock KVM, disk, and an init of the test's."""
     archive = Archive()
     busybox_tree(archive)
     archive.file("lab/lib.sh", os.path.join(GUEST, "lib.sh"))
     archive.text("lab/run.env", shell_assignments(values), 0o644)
     archive.text("lab/level.env", "LEVEL=0\n", 0o644)
     add_kvm(archive, kernel, "stock")
+    add_modules(archive, kernel, DISK_MODULES, "lab/modules/order")
     for spec in files:
         add_file(archive, spec)
     archive.write(target)

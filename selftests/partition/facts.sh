@@ -23,6 +23,28 @@ facts_cpus()
 	done
 }
 
+# Not where KASLR has put the kernel.  Pieces of RAM side by side are one.
+facts_iomem()
+{
+	begin='' end=''
+	while IFS= read -r line; do
+		case $line in
+		*" : Kernel "*)
+			echo "iomem Kernel ${line##* }" ;;
+		[0-9a-f]*" : System RAM")
+			to=${line#*-}
+			[ -n "$end" ] && [ $((0x$end + 1)) = $((0x${line%%-*})) ] || {
+				[ -z "$end" ] || echo "iomem $begin-$end : System RAM"
+				begin=${line%%-*}
+			}
+			end=${to%% *} ;;
+		*)
+			echo "iomem $line" ;;
+		esac
+	done </proc/iomem
+	echo "iomem $begin-$end : System RAM"
+}
+
 facts_memory()
 {
 	grep -E '^(MemTotal|SwapTotal|VmallocTotal|Huge|DirectMap)' /proc/meminfo |
@@ -30,7 +52,7 @@ facts_memory()
 	awk '/^Node/ { zone = $4 }
 		/^ *(spanned|present|managed)/ { print "zoneinfo", zone, $1, $2; all[$1] += $2 }
 		END { print "zoneinfo all present", all["present"] }' /proc/zoneinfo
-	sed 's/^/iomem /' /proc/iomem
+	facts_iomem
 	for block in /sys/devices/system/memory/memory*; do
 		echo "block ${block##*/memory} $(cat "$block/state") $(cat "$block/valid_zones")"
 	done

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A look at the machine: control registers, MSRs and the local APIC of each CPU, pins of the
- * IOAPIC.  Not what a kernel chooses anew at each boot: addresses, vectors, destinations.
+ * IOAPIC; what instructions cost for which a shim would get an exit.  Not what a kernel chooses
+ * anew at each boot: addresses, vectors, destinations.
  */
 #include <linux/cpumask.h>
 #include <linux/io.h>
+#include <linux/math64.h>
+#include <linux/minmax.h>
 #include <linux/printk.h>
 #include <linux/smp.h>
 #include <asm/apicdef.h>
@@ -27,6 +30,9 @@
 #define IOAPIC_KEPT	0x1a700
 #define LVT_VECTOR	0xff
 #define LVT_PENDING	BIT(12)
+
+#define COST_REPEAT	1000
+#define COST_TRIES	5
 
 static const u32 msrs[] = {
 	0x1b, 0x3a, 0x3b, 0x48, 0x174, 0x1a0, 0x1b0, 0x1b2, 0x1d9, 0x200, 0x201, 0x202, 0x203,
@@ -56,6 +62,48 @@ static bool has_shim(void)
 	return ebx == SHIM_NAME;
 }
 
+static void op_cpuid(void)
+{
+	cpuid_eax(0);
+}
+
+static void op_rdmsr(void)
+{
+	__rdmsr(MSR_IA32_FEAT_CTL);
+}
+
+static void op_xsetbv(void)
+{
+	if (boot_cpu_has(X86_FEATURE_OSXSAVE))
+		xsetbv(0, xgetbv(0));
+}
+
+static const struct {
+	const char *what;
+	void (*op)(void);
+} costs[] = {
+	{ "cpuid", op_cpuid }, { "rdmsr", op_rdmsr }, { "xsetbv", op_xsetbv },
+};
+
+/* Cycles of one, rounded; the least, as another CPU may have been in the way. */
+static u64 cost_of(void (*op)(void))
+{
+	u64 least = ~0ull, took;
+	unsigned long flags;
+	u32 try, i;
+
+	for (try = 0; try < COST_TRIES; try++) {
+		local_irq_save(flags);
+		took = rdtsc_ordered();
+		for (i = 0; i < COST_REPEAT; i++)
+			op();
+		took = rdtsc_ordered() - took;
+		local_irq_restore(flags);
+		least = min(least, took);
+	}
+	return div_u64(least + COST_REPEAT / 2, COST_REPEAT);
+}
+
 static void tell_cpu(void *unused)
 {
 	u32 id = readl(apic + APIC_ID) >> 24, i, value;
@@ -67,6 +115,8 @@ static void tell_cpu(void *unused)
 	tell(id, "dr", 7, wide);
 	tell(id, "xcr", 0, boot_cpu_has(X86_FEATURE_OSXSAVE) ? xgetbv(0) : 0);
 	tell(id, "shim", SHIM_LEAF, has_shim());
+	for (i = 0; i < ARRAY_SIZE(costs); i++)
+		pr_info("poke: apic %u cost %s = %llu\n", id, costs[i].what, cost_of(costs[i].op));
 	for (i = 0; i < ARRAY_SIZE(msrs); i++)
 		if (!rdmsrl_safe(msrs[i], &wide))
 			tell(id, "msr", msrs[i], wide);
