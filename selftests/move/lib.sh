@@ -47,23 +47,24 @@ libvirt_says()
 	tail -n 40 /var/log/libvirt/libvirtd.log /var/log/libvirt/output /var/log/libvirt/qemu/*
 }
 
-# domain NAME MIB [WORDS...]: its XML.  What the guest says is in /run/NAME.serial.
+# domain NAME MIB [WORDS...]: its XML.  What the guest says is in /run/NAME.serial.  VIRT=qemu: without
+# KVM; GUEST: another place of it.
 domain()
 {
 	name=$1 mib=$2
 	shift 2
 	cat <<-END
-		<domain type='kvm'>
+		<domain type='${VIRT:-kvm}'>
 		  <name>$name</name>
 		  <memory unit='MiB'>$mib</memory>
 		  <vcpu>1</vcpu>
 		  <os>
 		    <type arch='x86_64' machine='pc-i440fx-7.2'>hvm</type>
-		    <kernel>/lab/move-guest</kernel>
+		    <kernel>${GUEST:-/lab/move-guest}</kernel>
 		    <cmdline>$*</cmdline>
 		  </os>
 		  <features><acpi/><apic/></features>
-		  <cpu mode='host-passthrough'/>
+		  ${CPU:-<cpu mode='host-passthrough'/>}
 		  <on_crash>destroy</on_crash>
 		  <devices>
 		    <emulator>/usr/bin/qemu-system-x86_64</emulator>
