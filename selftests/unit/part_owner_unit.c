@@ -307,6 +307,7 @@ struct field_row {
 
 #define CPU2(bit)	{ .cpu = BIT(31), .cpu2 = BIT(bit) | BIT(1) }
 #define CPU3(bit)	{ .cpu = BIT(31) | BIT(17), .cpu2 = BIT(1), .cpu3 = BIT(bit) }
+#define VMFUNC(mask)	{ .cpu = BIT(31), .cpu2 = BIT(13) | BIT(1), .vmfunc = mask }
 #define WITH_EPT	{ .cpu = BIT(31), .cpu2 = BIT(1) }
 
 static const struct field_row field_rows[] = {
@@ -317,7 +318,7 @@ static const struct field_row field_rows[] = {
 	{ 0x2014, CPU2(0), { .cpu2 = BIT(0) } },
 	{ 0x2016, { .pin = BIT(7) } },
 	{ 0x201a, WITH_EPT, { .cpu2 = BIT(1) } },
-	{ 0x2024, CPU2(13) }, { 0x2026, CPU2(14) }, { 0x2028, CPU2(14) },
+	{ 0x2024, VMFUNC(1), VMFUNC(2) }, { 0x2026, CPU2(14) }, { 0x2028, CPU2(14) },
 	{ 0x202a, CPU2(18) }, { 0x2030, CPU2(23) }, { 0x2038, CPU2(21) },
 	{ 0x203a, CPU2(21) },
 	{ 0x2040, { .cpu = BIT(17), .cpu3 = BIT(1) }, CPU3(1) },

@@ -76,6 +76,7 @@ static bool is_control(u64 field)
 	case CPU_BASED_VM_EXEC_CONTROL:
 	case SECONDARY_VM_EXEC_CONTROL:
 	case TERTIARY_VM_EXEC_CONTROL:
+	case VM_FUNCTION_CONTROL:
 	case VM_EXIT_CONTROLS:
 	case VM_EXIT_MSR_STORE_COUNT:
 	case VM_EXIT_MSR_LOAD_COUNT:
@@ -112,6 +113,8 @@ bool guest_addresses_ok(const struct shim_cpu *cpu)
 		controls.cpu2 = vmread(SECONDARY_VM_EXEC_CONTROL);
 	if (controls.cpu & CPU_BASED_TERTIARY)
 		controls.cpu3 = vmread(TERTIARY_VM_EXEC_CONTROL);
+	if (controls.cpu2 & SECONDARY_EXEC_VMFUNC)
+		controls.vmfunc = vmread(VM_FUNCTION_CONTROL);
 	/* An NMI has to bring the CPU back. */
 	if (!(controls.pin & PIN_BASED_NMI_EXITING))
 		return deny(world_denied(cpu), DENIED_VMCS_FIELD);

@@ -58,7 +58,7 @@ static const struct vmcs_field fields[] = {
 	F(0x201e, "EOI-exit bitmap 1"),
 	F(0x2020, "EOI-exit bitmap 2"),
 	F(0x2022, "EOI-exit bitmap 3"),
-	A(0x2024, CPU2, 13, SHIM_PAGE, "EPTP-list address"),
+	A(0x2024, VMFUNC, 0, SHIM_PAGE, "EPTP-list address"),
 	A(0x2026, CPU2, 14, SHIM_PAGE, "VMREAD-bitmap address"),
 	A(0x2028, CPU2, 14, SHIM_PAGE, "VMWRITE-bitmap address"),
 	A(0x202a, CPU2, 18, SHIM_PAGE, "Virtualization-exception information address"),
@@ -225,6 +225,7 @@ static const struct vmcs_field fields[] = {
 #define CPU_SECONDARY	31
 #define CPU_TERTIARY	17
 #define CPU2_EPT	1
+#define CPU2_VMFUNC	13
 
 #define MSR_ENTRY	16
 #define MAX_MSRS	512	/* what every CPU can do (SDM 3D, IA32_VMX_MISC) */
@@ -285,6 +286,8 @@ static bool is_used(const struct vmcs_field *field, u32 count,
 		return !(cpu2 & BIT(CPU2_EPT));
 	case WHEN_HLAT:
 		return cpu3 & BIT(field->bit) && !(cpu2 & BIT(CPU2_EPT));
+	case WHEN_VMFUNC:
+		return cpu2 & BIT(CPU2_VMFUNC) && controls->vmfunc & BIT(field->bit);
 	case WHEN_COUNT:
 		return count;
 	default:

@@ -17,7 +17,7 @@ enum vmcs_class { VMCS_FREE, VMCS_HOST, VMCS_ADDRESS, VMCS_LIST };
 /* What makes the CPU use an address: a bit of a control, or the lack of EPT. */
 enum vmcs_when {
 	WHEN_ALWAYS, WHEN_PIN, WHEN_CPU, WHEN_CPU2, WHEN_CPU3,
-	WHEN_NO_EPT, WHEN_HLAT, WHEN_COUNT,
+	WHEN_NO_EPT, WHEN_HLAT, WHEN_VMFUNC, WHEN_COUNT,
 };
 
 struct vmcs_field {
@@ -32,7 +32,7 @@ struct vmcs_field {
 /* The controls as the VMCS has them. */
 struct vmcs_controls {
 	u32	pin, cpu, cpu2;
-	u64	cpu3;
+	u64	cpu3, vmfunc;
 };
 
 const struct vmcs_field *vmcs_field(u16 encoding);
