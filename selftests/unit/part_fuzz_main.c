@@ -8,9 +8,9 @@
 
 #define MAX_SIZE	1024
 
-static u64 state;
+static uint64_t state;
 
-static u64 random64(void)
+static uint64_t random64(void)
 {
 	state ^= state << 13;
 	state ^= state >> 7;
@@ -21,7 +21,7 @@ static u64 random64(void)
 int main(int argc, char **argv)
 {
 	unsigned long n = argc > 1 ? strtoul(argv[1], NULL, 0) : 1000, i;
-	u64 seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1, accesses = 0;
+	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1, accesses = 0;
 	size_t size, k;
 	uint8_t *data;
 
@@ -36,7 +36,8 @@ int main(int argc, char **argv)
 		free(data);
 		accesses += size;
 	}
-	printf("# seed %llu: %lu executions, %llu bytes\n", seed, n, accesses);
+	printf("# seed %llu: %lu executions, %llu bytes\n", (unsigned long long)seed, n,
+	       (unsigned long long)accesses);
 	printf("ok 1 - no finding in %lu executions\n1..1\n", n);
 	return 0;
 }

@@ -3,6 +3,7 @@
  * Fuzz target: writes of the ICR on a machine with random CPUs, against what each CPU by
  * itself would say to it.
  */
+#include "part_denied.h"
 #include "part_fuzz.h"
 #include "../../arch/x86/shim/icr.h"
 

@@ -4,6 +4,7 @@
  * operations each entry of the hardware is masked or interrupts its owner only; after each
  * access it is what its owner has written, and each reads what it has written.
  */
+#include "part_denied.h"
 #include "part_fuzz.h"
 #include "part_ioapic_model.h"
 

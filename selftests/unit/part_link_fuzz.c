@@ -3,6 +3,7 @@
  * A side of the link whose other side writes anything, anywhere in its section, at any time: what
  * this side reads and writes stays in the rings, and it comes up again with an honest one.
  */
+#include "part_denied.h"
 #include "part_fuzz.h"
 #include "../../virt/refresh/link_ring.h"
 

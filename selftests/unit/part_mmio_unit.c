@@ -108,6 +108,7 @@ static void test_32_bits(void)
 {
 	static const u8 inc[] = { 0x45, 0x89, 0x11 }, store[] = { 0x89, 0x11 };
 	static const u8 moffs[] = { 0xa1, 1, 2, 3, 4, 5, 6, 7, 8 }, small[] = { 0x67, 0x89, 0x11 };
+	static const u8 word[] = { 0x67, 0xa1, 1, 2, 3, 4 };
 	struct mmio mmio;
 
 	ok(!mmio_decode(inc, sizeof(inc), false, &mmio), "32 bits: 45h is INC, no prefix");
@@ -116,6 +117,7 @@ static void test_32_bits(void)
 	ok(mmio_decode(moffs, sizeof(moffs), false, &mmio) && mmio.length == 5,
 	   "32 bits: an offset of four bytes");
 	ok(!mmio_decode(small, sizeof(small), false, &mmio), "32 bits: not with 16-bit addresses");
+	ok(!mmio_decode(word, sizeof(word), false, &mmio), "32 bits: nor with 16-bit offsets");
 }
 
 static void test_values(void)

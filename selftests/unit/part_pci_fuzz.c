@@ -4,6 +4,7 @@
  * registers say.  After each access each device decodes only what is its owner's, and a
  * write is denied exactly if otherwise that were not so.
  */
+#include "part_denied.h"
 #include "part_fuzz.h"
 #include "part_pci_model.h"
 

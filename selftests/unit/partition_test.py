@@ -47,7 +47,8 @@ class Partition(unittest.TestCase):
 
     def test_mmio(self):
         """Instructions that move data to and from devices."""
-        self.run_program(73, 'part_mmio_unit.c', 'mmio.c')
+        self.run_program(74, 'part_mmio_unit.c', 'mmio.c')
+        self.run_fuzz('part_mmio_fuzz.c', 'mmio.c')
 
     def test_ports(self):
         """I/O ports, the RTC behind two of them."""

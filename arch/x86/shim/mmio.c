@@ -137,12 +137,12 @@ bool mmio_decode(const u8 *code, u32 available, bool long_mode, struct mmio *mmi
 	} else if (!is_move(opcode, mmio)) {
 		return false;
 	}
+	/* Without long mode: addresses of 16 bits. */
+	if (prefixes.address && !long_mode)
+		return false;
 	if ((opcode & 0xfc) == 0xa0) {
 		immediate(&r, long_mode && !prefixes.address ? 8 : 4);
 	} else {
-		/* Without long mode: addresses of 16 bits. */
-		if (prefixes.address && !long_mode)
-			return false;
 		modrm = next(&r);
 		/* A register is no memory; the groups of c6 and c7 have one member. */
 		if (modrm >> 6 == 3 || (mmio->imm && modrm & 0x38))
