@@ -33,6 +33,7 @@ help:
 	@echo '  make report      one page of what these have measured (build/report/index.html)'
 	@echo '  make check-debug the tests of L0 on a kernel with lockdep, KASAN, UBSAN'
 	@echo '                   (builds that kernel once)'
+	@echo '  make check-fuzz  parsers of what a partition, a peer or a file says, with libFuzzer'
 	@echo '  make check-upstream  the whole set of the kernel'"'"'s own KVM selftests,'
 	@echo '                   stock and nvx side by side (long)'
 	@echo '  make docs        format Documentation/ as HTML (build/docs)'
@@ -89,7 +90,7 @@ check: deps
 
 .PHONY: check-all
 check-all: deps
-	@scripts/install-deps debug vms deb
+	@scripts/install-deps debug vms deb fuzz
 	@scripts/run-suites --all
 
 .PHONY: check-fast
@@ -100,6 +101,11 @@ check-fast:
 check-debug: deps
 	@scripts/install-deps debug
 	@scripts/run-suites debug
+
+.PHONY: check-fuzz
+check-fuzz: deps
+	@scripts/install-deps fuzz
+	@scripts/check-fuzz
 
 .PHONY: check-upstream
 check-upstream: deps
