@@ -58,6 +58,18 @@ class Packages(unittest.TestCase):
         alternatives = " | ".join(package for _, package in bases())
         self.assertIn(f"\n {alternatives},\n", text_of("debian", "control"))
 
+    def test_build_dependencies(self):
+        """What scripts/install-deps has for building is there when DKMS builds."""
+        group = re.search(r'^\tbuild\)\techo (.*?) ;;', text_of("scripts/install-deps"),
+                          re.M | re.S)[1]
+        # DKMS and the headers bring the compiler, kbuild is built; nestctl is a package.
+        others = {"gcc", "kmod", "binutils", "bc", "bison", "flex", "libelf-dev",
+                  "libjson-c-dev", "zlib1g-dev", "help2man", "pkg-config", "libvirt-dev"}
+        depends = text_of("debian", "control").partition("Package: nestcloud-dkms")[2]
+        depends = re.findall(r"^ ([a-z0-9-]+)", depends.partition("Description:")[0], re.M)
+        wanted = set(re.findall(r"[a-z0-9-]{2,}", group.replace("\\\n", ""))) - others
+        self.assertLessEqual(wanted, set(depends))
+
     def test_modules(self):
         """DKMS installs what scripts/build-modules publishes."""
         published = re.findall(r"(\S+)\.ko", " ".join(re.findall(
