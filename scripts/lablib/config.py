@@ -14,12 +14,13 @@ from .kernels import KERNELS
 CONFIG = os.path.join(TOP, "selftests", "tests.cfg")
 NEEDS = ("vmx", "root")
 # Key that names sets of files -> key that they are added to.
-USES = {"use": "files", "l1use": "l1files", "l2use": "l2files", "seconduse": "secondfiles"}
+USES = {"use": "files", "l1use": "l1files", "l2use": "l2files", "seconduse": "secondfiles",
+        "diskuse": "diskfiles"}
 KEYS = ("script", *USES.values(), *USES, "needs", "group", "timeout", "mem",
         "known-bad", "kvm", "modules", "append", "console", "args", "counters", "l1counters",
         "second", "serial2", "cores", "like")
 # Keys whose files are for the kernel of L0; those of a second kernel are found with it.
-FILES_OF_BASE = ("files", "l1files", "l2files")
+FILES_OF_BASE = ("files", "l1files", "l2files", "diskfiles")
 SET_PREFIX = "files:"
 GROUP_PREFIX = "group:"
 KVM_PREFIX = "kvm:"
@@ -35,6 +36,8 @@ class Test:
     files: list = dataclasses.field(default_factory=list)
     l1files: list = dataclasses.field(default_factory=list)
     l2files: list = dataclasses.field(default_factory=list)
+    # What is in an archive on a disk of its own.
+    diskfiles: list = dataclasses.field(default_factory=list)
     needs: list = dataclasses.field(default_factory=list)
     groups: list = dataclasses.field(default_factory=list)
     modules: list = dataclasses.field(default_factory=list)
@@ -180,6 +183,7 @@ def make_test(name, section, script=None, files=()):
         raise UsageError(f"tests.cfg [{name}]: cores = {section['cores']}: neither yes nor no")
     return Test(name=check_name(name), script=script, files=[*files, *words("files")],
                 l1files=words("l1files"), l2files=words("l2files"),
+                diskfiles=words("diskfiles"),
                 needs=words("needs") or (["vmx"] if files else []),
                 groups=words("group"), modules=words("modules"),
                 counters=words("counters"), l1counters=words("l1counters"),

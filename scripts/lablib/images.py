@@ -260,6 +260,20 @@ def results_disk(path):
         stream.truncate(256 << 20)
 
 
+def files_disk(files, target):
+    """A disk that is an archive of a test's files and nothing else: `cpio -i </dev/sdb`.
+
+    What is in the initramfs takes the end of RAM, and what the kernel itself allocates at
+    boot then lies below it, in blocks of memory that tests take away.
+    """
+    archive = Archive()
+    for spec in files:
+        add_file(archive, spec)
+    archive.write(target)
+    # Bochs shows whole cylinders only.
+    os.truncate(target, os.path.getsize(target) + (1 << 20))
+
+
 def check_name(name):
     """A test's name becomes a file name and a word of the guest's shell."""
     if not name.replace("-", "").replace("_", "").replace(".", "").isalnum():

@@ -90,6 +90,9 @@ def run_key(run, tests):
              ("kernel", file_digest(options.kernel.vmlinuz)), *code_digests()]
     # The name of the disk has its contents in it.
     parts += [("disk", os.path.basename(os.path.dirname(images.root_disk(options.kernel))))]
+    parts += [(path, file_digest(os.path.join(TOP, path))) for test in tests
+              for path in (spec.partition(":")[0] for spec in test.diskfiles)
+              if os.path.isfile(os.path.join(TOP, path))]
     parts += [(path, file_digest(path)) for path in FIRMWARE if os.path.exists(path)]
     parts += [("emulator", file_digest(options.emulator.program))] if options.emulator else []
     return key_of(parts)

@@ -76,6 +76,9 @@ class Boot:
             # Bochs locks and may write a disk: give each boot its own (sparse) copy.
             disks.append(os.path.join(self.work, "root.img"))
             copy_image(images.root_disk(options.kernel), disks[1])
+        if self.tests[0].diskfiles:
+            disks.append(os.path.join(self.work, "files.img"))
+            images.files_disk(self.tests[0].diskfiles, disks[-1])
         initrd = os.path.join(self.work, "initrd")
         l0_archive(self.run, self.tests, self.work).write(initrd)
         iso = os.path.join(self.work, "boot.iso")
@@ -229,7 +232,7 @@ class Run:
 
 def machine_of(test):
     """What has to be the same of all tests of one boot."""
-    return test.append, test.second, test.cores, bool(test.serial2)
+    return test.append, test.second, test.cores, bool(test.serial2), tuple(test.diskfiles)
 
 
 def save_console(directory, lines):

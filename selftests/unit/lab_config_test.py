@@ -105,6 +105,14 @@ class Read(unittest.TestCase):
         self.assertEqual((test.serial2, test.second, test.secondfiles, test.cores),
                          ("", "", [], False))
 
+    def test_files_on_a_disk(self):
+        self.assertEqual(self.read(SETS + "[t]\ndiskuse = a b\ndiskfiles = w\n")["t"]["diskfiles"],
+                         "x:/x y z w")
+        kernel = types.SimpleNamespace(base="6.1", release="6.1.0-1", vmlinuz="/boot/v")
+        test, = config.expand("t", kernel, {"t": {"script": "selftests/lab/boot.sh",
+                                                  "diskfiles": "a/@base@"}})
+        self.assertEqual((test.diskfiles, test.files), (["a/6.1"], []))
+
     def test_unknown_words(self):
         self.refused("[t]\nfile = x\n", "[t]", "unknown key 'file'")
         self.refused("[t]\nneeds = vmx rot\n", "[t]", "unknown need 'rot'")

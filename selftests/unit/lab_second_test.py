@@ -176,5 +176,25 @@ class Second(InDirectory):
                          "6.1-cloud")
 
 
+class FilesDisk(InDirectory):
+    """A disk that is an archive."""
+
+    def test_all_of_it_is_within_whole_cylinders(self):
+        with open(self.path("a"), "wb") as stream:
+            stream.write(b"x" * 1000001)
+        images.files_disk([self.path("a") + ":/usr/a"], self.path("disk"))
+        with open(self.path("disk"), "rb") as stream:
+            disk = stream.read()
+        self.assertEqual(disk[:6], b"070701")
+        self.assertIn(b"usr/a\0", disk)
+        end = disk.index(b"TRAILER!!!")
+        self.assertEqual(len(disk) % 512, 0)
+        self.assertLess(end + 512, len(disk) // (16 * 63 * 512) * (16 * 63 * 512))
+
+    def test_tests_with_other_disks_have_other_machines(self):
+        tests = [Test("t", "s"), Test("u", "s", diskfiles=["a"]), Test("v", "s", diskfiles=["b"])]
+        self.assertEqual(len({runner.machine_of(test) for test in tests}), 3)
+
+
 if __name__ == "__main__":
     unittest.main()
