@@ -6,6 +6,8 @@
 #define VIRT_REFRESH_SESSION_H
 
 #include <linux/cpumask.h>
+#include <linux/errno.h>
+#include <linux/printk.h>
 #include <nvx/shim_page.h>
 #include <uapi/linux/vmm_refresh.h>
 
@@ -90,9 +92,25 @@ int refresh_adopt_shim(struct refresh_cpu *cpus, bool *on);
 void refresh_pci_claim(void);
 
 /* link.c */
+#ifdef CONFIG_NET
 int refresh_link_create(void);
 void refresh_link_destroy(void);
 void refresh_link_init(void);
+#else
+static inline int refresh_link_create(void)
+{
+	pr_err("vmlink0: this kernel is built without a network (CONFIG_NET): the partition has no link\n");
+	return -EOPNOTSUPP;
+}
+
+static inline void refresh_link_destroy(void)
+{
+}
+
+static inline void refresh_link_init(void)
+{
+}
+#endif
 
 /* part_ioctl.c */
 long refresh_part_ioctl(unsigned int number, unsigned long arg);
