@@ -18,6 +18,8 @@ help:
 	@echo '                   with stock KVM and with nvx (build/demo/report.md)'
 	@echo '  make demo-partition  set up, build, boot a second stock kernel beside the first, which'
 	@echo '                   inherits the machine (build/demo-partition/report.json, console.log)'
+	@echo '  make demo-refresh  the same, and the VMs of the first kernel move to it before'
+	@echo '                   (build/demo-refresh/report.json, console.log)'
 	@echo '  make check       set up, build, run the tests'
 	@echo '  make check-all   the tests that take long, too'
 	@echo '  make check-fast  the checks that need neither a build nor the lab'
@@ -61,6 +63,11 @@ nestctl:
 .PHONY: demo
 demo: deps
 	@scripts/demo --kernel $(KERNEL)
+
+.PHONY: demo-refresh
+demo-refresh: deps
+	@scripts/install-deps vms
+	@scripts/demo-partition --refresh
 
 .PHONY: demo-partition
 demo-partition: deps

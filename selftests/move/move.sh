@@ -8,31 +8,11 @@
 . /lab/refresh.sh
 . /lab/partition.sh
 . /lab/move.sh
-
-OURS=10.99.0.1
-THEIRS=10.99.0.2
+. /lab/vms.sh
 
 tick()
 {
 	echo "# $(cut -d ' ' -f 1 /proc/uptime) s after power-on: $*"
-}
-
-# libvirt and QEMU for this kernel, and in the other one's initrd.
-add_libvirt()
-{
-	disk=$(find_disk -v) && (cd / && cpio -i -d -u <"$disk") &&
-		cat /second/initrd "$disk" >/tmp/initrd
-}
-
-# Two that run, one that does not, which is started with the daemon.
-begin_vms()
-{
-	libvirt_start 11111111-1111-4111-8111-111111111111 0.0.0.0 || return 1
-	domain vm1 16 rate=2 >vm1.xml
-	domain vm2 32 rate=2 >vm2.xml
-	domain vm3 16 >vm3.xml
-	virsh define vm1.xml && virsh define vm2.xml && virsh define vm3.xml &&
-		virsh autostart vm3 && virsh start vm1 && virsh start vm2
 }
 
 link_up()
@@ -45,11 +25,6 @@ moves()
 {
 	tr -d '{}[]" ' <moves.json | tr , '\n' | tr : ' ' | awk -v name="$1" '
 		$1 == "name" { on = $2 == name } on'
-}
-
-here()
-{
-	virsh list --all --name | sort | tr -d '\n'
 }
 
 [ -d /sys/devices/system/cpu/cpu1 ] || { echo "needs two CPUs (lab run --cpus 2)"; exit 4; }

@@ -30,3 +30,51 @@ stage_back()
 {
 	nestctl move --json "qemu+tcp://$1/system" && [ -z "$(virsh list --all --name)" ]
 }
+
+# VMs that were here before the shim left, and are after it.
+guests_go_on()
+{
+	for name in vm2 vm1; do
+		guest_says $name 120 || return 1
+		p1 "$name: $1 $(heartbeat $name)"
+	done
+}
+
+# mark PHASE STATE: with this clock, and how many pages each VM has written
+mark()
+{
+	p1 "mark $(uptime) $(($(heartbeat_field vm1 writes))) $(($(heartbeat_field vm2 writes))) $*"
+}
+
+refreshed_and_look()
+{
+	stage_guest vm2 && stage_guest vm1 || return 1
+	mark commit does
+	nestctl refresh commit --wait 300 || { nestctl refresh status; return 1; }
+	mark commit "done"
+	nestctl refresh status
+	shim_is bare || return 1
+	# The first kernel's line is this one's, and nobody listens to its words.
+	# shellcheck disable=SC2034 # for say_word
+	MUTE=1
+	mark final does
+	sleep 1
+	mark final "done"
+	guests_go_on bare && disk_reads || return 1
+	show after
+	facts_take /tmp/facts || return 1
+	sed 's/^/P1: fact /' /tmp/facts/facts
+	virsh list --all
+	[ "$(virsh list --all --name | sort | tr -d '\n')" = vm1vm2vm3 ] || return 1
+	[ "$(nproc)" = "$(sed 's/.*-//' /sys/devices/system/cpu/present | awk '{ print $1 + 1 }')" ] ||
+		return 1
+	! dmesg | grep -E "BUG:|WARNING:" || return 1
+	p1 "refresh good"
+}
+
+# refreshed:TEST: the VMs come, the first kernel ends, all it had is this one's, and the shim leaves.
+stage_refreshed()
+{
+	refreshed_and_look
+	say_end "$1" $? && end_by poweroff -f
+}

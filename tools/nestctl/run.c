@@ -128,6 +128,8 @@ static void add_move(struct words *words, bool back)
 	}
 	add(words, "--wait");
 	add(words, back ? "5" : run.options.wait);
+	if (opt_json)
+		add(words, "--json");
 	add(words, "--parallel");
 	add(words, run.options.parallel);
 	add(words, to);

@@ -1,0 +1,96 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# nestctl refresh run: another kernel in the place of this one, while its VMs run.  All that can be
+# seen from here is checked before this kernel ends; the other one looks at the rest and says the end
+# of the test on this kernel's line.
+
+. /lab/lib.sh
+. /lab/tap.sh
+. /lab/refresh.sh
+. /lab/partition.sh
+. /lab/move.sh
+. /lab/vms.sh
+. /lab/restart.sh
+. /lab/facts.sh
+
+# Each event with this clock, and how many pages each VM has written.
+stamp()
+{
+	while IFS= read -r line; do
+		echo "$(cut -d ' ' -f 1 /proc/uptime) $(($(heartbeat_field vm1 writes)))" \
+			"$(($(heartbeat_field vm2 writes))) $line"
+	done
+}
+
+# The VMs as they are without any of this.
+normal()
+{
+	echo '{"event":"phase","phase":"normal","state":"does"}' | stamp >>timeline
+	sleep 1
+	echo '{"event":"phase","phase":"normal","state":"done"}' | stamp >>timeline
+}
+
+# Up to where nothing can be taken back.
+run_all()
+{
+	# shellcheck disable=SC2086 # words
+	{
+		nestctl refresh run --json --commit=stop --off=power-off \
+			--to=qemu+tcp://$THEIRS/system --from=qemu+tcp://$OURS/system --link=$OURS/24 -- \
+			--cpus 1 --memory 896M --serial $SERIAL --kernel /second/bzImage \
+			--initrd /tmp/initrd \
+			--append "$(echo $P1_APPEND) scen=libvirt:$THEIRS,refreshed:$TESTNAME" 2>progress
+		echo $? >status
+	} | stamp >>timeline
+	return "$(cat status)"
+}
+
+# What ends this kernel; what the test has left is on the disk by then.
+make_off()
+{
+	printf '%s\n' '#!/bin/sh' 'poweroff -f' >/bin/power-off && chmod +x /bin/power-off
+}
+
+# phase NAME: the last that the events say of one
+phase()
+{
+	sed -n "s/.*\"phase\": *\"$1\", *\"state\": *\"\([a-z]*\)\".*/\1/p" timeline | tail -1
+}
+
+[ -d /sys/devices/system/cpu/cpu1 ] || { echo "needs two CPUs (lab run --cpus 2)"; exit 4; }
+mkdir -p /run
+seed-random
+insmod /bin/vmm-refresh.ko || exit 1
+ip link set lo up
+check "there is libvirt, for both kernels" add_libvirt
+check "VMs are started" begin_vms
+check "the first one runs" guest_says vm1
+check "the second one runs" guest_says vm2
+check "how this kernel ends" make_off
+facts_short | sed 's/^/vmm0_/' | tee facts
+normal
+before1=$(heartbeat vm1) before2=$(heartbeat vm2)
+check "all is done up to the commit" run_all
+cat progress timeline
+for name in plan boot address link move; do
+	check "phase $name is done" is "$(phase $name)" "done"
+done
+check "no VM is here" is "$(here)" ""
+check "no QEMU is here" fails pidof qemu-system-x86_64
+echo "# here: vm1 $before1, at last $(heartbeat vm1)"
+echo "# here: vm2 $before2, at last $(heartbeat vm2)"
+check "the second kernel runs" is "$(part state)" runs
+check "nothing was denied to it" nothing_denied second
+check "nor to this one" nothing_denied first
+check "the journal waits for the commit" grep -q '"off"\|"move"' /run/nestctl/run.json
+cat /run/nestctl/run.json
+cp /run/*.serial .
+tap_end
+rc=$?
+# Whoever has the disk later: this is all that this kernel says.
+dmesg >>"$RESULTS/dmesg.txt"
+echo $rc >"$RESULTS/.rc"
+save_results "$TESTNAME"
+sync
+nestctl refresh resume --commit=auto
