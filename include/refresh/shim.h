@@ -11,7 +11,7 @@
 #define _REFRESH_SHIM_H
 
 #define SHIM_MAGIC		0x4d494853	/* "SHIM" */
-#define SHIM_ABI_VERSION	9
+#define SHIM_ABI_VERSION	10
 
 #define SHIM_PAGE		4096
 
@@ -92,6 +92,12 @@
 /* Of the link, from either side. */
 #define SHIM_CALL_LINK_JOIN	(SHIM_CALL | 0x20)	/* pin of the IOAPIC; see shim-abi.rst */
 #define SHIM_CALL_LINK_RING	(SHIM_CALL | 0x21)	/* the other side's doorbell */
+
+/*
+ * Of the pool: memory of VMs that both partitions can reach while a VM moves, from either side.
+ */
+#define SHIM_CALL_POOL		(SHIM_CALL | 0x22)	/* hpa, bytes, enum shim_pool_op */
+#define SHIM_CALL_POOL_FIND	(SHIM_CALL | 0x23)	/* hpa: the first piece there or above */
 
 /* Leaf that tells that a shim is there, to who asks with this ECX. */
 #define SHIM_CPUID_LEAF		0x40000300
@@ -204,6 +210,25 @@ enum shim_end {
 	SHIM_END_KILLED		= 4,
 	SHIM_END_SURPRISE	= 5,
 };
+
+/* Third argument of SHIM_CALL_POOL: as enum pool_op of arch/x86/shim/pool.h. */
+enum shim_pool_op {
+	SHIM_POOL_ADD		= 0,
+	SHIM_POOL_DROP		= 1,
+	SHIM_POOL_LEND		= 2,
+	SHIM_POOL_KEEP		= 3,
+	SHIM_POOL_GIVE		= 4,
+};
+
+/* Whose a piece of the pool is, in RDX of SHIM_CALL_POOL_FIND. */
+enum shim_pool_state {
+	SHIM_POOL_OURS		= 0,
+	SHIM_POOL_THEIRS	= 1,
+	SHIM_POOL_LENT		= 2,
+};
+
+/* The pool is of whole pages of this size. */
+#define SHIM_POOL_ALIGN		0x200000
 
 struct shim_segment {
 	__u64	base;

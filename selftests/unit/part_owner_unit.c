@@ -174,16 +174,16 @@ static void test_no_nodes(void)
 	bool same = true;
 
 	owner_init(&map, nodes, 5, 46, OWNER_PART);
-	ok(owner_move(&map, 0x1234000, PAGE, OWNER_PART, OWNER_POOL, &where) == OWNER_OK,
+	ok(owner_move(&map, 0x1234000, PAGE, OWNER_PART, OWNER_LENT, &where) == OWNER_OK,
 	   "nodes: four are enough for a page");
-	ok(owner_move(&map, BIT(40) - PAGE, 2 * PAGE, OWNER_PART, OWNER_POOL, &where) ==
+	ok(owner_move(&map, BIT(40) - PAGE, 2 * PAGE, OWNER_PART, OWNER_LENT, &where) ==
 	   OWNER_E_NODES, "nodes: five are not for two pages far away");
 	ok(owner_of(&map, BIT(40) - PAGE) == OWNER_PART && map.nr_free == 1,
 	   "nodes: nothing has changed then");
-	ok(owner_move(&map, 0x1235000, 4000 * PAGE, OWNER_PART, OWNER_POOL, &where) == OWNER_OK &&
+	ok(owner_move(&map, 0x1235000, 4000 * PAGE, OWNER_PART, OWNER_LENT, &where) == OWNER_OK &&
 	   !map.nr_free, "nodes: the last one");
 	for (i = 0; i < 4001; i++)
-		same &= owner_of(&map, 0x1234000 + i * PAGE) == OWNER_POOL;
+		same &= owner_of(&map, 0x1234000 + i * PAGE) == OWNER_LENT;
 	ok(same && owner_of(&map, 0x1233000) == OWNER_PART &&
 	   owner_of(&map, 0x1234000 + 4001 * PAGE) == OWNER_PART, "nodes: both edges are exact");
 }
@@ -251,7 +251,11 @@ static const struct access_row access_rows[] = {
 	{ "nobody's", OWNER_NONE },
 	{ "the shim's", OWNER_SHIM },
 	{ "shared", OWNER_SHARED, { 1, 1 } },
-	{ "lent", OWNER_POOL, { 1, 1 }, { 1, 1 } },
+	{ "left behind", OWNER_LEFT, { 1, 1 }, { 1, 1 } },
+	{ "of the pool, the first's", OWNER_HELD, { 1, 0 }, { 1, 0 } },
+	{ "of the pool, the second's", OWNER_HELD + 1, { 0, 1 }, { 0, 1 } },
+	{ "lent by the first", OWNER_LENT, { 1, 1 }, { 1, 1 } },
+	{ "lent by the second", OWNER_LENT + 1, { 1, 1 }, { 1, 1 } },
 	{ "of the first", OWNER_PART, { 1, 0 }, { 1, 0 }, { 1, 0 } },
 	{ "of the second", OWNER_PART + 1, { 0, 1 }, { 0, 1 }, { 0, 1 } },
 	{ "shown by the first", OWNER_SHOWN, { 1, 1 }, { 1, 0 } },

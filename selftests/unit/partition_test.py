@@ -39,7 +39,11 @@ class Partition(unittest.TestCase):
 
     def test_memory(self):
         """Owners of pages, addresses in VMCSs."""
-        self.run_program(67, 'part_owner_unit.c', 'owner.c', 'vmcs_class.c')
+        self.run_program(71, 'part_owner_unit.c', 'owner.c', 'vmcs_class.c')
+
+    def test_pool(self):
+        """Memory of VMs that is handed over: rows, and both sides asking for anything."""
+        self.run_program(20, 'part_pool_unit.c', 'pool.c', 'owner.c')
 
     def test_ept(self):
         """Tables of an EPT: rows, and random ranges against an array of pages."""

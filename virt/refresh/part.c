@@ -152,7 +152,12 @@ static int create_locked(const struct vmm_refresh_part_create *args)
 	if (!r)
 		r = call_stopped(SHIM_CALL_PART_CREATE, __pa(plan), "create");
 	free_pages((unsigned long)plan, 1);
-	if (!r)
+	if (r)
+		return r;
+	r = refresh_pool_share();
+	if (r)
+		call_stopped(SHIM_CALL_PART_DESTROY, 0, "destroy");
+	else
 		WRITE_ONCE(part.made, true);
 	return r;
 }
@@ -487,6 +492,7 @@ int refresh_part_destroy(void)
 		r = call_stopped(SHIM_CALL_PART_DESTROY, 0, "destroy");
 	if (!r) {
 		WRITE_ONCE(part.made, false);
+		refresh_pool_unshare();
 		memset(&part.ranges, 0, sizeof(part.ranges));
 		refresh_link_destroy();
 		r = cpus_back();

@@ -124,6 +124,22 @@ static int ioctl_grow(void __user *arg)
 	return copy_to_user(arg, &args, sizeof(args)) ? -EFAULT : r;
 }
 
+static int ioctl_pool(void __user *arg)
+{
+	struct vmm_refresh_pool args;
+	int r = copy_args(&args, sizeof(args), arg);
+
+	if (r)
+		return r;
+	if (args.op > VMM_REFRESH_POOL_ATTACH || args.state || args.device ||
+	    (args.op < VMM_REFRESH_POOL_FIND && !in_pages(args.hpa, args.bytes)))
+		return -EINVAL;
+	r = refresh_pool(&args);
+	if (!r && copy_to_user(arg, &args, sizeof(args)))
+		r = -EFAULT;
+	return r;
+}
+
 /**
  * refresh_part_ioctl() - Serve a call that is about a second partition
  * @number: of the call
@@ -157,6 +173,8 @@ long refresh_part_ioctl(unsigned int number, unsigned long arg)
 		return refresh_part_say(arg);
 	case _IOC_NR(VMM_REFRESH_PART_GROW):
 		return ioctl_grow(at);
+	case _IOC_NR(VMM_REFRESH_POOL):
+		return ioctl_pool(at);
 	}
 	return -ENOTTY;
 }

@@ -76,6 +76,11 @@ int refresh_check_low(void);
 int refresh_fill_ranges(const struct refresh_ranges *ranges,
 			const struct vmm_refresh_segment *segments, u32 nr);
 
+/* pool.c */
+int refresh_pool(struct vmm_refresh_pool *args);
+int refresh_pool_share(void);
+void refresh_pool_unshare(void);
+
 /* part_grow.c */
 int refresh_part_grow(u64 *bytes);
 u64 refresh_release(u64 hpa, u64 bytes);

@@ -4,6 +4,7 @@
  * second one gets all that the first one had.  When nobody runs any more, what the last one
  * has asked for happens to the machine.
  */
+#include "pool.h"
 #include "vmx_ops.h"
 #include "world.h"
 
@@ -109,6 +110,12 @@ static void push_devices(struct shim_cpu *cpu)
 
 /* ---- memory, CPUs */
 
+/* The first EPT leads there no longer, or not to all of it. */
+static bool is_to_map(u8 owner)
+{
+	return owner == OWNER_OF_PART(1) || pool_is(owner);
+}
+
 /*
  * What the first EPT says of addresses is an identity; it is completed, and the second one's top
  * becomes a copy of its own.  Writes to local APICs still exit, for INIT and SIPI.
@@ -119,7 +126,7 @@ static bool inherit_memory(void)
 	u32 part, i;
 
 	for (at = 0; at < world.memory.limit; at = last + 1)
-		if (owner_piece(&world.memory, at, &last) == OWNER_OF_PART(1) &&
+		if (is_to_map(owner_piece(&world.memory, at, &last)) &&
 		    !ept_map(&world.pool, shim_header.part[0].eptp, shim_header.part[0].eptp, at,
 			     at, last + 1 - at, EPT_RWX))
 			return false;
@@ -159,13 +166,14 @@ static void set_owners(void)
 	u64 at, last, where;
 	u8 owner, to;
 
+	pool_inherit(&world.memory, 0, world.memory.limit, OWNER_HELD_BY(1));
 	for (at = 0; at < world.memory.limit; at = last + 1) {
 		owner = owner_piece(&world.memory, at, &last);
 		if (at < LOW_END && last >= LOW_END)
 			last = LOW_END - 1;
 		if (owner != OWNER_OF_PART(0) && owner != OWNER_SHOWN_BY(0))
 			continue;
-		to = owner == OWNER_OF_PART(0) && at >= LOW_END ? OWNER_POOL : OWNER_OF_PART(1);
+		to = owner == OWNER_OF_PART(0) && at >= LOW_END ? OWNER_LEFT : OWNER_OF_PART(1);
 		owner_move(&world.memory, at, last + 1 - at, owner, to, &where);
 	}
 }
@@ -201,8 +209,8 @@ u32 world_claim(struct shim_cpu *cpu, u64 hpa, u64 *bytes)
 	owner = owner_piece(&world.memory, hpa, &last);
 	if (last - hpa + 1 < *bytes)
 		*bytes = last - hpa + 1;
-	if (owner == OWNER_POOL) {
-		switch (owner_move(&world.memory, hpa, *bytes, OWNER_POOL, OWNER_OF_PART(1),
+	if (owner == OWNER_LEFT) {
+		switch (owner_move(&world.memory, hpa, *bytes, OWNER_LEFT, OWNER_OF_PART(1),
 				   &where)) {
 		case OWNER_OK:
 			error = SHIM_OK;
@@ -257,6 +265,8 @@ void world_part_ended(struct shim_cpu *cpu, u32 part)
 	/* The second one ends: the first one takes it back, or it has had all of the machine. */
 	if (part ? other == SHIM_PART_ENDED : other != SHIM_PART_RUNS)
 		end_machine(part);
+	if (part)
+		world_pool_back(false);
 	if (!part) {
 		console_print("shim: apic %d: the second kernel %s\n", cpu->boot.apic_id,
 			      inherit(cpu) ? "has the machine" : "goes on with what it has");

@@ -99,10 +99,10 @@ static bool may(u32 part, u8 owner, enum access access)
 		return true;
 	if (access == ACCESS_CPU)
 		return false;
-	if (owner == OWNER_POOL || owner == OWNER_SHOWN_BY(part))
+	if (owner == OWNER_LEFT || owner == OWNER_SHOWN_BY(part) ||
+	    owner == OWNER_HELD_BY(part) || owner_is_lent(owner))
 		return true;
-	return access == ACCESS_READ &&
-	       (owner == OWNER_SHARED || (owner >= OWNER_SHOWN && owner < NR_OWNERS));
+	return access == ACCESS_READ && (owner == OWNER_SHARED || owner_is_shown(owner));
 }
 
 static const enum denied_kind access_kind[] = {

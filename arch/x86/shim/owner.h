@@ -9,21 +9,42 @@
 
 /*
  * OWNER_SHARED: firmware and the shim's information page; all read.
- * OWNER_POOL: memory of VMs that is lent while they move; all read and write it.
+ * OWNER_LEFT: of the first partition, which has ended; the second one may claim it.
  * OWNER_SHOWN: one partition's, the others read; a ring of the link.
+ * OWNER_HELD: of the pool, memory of VMs, and one partition's until it lends or gives it.
+ * OWNER_LENT: of the pool, while a VM moves from that partition to the other; both write it.
  */
 enum owner {
 	OWNER_NONE,
 	OWNER_SHIM,
 	OWNER_SHARED,
-	OWNER_POOL,
+	OWNER_LEFT,
 	OWNER_PART,
 	OWNER_SHOWN	= OWNER_PART + NR_PARTS,
-	NR_OWNERS	= OWNER_SHOWN + NR_PARTS,
+	OWNER_HELD	= OWNER_SHOWN + NR_PARTS,
+	OWNER_LENT	= OWNER_HELD + NR_PARTS,
+	NR_OWNERS	= OWNER_LENT + NR_PARTS,
 };
 
 #define OWNER_OF_PART(part)	(OWNER_PART + (part))
 #define OWNER_SHOWN_BY(part)	(OWNER_SHOWN + (part))
+#define OWNER_HELD_BY(part)	(OWNER_HELD + (part))
+#define OWNER_LENT_BY(part)	(OWNER_LENT + (part))
+
+static inline bool owner_is_shown(u8 owner)
+{
+	return owner >= OWNER_SHOWN && owner < OWNER_HELD;
+}
+
+static inline bool owner_is_held(u8 owner)
+{
+	return owner >= OWNER_HELD && owner < OWNER_LENT;
+}
+
+static inline bool owner_is_lent(u8 owner)
+{
+	return owner >= OWNER_LENT && owner < NR_OWNERS;
+}
 
 /* What for; ACCESS_CPU: the CPU itself reads and writes there, whatever the EPT says. */
 enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_CPU };

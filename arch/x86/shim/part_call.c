@@ -90,6 +90,10 @@ u64 handle_part_call(struct shim_cpu *cpu, u32 call)
 		return link_join(cpu, &r[R_RBX], &r[R_RCX], &r[R_RDX]);
 	if (call == SHIM_CALL_LINK_RING)
 		return link_ring(cpu);
+	if (call == SHIM_CALL_POOL)
+		return world_pool(cpu, r[R_RBX], r[R_RCX], r[R_RDX]);
+	if (call == SHIM_CALL_POOL_FIND)
+		return world_pool_find(cpu, &r[R_RBX], &r[R_RCX], &r[R_RDX]);
 	if (part_of(cpu))
 		return SHIM_E_CALL;
 	switch (call) {

@@ -96,8 +96,14 @@ void *host_page(u64 hpa);
 bool host_pages_ok(u64 hpa, u64 bytes);
 u32 world_phys_bits(void);
 bool world_device_page(u32 part, u64 hpa, u64 access);
+bool world_follow(u32 part, u64 hpa, u64 bytes);
 void world_open_bitmaps(void);
 void world_clear_bitmaps(void);
+
+/* pool_call.c */
+u32 world_pool(struct shim_cpu *cpu, u64 hpa, u64 bytes, u64 op);
+u32 world_pool_find(struct shim_cpu *cpu, u64 *hpa, u64 *bytes, u64 *whose);
+void world_pool_back(bool ordinary);
 
 /* link.c */
 bool link_create(void);

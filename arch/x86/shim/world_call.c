@@ -244,15 +244,15 @@ static u64 access_of(u32 part, u8 owner)
 {
 	if (owner == OWNER_OF_PART(part) || owner == OWNER_SHOWN_BY(part))
 		return EPT_RWX;
-	if (owner == OWNER_POOL)
+	if (owner == OWNER_LEFT || owner == OWNER_HELD_BY(part) || owner_is_lent(owner))
 		return EPT_READ | EPT_WRITE;
-	if (owner == OWNER_SHARED || owner >= OWNER_SHOWN)
+	if (owner == OWNER_SHARED || owner_is_shown(owner))
 		return EPT_READ;
 	return 0;
 }
 
 /* The EPT follows the owner, who is one for all of the range. */
-static bool follow(u32 part, u64 hpa, u64 bytes)
+bool world_follow(u32 part, u64 hpa, u64 bytes)
 {
 	return ept_map(&world.pool, root(part), root(0), hpa, hpa, bytes,
 		       access_of(part, owner_of(&world.memory, hpa)));
@@ -277,7 +277,7 @@ static bool make_ept(const struct shim_plan *plan)
 		return false;
 	shim_header.part[1].eptp = reserve_hpa(page) | (root(0) & EPTP_FLAGS);
 	for (i = 0; i < plan->nr_shown; i++)
-		if (!follow(1, plan->shown[i].hpa, plan->shown[i].bytes))
+		if (!world_follow(1, plan->shown[i].hpa, plan->shown[i].bytes))
 			return false;
 	world.link = (struct world_link){ };
 	if (plan->link && !link_create())
@@ -450,11 +450,11 @@ static u32 move_locked(struct shim_cpu *cpu, u64 hpa, u64 bytes, u32 to)
 	default:
 		return SHIM_E_MEMORY;
 	}
-	if (!follow(from, hpa, bytes))
+	if (!world_follow(from, hpa, bytes))
 		error = SHIM_E_TABLES;
 	else if (!world_flush(cpu, from))
 		error = SHIM_E_CPU;
-	else if (!follow(to, hpa, bytes))
+	else if (!world_follow(to, hpa, bytes))
 		error = SHIM_E_TABLES;
 	if (!error) {
 		world.given += to ? bytes : -bytes;
@@ -462,9 +462,9 @@ static u32 move_locked(struct shim_cpu *cpu, u64 hpa, u64 bytes, u32 to)
 	}
 	/* The tables that the way back needs are there. */
 	owner_move(&world.memory, hpa, bytes, OWNER_OF_PART(to), OWNER_OF_PART(from), &where);
-	follow(to, hpa, bytes);
+	world_follow(to, hpa, bytes);
 	world_flush(cpu, to);
-	follow(from, hpa, bytes);
+	world_follow(from, hpa, bytes);
 	return error;
 }
 
@@ -576,6 +576,7 @@ u32 world_destroy(struct shim_cpu *cpu)
 	world_lock(cpu);
 	give_devices_back(cpu);
 	set_device_pages(false);
+	world_pool_back(true);
 	world_clear_bitmaps();
 	world_set_parts(1);
 	part_info(1)->state = SHIM_PART_NONE;

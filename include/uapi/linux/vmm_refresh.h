@@ -298,6 +298,51 @@ struct vmm_refresh_part_grow {
 	__u64	bytes;
 };
 
+/* What &vmm_refresh_pool.op asks for. */
+#define VMM_REFRESH_POOL_ADD		0	/* RAM becomes pool: whole memory blocks */
+#define VMM_REFRESH_POOL_REMOVE		1	/* the way back; nobody uses a device of it */
+#define VMM_REFRESH_POOL_LEND		2	/* both kernels can reach it until KEEP or GIVE */
+#define VMM_REFRESH_POOL_KEEP		3	/* it is the lender's as before */
+#define VMM_REFRESH_POOL_GIVE		4	/* it is the other kernel's */
+#define VMM_REFRESH_POOL_FIND		5	/* the first piece at @hpa or above */
+#define VMM_REFRESH_POOL_ATTACH		6	/* in the second kernel: have devices for it */
+
+/* Whose a piece is, in &vmm_refresh_pool.state. */
+#define VMM_REFRESH_POOL_OURS		0
+#define VMM_REFRESH_POOL_THEIRS		1
+#define VMM_REFRESH_POOL_LENT		2
+
+#define VMM_REFRESH_POOL_NO_DEVICE	0xffffffff
+
+/**
+ * struct vmm_refresh_pool - Argument and result of VMM_REFRESH_POOL
+ * @size: bytes of this structure
+ * @op: VMM_REFRESH_POOL_*
+ * @hpa: first byte; FIND writes that of the piece
+ * @bytes: how many; FIND writes the length of the piece
+ * @state: 0; FIND writes whose it is
+ * @device: 0; FIND writes N of the platform device hmem.N, or VMM_REFRESH_POOL_NO_DEVICE
+ *
+ * Memory of VMs that the other kernel can have as it is, without a copy: no RAM of either kernel,
+ * but a device of the stock driver dax_hmem at the same addresses in both.  With two kernels a
+ * piece, in whole pages of 2 MiB, is reached by the one that has it, and by both only while it is
+ * lent.  Who has it lends it; the first kernel may do that for the second one.  When the second
+ * kernel has ended, all of the pool is the first one's; and the other way round.
+ *
+ * ADD, REMOVE: EBUSY there are two kernels, or the memory cannot be taken out; ENOSPC too many
+ * pieces; ENOENT (REMOVE) no such piece of the pool.  LEND, KEEP, GIVE: ENXIO there is one kernel;
+ * EPERM it is not in a state for that; EIO the shim refused, as it does to lend while no second
+ * kernel runs.  FIND: ENOENT there is no more.  ATTACH: ENXIO this is no second kernel.
+ */
+struct vmm_refresh_pool {
+	__u32	size;
+	__u32	op;
+	__u64	hpa;
+	__u64	bytes;
+	__u32	state;
+	__u32	device;
+};
+
 #define VMM_REFRESH_PART_CREATE	_IOW('R', 0xa4, struct vmm_refresh_part_create)
 #define VMM_REFRESH_PART_CPU	_IOW('R', 0xa5, struct vmm_refresh_part_cpu)
 #define VMM_REFRESH_PART_MEMORY	_IOW('R', 0xa6, struct vmm_refresh_part_memory)
@@ -323,5 +368,6 @@ struct vmm_refresh_part_grow {
  * virtualized; EBUSY there is a second partition.
  */
 #define VMM_REFRESH_DETACH	_IO('R', 0xae)
+#define VMM_REFRESH_POOL	_IOWR('R', 0xaf, struct vmm_refresh_pool)
 
 #endif /* _UAPI_LINUX_VMM_REFRESH_H */
