@@ -180,6 +180,28 @@ class Run(boot.Bootable):
                         self.log()
                     self.nothing_left()
 
+    def test_killed_while_its_command_goes_on(self):
+        """Nothing is begun a second time beside it."""
+        for verb in ("resume", "abort"):
+            with self.subTest(verb):
+                self.command("ip", f"touch {self.machine.root}/begun\n{KILL}\n"
+                             f"until [ -e {self.machine.root}/go ]; do sleep 0.05; done")
+                process = self.start("run", *OPTIONS, "--", *boot.WORDS)
+                process.wait(timeout=120)
+                self.assertEqual(process.returncode, -signal.SIGKILL)
+                self.assertTrue(os.path.exists(self.machine.path("begun")))
+                self.assertIn("goes on: wait for it", self.go(REFUSED, verb)[1])
+                self.machine.write("go", "")
+                process.communicate(timeout=120)
+                self.command("ip")
+                self.log()
+                self.go(OK, verb)
+                if verb == "resume":
+                    self.end(self.start("undo"), OK)
+                    self.log()
+                self.nothing_left()
+                os.unlink(self.machine.path("go"))
+
     def test_undo_that_is_killed_goes_on(self):
         self.domains = "a:1:refused"
         for call in boot.UNDO:

@@ -50,6 +50,8 @@ static const char **string_of(struct run_options *options, size_t i)
 
 /**
  * run_lock() - Keep other refreshes off until this program ends; it ends if one is there
+ *
+ * The commands of phases have the lock, too: what one does goes on when this program is killed.
  */
 void run_lock(void)
 {
@@ -57,11 +59,11 @@ void run_lock(void)
 	int fd;
 
 	make_run_directory();
-	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	fd = open(path, O_WRONLY | O_CREAT, 0644);
 	if (fd < 0)
 		die(EXIT_REFUSED, "cannot write %s (%s): use sudo", path, strerror(errno));
 	if (flock(fd, LOCK_EX | LOCK_NB))
-		die(EXIT_REFUSED, "another nestctl runs a refresh: wait for it, or end it");
+		die(EXIT_REFUSED, "another nestctl runs a refresh, or was killed and what it has begun goes on: wait for it, or end it");
 }
 
 /**
