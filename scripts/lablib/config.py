@@ -4,6 +4,7 @@
 import configparser
 import dataclasses
 import fnmatch
+import glob
 import os
 import re
 
@@ -74,6 +75,19 @@ def read_sections(path):
     return {name: dict(parser[name]) for name in parser.sections()}
 
 
+def read_parts(path):
+    """A file like tests.cfg and those beside it, as tests-part.cfg, as one."""
+    stem, extension = os.path.splitext(path)
+    whole = {}
+    for part in [path, *sorted(glob.glob(glob.escape(stem) + "-*" + extension))]:
+        sections = read_sections(part)
+        for name in sections:
+            if name in whole:
+                raise UsageError(f"{part} [{name}]: {path} or a part before has it, too")
+        whole.update(sections)
+    return whole
+
+
 def check_words(where, what, words, known):
     """Refuse a word that nobody knows."""
     for word in words:
@@ -90,7 +104,7 @@ def check_once(where, key, words):
 
 def read_config(path):
     """The tests of a file like tests.cfg, {section: {key: value}}; refuse what nobody reads."""
-    sections = read_sections(path)
+    sections = read_parts(path)
     sets = {name[len(SET_PREFIX):]: section for name, section in sections.items()
             if name.startswith(SET_PREFIX)}
     tests = {name: with_like(path, name, section, sections)

@@ -113,6 +113,20 @@ class Read(unittest.TestCase):
                                                   "diskfiles": "a/@base@"}})
         self.assertEqual((test.diskfiles, test.files), (["a/6.1"], []))
 
+    def test_parts(self):
+        """Files beside it are of it; a section is in one of them."""
+        with tempfile.TemporaryDirectory() as directory:
+            for name, text in (("t.cfg", "[t]\nmem = 5\n"), ("t-a.cfg", "[u]\nlike = t\n"),
+                               ("other.cfg", "nothing of it")):
+                with open(os.path.join(directory, name), "w", encoding="utf-8") as stream:
+                    stream.write(text)
+            path = os.path.join(directory, "t.cfg")
+            self.assertEqual(config.read_config(path), {"t": {"mem": "5"}, "u": {"mem": "5"}})
+            with open(os.path.join(directory, "t-b.cfg"), "w", encoding="utf-8") as stream:
+                stream.write("[t]\nmem = 6\n")
+            with self.assertRaisesRegex(UsageError, r"t-b.cfg \[t\]: .*t.cfg or a part before"):
+                config.read_config(path)
+
     def test_unknown_words(self):
         self.refused("[t]\nfile = x\n", "[t]", "unknown key 'file'")
         self.refused("[t]\nneeds = vmx rot\n", "[t]", "unknown need 'rot'")
@@ -124,7 +138,7 @@ class Table(unittest.TestCase):
     def test_no_list_stands_there_twice(self):
         """Three files that two sections name are a set."""
         lists = {f"[{name}] {key}": set(section.get(key, "").split())
-                 for name, section in config.read_sections(config.CONFIG).items()
+                 for name, section in config.read_parts(config.CONFIG).items()
                  for key in FILE_KEYS}
         for (one, mine), (other, theirs) in itertools.combinations(lists.items(), 2):
             self.assertLess(len(mine & theirs), 3, f"{one}, {other}: {mine & theirs}")
