@@ -152,8 +152,11 @@ def vm_overlay(kernel, files, values, level, nested=None):
     return archive
 
 
-def second_initrd(kernel, files, values, target):
-    """Initramfs of a kernel that boots beside L0: stock KVM, disk, and an init of the test's."""
+def second_initrd(kernel, files, values, target, modules=()):
+    """Initramfs of a kernel that boots beside L0: stock KVM, disk, and an init of the test's.
+
+    @modules: more of them, in lab/modules/order-more.
+    """
     archive = Archive()
     busybox_tree(archive)
     archive.file("lab/lib.sh", os.path.join(GUEST, "lib.sh"))
@@ -161,6 +164,8 @@ def second_initrd(kernel, files, values, target):
     archive.text("lab/level.env", "LEVEL=0\n", 0o644)
     add_kvm(archive, kernel, "stock")
     add_modules(archive, kernel, DISK_MODULES, "lab/modules/order")
+    if modules:
+        add_modules(archive, kernel, modules, "lab/modules/order-more")
     for spec in files:
         add_file(archive, spec)
     archive.write(target)

@@ -309,7 +309,8 @@ def add_second(archive, options, tests, work):
     files = {for_kernel(spec, kernel): None for test in tests for spec in test.secondfiles}
     values = {**options.variables, "KMOD": "stock", "KPARAMS": ""}
     initrd = os.path.join(work, "second.cpio")
-    images.second_initrd(kernel, filter(None, files), values, initrd)
+    modules = sorted({name for test in tests for name in test.modules})
+    images.second_initrd(kernel, filter(None, files), values, initrd, modules)
     archive.file("second/bzImage", kernel.vmlinuz)
     archive.file("second/initrd", initrd)
     archive.text("second/release", kernel.release + "\n", 0o644)

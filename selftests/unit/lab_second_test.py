@@ -149,9 +149,10 @@ class Second(InDirectory):
             stream.write("image")
         kernel = types.SimpleNamespace(base="6.12", release="6.12.9", vmlinuz=self.path("vmlinuz"))
 
-        def write(kernel, files, values, target):
+        def write(kernel, files, values, target, modules):
             with open(target, "w", encoding="ascii") as stream:
-                stream.write(f"{kernel.release} {' '.join(files)} {values['KMOD']}")
+                stream.write(f"{kernel.release} {' '.join(files)} {values['KMOD']} "
+                             f"modules:{' '.join(modules)}.")
 
         archive = Archive()
         options = types.SimpleNamespace(second=second, variables={"A": "1"})
@@ -164,10 +165,12 @@ class Second(InDirectory):
 
     def test_its_files(self):
         files = [["a/@release@:/a", "6.1?b"], ["a/@release@:/a", "6.12?c"]]
-        name, text = self.add("", *[Test(name="t", script="", second="6.12", secondfiles=some)
-                                    for some in files])
+        modules = (["m"], ["l", "m"])
+        name, text = self.add("", *[Test(name="t", script="", second="6.12", secondfiles=some,
+                                         modules=more)
+                                    for some, more in zip(files, modules)])
         self.assertEqual(name, "6.12")
-        self.assertIn("6.12.9 a/6.12.9:/a c stock", text)
+        self.assertIn("6.12.9 a/6.12.9:/a c stock modules:l m.", text)
         for path in ("second/bzImage", "second/initrd", "second/release"):
             self.assertIn(path, text)
 
