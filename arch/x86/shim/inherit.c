@@ -265,8 +265,9 @@ void world_part_ended(struct shim_cpu *cpu, u32 part)
 	/* The second one ends: the first one takes it back, or it has had all of the machine. */
 	if (part ? other == SHIM_PART_ENDED : other != SHIM_PART_RUNS)
 		end_machine(part);
-	if (part)
-		world_pool_back(false);
+	/* Reads of what was lent or given may have been cached as nothing. */
+	if (part && world_pool_back(false))
+		world_flush(cpu, 0);
 	if (!part) {
 		console_print("shim: apic %d: the second kernel %s\n", cpu->boot.apic_id,
 			      inherit(cpu) ? "has the machine" : "goes on with what it has");

@@ -91,11 +91,12 @@ u32 world_pool_find(struct shim_cpu *cpu, u64 *hpa, u64 *bytes, u64 *whose)
 
 /*
  * The second partition has ended, or goes: all of the pool is the first one's, and with @ordinary
- * no pool any more.  The caller has the lock.
+ * no pool any more.  The caller has the lock, and flushes if there was one.
  */
-void world_pool_back(bool ordinary)
+bool world_pool_back(bool ordinary)
 {
 	u64 hpa = 0, bytes;
+	bool any = false;
 	u32 part;
 
 	for (; pool_find(&world.memory, hpa, &hpa, &bytes); hpa += bytes) {
@@ -103,5 +104,7 @@ void world_pool_back(bool ordinary)
 			     ordinary ? OWNER_OF_PART(0) : OWNER_HELD_BY(0));
 		for (part = 0; part < SHIM_NR_PARTS; part++)
 			world_follow(part, hpa, bytes);
+		any = true;
 	}
+	return any;
 }

@@ -103,7 +103,7 @@ void world_clear_bitmaps(void);
 /* pool_call.c */
 u32 world_pool(struct shim_cpu *cpu, u64 hpa, u64 bytes, u64 op);
 u32 world_pool_find(struct shim_cpu *cpu, u64 *hpa, u64 *bytes, u64 *whose);
-void world_pool_back(bool ordinary);
+bool world_pool_back(bool ordinary);
 
 /* link.c */
 bool link_create(void);
