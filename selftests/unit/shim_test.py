@@ -71,6 +71,23 @@ class Shim(unittest.TestCase):
         # It enters VMX operation again at once.
         self.assertEqual(found, {'change_vmxon_region'})
 
+    def test_calls_get_there(self):
+        """Each call that part_call.c serves is one that exit.c passes on to it."""
+        def text(*path):
+            with open(os.path.join(TOP, *path), encoding='utf-8') as file:
+                return file.read()
+
+        numbers = {name: int(number, 16) for name, number in re.findall(
+            r'#define (SHIM_CALL_\w+)\s+\(SHIM_CALL \| (0x[0-9a-f]+)\)',
+            text('include', 'refresh', 'shim.h'))}
+        first, last = re.search(r'call >= (\w+) && call <= (\w+)\)\n\t\tr\[R_RAX\] = handle_part_call',
+                                text('arch', 'x86', 'shim', 'exit.c')).groups()
+        served = set(re.findall(r'(?:call == |case )(SHIM_CALL_\w+)',
+                                text('arch', 'x86', 'shim', 'part_call.c')))
+        self.assertGreater(len(served), 12)
+        self.assertEqual({name for name in served
+                          if not numbers[first] <= numbers[name] <= numbers[last]}, set())
+
     def test_indirect_branches(self):
         """A guest could have trained them: the image has none."""
         with tempfile.TemporaryDirectory() as out:

@@ -106,7 +106,7 @@ static u64 handle_call(struct shim_cpu *cpu)
 		r[R_RAX] = SHIM_ABI_VERSION;
 	else if (call == SHIM_CALL_TARGET)
 		r[R_RAX] = leave_set_target(cpu) ? SHIM_OK : SHIM_E_CALL;
-	else if (call >= SHIM_CALL_PART_CREATE && call <= SHIM_CALL_LINK_RING)
+	else if (call >= SHIM_CALL_PART_CREATE && call <= SHIM_CALL_POOL_FIND)
 		r[R_RAX] = handle_part_call(cpu, call);
 	else if (!(cpu->part->flags & SHIM_FLAG_TEST))
 		r[R_RAX] = SHIM_E_CALL;
