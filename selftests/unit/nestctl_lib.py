@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Made-up machines for the tests of nestctl, and nestctl with sanitizers."""
 
+import contextlib
+import fcntl
 import functools
 import glob
 import json
@@ -25,11 +27,33 @@ NVX = f"lib/modules/{RELEASE}/updates/nvx"
 OK, REFUSED, UNKNOWN, FAILED, BROKEN, USAGE = 0, 1, 2, 3, 4, 64
 
 
+@contextlib.contextmanager
+def alone():
+    """Programs of tests run side by side, and share what they compile."""
+    os.makedirs(OUT, exist_ok=True)
+    with open(os.path.join(OUT, ".lock"), "w", encoding="utf-8") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def compile_if_old(output, sources, *words):
+    """gcc, if one of the sources has changed; nobody ever meets half a file."""
+    with alone():
+        if os.path.exists(output) and \
+                os.path.getmtime(output) > max(map(os.path.getmtime, [*sources, __file__])):
+            return
+        subprocess.run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror",
+                        f"-I{TOP}/include/uapi", "-o", output + ".new", *sources, *words],
+                       check=True)
+        os.rename(output + ".new", output)
+
+
 @functools.lru_cache(None)
 def build():
     """Once for each program of tests; make knows what has changed."""
-    subprocess.run(["make", "-s", "-C", os.path.join(TOP, "tools", "nestctl"), "O=" + OUT,
-                    "CFLAGS=" + SANITIZE, "all"], check=True)
+    with alone():
+        subprocess.run(["make", "-s", "-C", os.path.join(TOP, "tools", "nestctl"), "O=" + OUT,
+                        "CFLAGS=" + SANITIZE, "all"], check=True)
 
 
 @functools.lru_cache(None)
@@ -37,10 +61,8 @@ def build_fake():
     """What changes a machine changes only files then."""
     build()
     objects = set(glob.glob(OUT + "/*.o")) - {OUT + "/device.o"}
-    subprocess.run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Werror", *SANITIZE.split(),
-                    f"-I{TOP}/include/uapi", "-o", FAKE,
-                    f"{TOP}/selftests/unit/nestctl_device_fake.c", *sorted(objects),
-                    "-ljson-c", "-lelf", "-lz"], check=True)
+    compile_if_old(FAKE, [f"{TOP}/selftests/unit/nestctl_device_fake.c", *sorted(objects)],
+                   *SANITIZE.split(), "-ljson-c", "-lelf", "-lz")
 
 
 def bzimage(init_size=64 << 20, version=0x20f, magic=b"HdrS", xloadflags=0x7f, relocatable=1,

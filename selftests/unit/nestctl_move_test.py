@@ -30,9 +30,8 @@ def build_library():
     """Once for this program."""
     lib.build()
     os.makedirs(DIRECTORY, exist_ok=True)
-    subprocess.run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Werror", "-g", "-fPIC",
-                    "-shared", "-Wl,-soname,libvirt.so.0", "-o",
-                    os.path.join(DIRECTORY, "libvirt.so.0"), SOURCE], check=True)
+    lib.compile_if_old(os.path.join(DIRECTORY, "libvirt.so.0"), [SOURCE], "-g", "-fPIC", "-shared",
+                       "-Wl,-soname,libvirt.so.0")
 
 
 class Move(lib.Test):
