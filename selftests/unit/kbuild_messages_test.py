@@ -44,13 +44,21 @@ class Messages(unittest.TestCase):
             return done.stderr, kept.read()
 
     def compile(self, name):
-        return self.run_on(name, "cc", "compiler", "-c", "-o", "x.o")
+        return self.run_on(name, "cc", "compiler", "-c", "-o", os.path.join(self.top, name[:-2] + ".o"))
 
     def test_compiler(self):
         for name in OURS:
             shown, kept = self.compile(name)
             self.assertIn("warning", shown, name)
             self.assertIn("-Wno-error", kept, name)
+
+    def test_source_of_another(self):
+        """6.12 has a file of the headers compiled for each module: as it is, nothing beside it."""
+        shown, kept = self.run_on("headers/scripts/module-common.c", "cc", "compiler", "-c", "-o",
+                                  os.path.join(self.top, "work/.module-common.o"))
+        self.assertIn("compiler: warning: -c -o", shown)
+        self.assertNotIn("-Wno-error", shown)
+        self.assertIsNone(kept)
 
     def test_compiler_of_stock(self):
         for name in STOCK:
