@@ -45,6 +45,7 @@ enum nestctl_exit {
 	X(doctor, "what this machine can do, why not, what to do about it")	\
 	X(features, "what nvx has, and what of it is in effect")		\
 	X(stats, "the counters of nvx, exits to the shim; as they move")	\
+	X(bench, "what exits of a guest of this machine cost")			\
 	X(load, "exchange the KVM modules that are loaded for nvx")		\
 	X(unload, "unload them, and load the distribution's")			\
 	X(refresh, "a second kernel on a part of the machine")			\
