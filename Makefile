@@ -97,7 +97,7 @@ check: deps
 
 .PHONY: check-all
 check-all: deps
-	@scripts/install-deps debug vms deb fuzz
+	@scripts/install-deps debug vms deb fuzz docs
 	@scripts/run-suites --all
 
 .PHONY: check-fast
