@@ -32,6 +32,8 @@ help:
 	@echo '  make bench-paper the experiment of the NestCloud paper: work in L2 over L1,'
 	@echo '                   optimization by optimization (build/bench-paper/report.md)'
 	@echo '  make bench-shim  what the shim costs guests (build/bench-shim/report.json)'
+	@echo '  make bench-refresh  Redis in a VM, YCSB-A, while another kernel takes the place of the'
+	@echo '                   one below it (build/bench-refresh/report.json, timeline.svg)'
 	@echo '  make report      one page of what these have measured (build/report/index.html)'
 	@echo '  make check-debug the tests of L0 on a kernel with lockdep, KASAN, UBSAN'
 	@echo '                   (builds that kernel once)'
@@ -86,6 +88,11 @@ bench-paper: deps
 bench-shim: deps
 	@scripts/build-all
 	@scripts/bench-shim --kernel $(KERNEL)
+
+.PHONY: bench-refresh
+bench-refresh: deps
+	@scripts/install-deps vms
+	@scripts/bench-refresh
 
 .PHONY: report
 report:

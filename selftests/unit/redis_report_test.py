@@ -1,0 +1,152 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""nvx-redis-report without a lab."""
+
+import json
+import os
+import sys
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from partition_report_test import load
+
+maker = load("nvx-redis-report")
+# A tenth of a second of a machine with 1000 ticks each second.
+TICKS = 100
+FACTS = """\
+vmm0_kernel 6.1
+tsc_khz 1
+carried lo 5
+carried vmlink0 5000
+"""
+PROGRESS = """\
+{
+  "schema": "nestctl-move-1",
+  "domains": [
+    {"name": "redis", "runs": true, "ram_bytes_sent": 3000, "pause_ms": 66}
+  ]
+}
+"""
+
+
+def say(stamp, number, ops=30, took=100000, errors=0, longest=9000, buckets="170:29,180:1"):
+    """A line of the load."""
+    return f"{stamp} YCSB {number} {took} {ops // 2} {ops - ops // 2} {errors} 1 2 3 {longest} {buckets}\n"
+
+
+def event(stamp, phase, state):
+    """A line of nestctl refresh run --json."""
+    return f"{stamp} " + json.dumps({"event": "phase", "phase": phase, "state": state}) + "\n"
+
+
+TIMELINE = ("1000 mark normal does\n1600 mark normal done\n"
+            "1700 mark virtualized does\n2100 mark virtualized done\n" +
+            event(2150, "plan", "does") + event(2200, "boot", "done") +
+            event(3400, "move", "done") + '3500 {"event":"end","result":"waits"}\n')
+# The VM moves from 3000 to 3400; it stands still for 70 of these.
+FIRST = "".join(say(900 + TICKS * i, i) for i in range(23))
+SECOND = """\
+P1: 2300 mark partitioned does
+P1: 2800 mark partitioned done
+P1: 2950 mark moving does
+P1: 3500 mark above does
+P1: 3900 mark above done
+P1: 3900 mark commit does
+P1: 4300 mark commit done
+P1: 4300 mark final does
+P1: 4900 mark final done
+P1: after kernel 6.12
+"""
+SECOND += "".join("P1: line " + say(3270 + TICKS * (i - 23), i) for i in range(23, 41))
+BARE = {"kernel": "6.12", "timeline": "500 mark bare does\n900 mark bare done\n",
+        "lines": "".join(say(400 + TICKS * i, i) for i in range(10))}
+
+
+class Report(unittest.TestCase):
+    """From what a run has said to the report."""
+
+    def make(self, bare=None, **texts):
+        """The report, and what is not good in it."""
+        texts = {"timeline": TIMELINE, "progress": PROGRESS, "lines": FIRST, "line": SECOND,
+                 "facts": FACTS, **texts}
+        facts = maker.refresh.partition.read_facts(texts["facts"])
+        said = maker.refresh.partition.second_says(texts["line"])
+        report, says = maker.make_report(facts, said, texts, bare or BARE)
+        maker.table(report)
+        return report, maker.problems(report), maker.timeline(report, says)
+
+    def test_good(self):
+        """Each figure of a run that is as simple as can be."""
+        report, found, csv = self.make()
+        self.assertEqual(found, [])
+        rows = {row["name"]: row for row in report["phases"]}
+        self.assertEqual(list(rows), [*maker.PHASES, "bare"])
+        self.assertEqual(rows["normal"], {
+            "name": "normal", "begin": 1000, "end": 1600, "seconds": 0.6, "ops": 180,
+            "ops_per_second": 300.0, "p50_us": maker.value_of(170), "p95_us": maker.value_of(170),
+            "p99_us": maker.value_of(180), "max_us": 9000, "errors": 0, "of_bare": 1.0})
+        # From the line before the mark to the first one of the second kernel: 270 of 900..3270.
+        self.assertEqual((rows["moving"]["begin"], rows["moving"]["end"]), (2900, 3270))
+        self.assertEqual((rows["moving"]["seconds"], rows["moving"]["ops"]), (0.37, 90))
+        self.assertEqual(report["pause_seen_ms"], 70.0)
+        self.assertEqual((report["pause_ms"], report["ram_bytes_sent"], report["link_bytes"],
+                          report["wire_bytes"]), (66, 3000, 5000, 0))
+        self.assertEqual(report["total_seconds"], 2.15)
+        self.assertEqual((report["schema"], report["from"], report["to"], report["tsc_hz"]),
+                         (1, "6.1", "6.12", 1000))
+        self.assertEqual(len(csv.splitlines()), 1 + 40)
+        self.assertEqual(csv.splitlines()[1].split(",")[:3], ["0.000", "", "300.0"])
+        self.assertEqual(csv.splitlines()[2].split(",")[:3], ["0.100", "normal", "300.0"])
+
+    def test_plot(self):
+        """Each phase is marked."""
+        text = maker.plot(self.make()[0])
+        for name in maker.PHASES:
+            self.assertIn(f"'{name}'", text)
+        self.assertNotIn("'bare'", text)
+
+    def test_not_good(self):
+        """Each is found."""
+        slow = SECOND.replace(" 15 15 0 ", " 14 15 0 ")
+        for change, words in (
+                ({"lines": FIRST.replace(" 15 15 0 ", " 15 15 2 ")}, "normal: 12 wrong answers"),
+                ({"line": slow}, "final is 0.9667 of bare"),
+                ({"facts": FACTS + "carried eth0 7\n"}, "7 bytes have gone over a wire"),
+                ({"facts": FACTS.replace("vmlink0 5000", "vmlink0 0")}, "no pause or no bytes"),
+                ({"progress": PROGRESS.replace("66", "null")}, "no pause or no bytes"),
+                ({"bare": {**BARE, "kernel": "6.13"}}, "compared with 6.13")):
+            found = self.make(**change)[1]
+            self.assertTrue(any(words in line for line in found), (words, found))
+
+    def test_lacks(self):
+        """A run that has not got so far, or whose VM was in two places, has no report."""
+        again = SECOND.replace("YCSB 23 ", "YCSB 22 ")
+        for change, words in (
+                ({"timeline": TIMELINE.replace("virtualized done", "virtualized no")}, "'virtualized'"),
+                ({"line": SECOND.replace("4900 mark final done", "")}, "'final' was done"),
+                ({"line": SECOND.replace("4300 mark final does", "4890 mark final does")},
+                 "says nothing in phase 'final'"),
+                ({"line": again}, "interval 22 after 22"),
+                ({"line": SECOND.replace("YCSB 30 ", "YCSX 30 ")}, "interval 31 after 29"),
+                ({"line": SECOND.replace("line 32", "line 22")}, "has ended before"),
+                ({"line": SECOND.replace("YCSB", "YCSX")}, "says nothing in the second kernel"),
+                ({"progress": "nothing"}, "which VMs")):
+            with self.assertRaises(maker.ReportError) as caught:
+                self.make(**change)
+            self.assertIn(words, str(caught.exception))
+
+    def test_percentiles(self):
+        """Of a histogram as the load prints it; the buckets are those of histogram.c."""
+        self.assertEqual([maker.value_of(name) for name in (0, 15, 16, 31, 32, 33, 47, 48)],
+                         [0, 15, 16, 31, 32, 34, 62, 64])
+        self.assertEqual(maker.percentile({3: 50, 7: 49, 20: 1}, 50), 3)
+        self.assertEqual(maker.percentile({3: 50, 7: 49, 20: 1}, 51), 7)
+        self.assertEqual(maker.percentile({3: 50, 7: 49, 20: 1}, 99), 7)
+        self.assertEqual(maker.percentile({3: 50, 7: 49, 20: 1}, 99.5), 20)
+        self.assertEqual(maker.percentile({}, 50), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
