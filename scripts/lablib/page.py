@@ -37,6 +37,7 @@ SOURCES = {
     "bench-paper": "make bench-paper",
     "bench-shim": "make bench-shim",
     "demo-partition": "make demo-partition",
+    "bench-refresh": "make bench-refresh",
 }
 
 
@@ -164,8 +165,26 @@ def partition(report):
             + table(["kind", "denied"], denied))
 
 
+def redis(report):
+    """Redis in a VM, phase by phase of the refresh."""
+    rows = report["phases"]
+    percent = [round(100 * row["of_bare"], 1) for row in rows]
+    rest = {key: value for key, value in report.items() if key not in ("schema", "phases")}
+    return ("<h2>Redis in a VM while the kernel below it is replaced</h2>\n"
+            "<p class=note>make bench-refresh: YCSB-A, operations in each "
+            f"{report['tsc_hz'] / 1e6:g} million instructions of a CPU</p>\n"
+            + bars("Operations, per cent of the second kernel alone", ["per cent"],
+                   [(row["name"], [value]) for row, value in zip(rows, percent)])
+            + table(["phase", "seconds", "operations / s", "of bare, %", "p50, us", "p95, us",
+                     "p99, us", "longest, us"],
+                    [[row["name"], row["seconds"], row["ops_per_second"], value, row["p50_us"],
+                      row["p95_us"], row["p99_us"], row["max_us"]]
+                     for row, value in zip(rows, percent)])
+            + table(["what", "value"], [list(row) for row in flat(rest)]))
+
+
 SECTIONS = {"demo": demo, "bench": bench, "bench-paper": paper, "bench-shim": shim,
-            "demo-partition": partition}
+            "demo-partition": partition, "bench-refresh": redis}
 
 
 def page(reports):
