@@ -50,7 +50,7 @@ nothing_denied()
 		END { exit bad }'
 }
 
-# p1_boot SCENARIO [WORDS...]: the other kernel, on CPU 1 and most of the memory that can go.
+# p1_boot SCENARIO [WORDS...]: the other kernel, or KERNEL, on CPU 1 and most of the memory that can go.
 p1_boot()
 {
 	scenario=$1
@@ -58,7 +58,7 @@ p1_boot()
 	# shellcheck disable=SC2086 # words
 	set -- $P1_APPEND "$@" "scen=$scenario"
 	nestctl refresh boot --cpus "${P1_CPUS:-1}" --memory "${P1_MEMORY:-896M}" \
-		--serial $SERIAL --kernel /second/bzImage --initrd "${INITRD:-/second/initrd}" \
+		${SERIAL:+--serial $SERIAL} --kernel "${KERNEL:-/second/bzImage}" --initrd "${INITRD:-/second/initrd}" \
 		--append "$*"
 }
 
