@@ -241,15 +241,22 @@ static int hand(u32 op, u64 hpa, u64 bytes)
 
 static int find(struct vmm_refresh_pool *args)
 {
+	u32 result = above_two() ? SHIM_OK : SHIM_E_STATE, i;
 	struct region *region, *best = NULL;
-	u32 i;
+	u64 hpa = args->hpa;
 
 	args->state = VMM_REFRESH_POOL_OURS;
-	if (above_two() && ask_next(&args->hpa, &args->bytes, &args->state) == SHIM_OK) {
-		region = find_region(args->hpa, args->bytes);
+	if (result == SHIM_OK)
+		result = ask_next(&hpa, &args->bytes, &args->state);
+	if (result == SHIM_OK) {
+		region = find_region(hpa, args->bytes);
+		args->hpa = hpa;
 		args->device = region ? region->id : VMM_REFRESH_POOL_NO_DEVICE;
 		return 0;
 	}
+	/* It knows of no other one. */
+	if (result != SHIM_E_STATE)
+		return -ENOENT;
 	for (i = 0; i < pool.nr; i++) {
 		region = &pool.region[i];
 		if (region->hpa + region->bytes > args->hpa &&
