@@ -4,9 +4,11 @@
  * Loading the module succeeds if the attack came back, with an exception or without.  (If it
  * failed, insmod would try once more.)
  */
+#include <linux/delay.h>
 #include <linux/irqflags.h>
 #include <linux/module.h>
 #include <linux/string.h>
+#include <linux/time64.h>
 #include <asm/desc.h>
 
 #include "poke.h"
@@ -44,6 +46,18 @@ static int poke_hang(const struct poke *p)
 	return 0;
 }
 
+/* The same for @count seconds. */
+static int poke_stall(const struct poke *p)
+{
+	unsigned int i;
+
+	local_irq_disable();
+	for (i = 0; i < p->count * MSEC_PER_SEC; i++)
+		mdelay(1);
+	local_irq_enable();
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int (*attack)(const struct poke *p);
@@ -69,6 +83,7 @@ static const struct {
 	{ "registers", poke_registers },
 	{ "triple", poke_triple },
 	{ "hang", poke_hang },
+	{ "stall", poke_stall },
 };
 
 /* An exception is as good as nothing. */
