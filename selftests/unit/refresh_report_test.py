@@ -29,8 +29,8 @@ something else
 {
   "schema": "nestctl-move-1",
   "domains": [
-    {"name": "vm2", "runs": true, "ram_bytes_sent": 32872075, "pause_ms": 66},
-    {"name": "vm1", "runs": true, "ram_bytes_sent": 16012835, "pause_ms": 65},
+    {"name": "vm2", "runs": true, "how": "copy", "ram_bytes_sent": 32872075, "pause_ms": 66},
+    {"name": "vm1", "runs": true, "how": "zero-copy", "ram_bytes_sent": 201000, "pause_ms": 65},
     {"name": "vm3", "runs": false, "ram_bytes_sent": 0, "pause_ms": null}
   ]
 }
@@ -78,7 +78,7 @@ class Report(unittest.TestCase):
         self.assertEqual((report["schema"], report["from"], report["to"]), (1, "6.1", "6.12"))
         self.assertEqual(report["vms"], [
             {"name": "vm2", "how": "copy", "pause_ms": 66, "ram_bytes_sent": 32872075, "bad": 0},
-            {"name": "vm1", "how": "copy", "pause_ms": 65, "ram_bytes_sent": 16012835, "bad": 0}])
+            {"name": "vm1", "how": "zero-copy", "pause_ms": 65, "ram_bytes_sent": 201000, "bad": 0}])
         self.assertEqual([phase["name"] for phase in report["phases"]], list(maker.PHASES))
         self.assertEqual(report["phases"][0], {"name": "normal", "seconds": 1.0, "ops": 2})
         # 600 of each VM when they come, 500 of each when the move begins.
@@ -92,7 +92,7 @@ class Report(unittest.TestCase):
         for change, words in (
                 ({"line": LINE.replace("scans=e bad=0", "scans=e bad=2")}, "vm2: 2 pages"),
                 ({"progress": PROGRESS.replace("66", "0")}, "vm2: no pause"),
-                ({"progress": PROGRESS.replace("16012835", "0")}, "vm1: no pause or no bytes"),
+                ({"progress": PROGRESS.replace("201000", "0")}, "vm1: no pause or no bytes"),
                 ({"line": LINE.replace("8.60 900 900", "8.60 800 800")}, "phase final: the VMs"),
                 ({"line": LINE.replace("40000300 = 0", "40000300 = 9", 1)}, "shim is still"),
                 ({"line": LINE.replace("cpus 2", "cpus 1")}, "after: cpus 1 of 2"),
