@@ -32,6 +32,11 @@ libvirt_start()
 		keepalive_interval = 1
 		keepalive_count = 3
 	END
+	mkdir -p /etc/libvirt/hooks
+	# Not where it has no nestctl to call.
+	! command -v nestctl >/dev/null ||
+		printf '%s\n' '#!/bin/sh' 'exec nestctl hook "$@"' >/etc/libvirt/hooks/qemu
+	[ ! -f /etc/libvirt/hooks/qemu ] || chmod +x /etc/libvirt/hooks/qemu
 	/usr/sbin/libvirtd --listen >/var/log/libvirt/output 2>&1 &
 	libvirtd=$!
 	tries=600

@@ -10,6 +10,7 @@ stage_libvirt()
 {
 	ip link set lo up && ip addr flush dev vmlink0 && ip link set vmlink0 mtu 65535 up &&
 		ip addr add "$1/24" dev vmlink0 || return 1
+	[ ! -e /lab/modules/order-more ] || insmod_list /lab/modules/order-more
 	kvm_load && libvirt_start 22222222-2222-4222-8222-222222222222 "$1"
 }
 

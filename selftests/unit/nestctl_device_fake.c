@@ -11,6 +11,7 @@
  *	fake/end	number of VMM_REFRESH_END_*: why the second kernel has ended
  *	fake/second	this is the second kernel: number of VMM_REFRESH_BELOW or _ADOPTABLE
  *	fake/memory	bytes that it can have then
+ *	fake/pool	START and SIZE of a piece of the pool, in hex, which is hmem.0
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +36,7 @@
 
 static struct fake {
 	__u32 shim, room, state, why, nr_cpus, nr_ranges, serial, serial_pin, loaded, physical;
-	__u64 starts, grown;
+	__u64 starts, grown, pool_state;
 	__u32 cpus[64];
 	struct {
 		__u64 start, end;
@@ -375,6 +376,54 @@ static int leave(void)
 	return 0;
 }
 
+/* ---- the pool: one piece, all of it in one state */
+
+static int find_pool(struct vmm_refresh_pool *args)
+{
+	autofree char *text = read_text("/fake/pool");
+	unsigned long long start, size;
+
+	if (!text || sscanf(text, "%llx %llx", &start, &size) != 2 || args->hpa >= start + size)
+		return -ENOENT;
+	args->hpa = start;
+	args->bytes = size;
+	args->state = fake.pool_state;
+	return 0;
+}
+
+static int change_pool(const struct vmm_refresh_pool *args)
+{
+	static const char *const names[] = { "add", "remove", "lend", "keep", "give" };
+	autofree char *piece = text_of("%llx %llx", args->hpa, args->bytes);
+	__u64 state = fake.pool_state;
+
+	begin("pool %s %#llx %#llx", names[args->op], args->hpa, args->bytes);
+	switch (args->op) {
+	case VMM_REFRESH_POOL_ADD:
+		put_file("/fake/pool", piece);
+		return fails(0);
+	case VMM_REFRESH_POOL_REMOVE:
+		put_file("/fake/pool", "none");
+		return fails(0);
+	case VMM_REFRESH_POOL_LEND:
+		fake.pool_state = VMM_REFRESH_POOL_LENT;
+		return fails(state == VMM_REFRESH_POOL_OURS ? 0 : -EPERM);
+	default:
+		fake.pool_state = args->op == VMM_REFRESH_POOL_GIVE;
+		return fails(state == VMM_REFRESH_POOL_LENT ? 0 : -EPERM);
+	}
+}
+
+static int ask_pool(struct vmm_refresh_pool *args)
+{
+	if (args->size != sizeof(*args))
+		return end(-EINVAL);
+	if (args->op != VMM_REFRESH_POOL_FIND)
+		return end(change_pool(args));
+	errno = -find_pool(args);
+	return errno ? -1 : 0;
+}
+
 static __u32 shim_state(void)
 {
 	if (exists("/fake/panicked"))
@@ -428,6 +477,8 @@ int device_call(int fd, unsigned long request, void *argument)
 		return end(kill_it());
 	case VMM_REFRESH_PART_DESTROY:
 		return end(destroy());
+	case VMM_REFRESH_POOL:
+		return ask_pool(argument);
 	}
 	errno = ENOTTY;
 	return -1;

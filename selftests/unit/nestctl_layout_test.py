@@ -66,6 +66,7 @@ class Layout(lib.Test):
                      (0x7fff0000, 0x10000, "ACPI Tables"), (0xfffc0000, 0x40000, "Reserved")]
         self.kernel = {"kernel": bytes(range(256)) * 40}
         self.initrd = b"initrd" * 10000
+        self.pool = ()
         self.report, self.segments, self.start = {}, {}, {}
 
     def prepare(self):
@@ -175,13 +176,27 @@ class Layout(lib.Test):
         """What the kernel sees: before 6.10 RAM behind its own last page is reserved."""
         last = self.ranges()[-1][1]
         if not self.start["physical"]:
-            return sorted(self.e820)
+            return self.without_pool(sorted(self.e820))
         seen = []
         for start, size, name in sorted(self.e820):
             end = start + size
             middle = max(start, min(end, last)) if name == "System RAM" else end
             seen += [(start, middle - start, name)] * (start < middle)
             seen += [(middle, end - middle, "Reserved")] * (middle < end)
+        return self.without_pool(seen)
+
+    def without_pool(self, pieces):
+        """Memory of VMs is no RAM."""
+        seen = []
+        for start, size, name in pieces:
+            if name == "System RAM" and self.pool and start < self.pool[1] and \
+               start + size > self.pool[0]:
+                low, high = max(start, self.pool[0]), min(start + size, self.pool[1])
+                seen += [(start, low - start, name)] * (start < low)
+                seen += [(low, high - low, "Reserved")]
+                seen += [(high, start + size - high, name)] * (high < start + size)
+            else:
+                seen.append((start, size, name))
         return seen
 
     def check_zero_page(self):
@@ -396,6 +411,19 @@ class Layout(lib.Test):
     def test_ram_from_0(self):
         """Of a piece that begins below 1 MiB the rest is named."""
         self.e820[:4] = [(0, 0x7fff0000, "System RAM")]
+        self.layout()
+
+    def test_pool(self):
+        """Memory of VMs is no RAM of the second kernel's, whatever the firmware says."""
+        for block in (8, 11, 13):
+            self.blocks = set(range(8, 15)) - {block}
+            self.pool = (block * self.block, (block + 1) * self.block)
+            self.machine.write("fake/pool", f"{self.pool[0]:x} {self.block:x}\n")
+            report = self.layout("--append=quiet")
+            self.assertEqual(report["cmdline"],
+                             "maxcpus=1 cpuhp.parallel=0 dax_hmem.region_idle=1 quiet")
+            self.assertIn((self.pool[0], self.block, "Reserved"), self.memory_map())
+        self.kernel["release"] = b"6.1.0-56 x"
         self.layout()
 
     def test_many_pieces(self):

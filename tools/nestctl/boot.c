@@ -9,8 +9,12 @@
 #include "boot.h"
 #include "device.h"
 #include "nestctl.h"
+#include "zero.h"
 
 #define UNDO_CURE	"nestctl refresh undo gives back what was taken"
+
+/* Pieces of the pool. */
+#define MAX_POOL	16
 
 /* Serial ports of a PC, in the order of their names. */
 static const uint32_t serial_ports[] = { 0x3f8, 0x2f8, 0x3e8, 0x2e8 };
@@ -23,8 +27,8 @@ static struct boot {
 	char *kernel, *initrd, *cmdline;
 	size_t initrd_size;
 	struct bzimage image;
-	struct range *ranges;
-	size_t nr_ranges, nr_cpus;
+	struct range *ranges, pool[MAX_POOL];
+	size_t nr_ranges, nr_pool, nr_cpus;
 	uint64_t memory, lost;
 	bool again, taken;
 } boot;
@@ -290,6 +294,17 @@ static void take_record(void)
 
 /* ---- the kernel */
 
+/* Memory of VMs, which the second kernel is not to take for RAM. */
+static void find_pool(void)
+{
+	struct vmm_refresh_pool piece;
+	uint64_t from = 0;
+
+	for (; boot.nr_pool < MAX_POOL && !pool_find(from, &piece); from = piece.hpa + piece.bytes)
+		boot.pool[boot.nr_pool++] =
+			(struct range){ piece.hpa, piece.hpa + piece.bytes };
+}
+
 static void make_cmdline(void)
 {
 	uint32_t serial = boot.partition.create.serial ?: boot.request->serial;
@@ -302,7 +317,9 @@ static void make_cmdline(void)
 		free(console);
 		console = text_of(" console=ttyS%zu,115200", i);
 	}
-	boot.cmdline = text_of("maxcpus=%zu cpuhp.parallel=0%s%s%s", boot.nr_cpus, console,
+	boot.cmdline = text_of("maxcpus=%zu cpuhp.parallel=0%s%s%s%s", boot.nr_cpus, console,
+			       /* Or dax_hmem makes ordinary memory of it. */
+			       boot.nr_pool ? " dax_hmem.region_idle=1" : "",
 			       boot.request->append ? " " : "", boot.request->append ?: "");
 }
 
@@ -312,6 +329,7 @@ static void make_layout(void)
 	struct boot_input input = {
 		.kernel = &boot.image, .initrd = boot.initrd, .initrd_size = boot.initrd_size,
 		.cmdline = boot.cmdline, .ranges = boot.ranges, .nr_ranges = boot.nr_ranges,
+		.pool = boot.pool, .nr_pool = boot.nr_pool,
 	};
 	struct boot_refusal *refusal;
 
@@ -439,6 +457,8 @@ static void make_all(void)
 		take_record();
 	else if (!boot.taken)
 		make_plan();
+	if (!boot.partition.error)
+		find_pool();
 	make_cmdline();
 	if (length(boot.refusals))
 		return;

@@ -131,6 +131,28 @@ static struct boot_refusal *add_piece(struct tables *tables, const struct boot_i
 	return NULL;
 }
 
+/* RAM, but what is of the pool is no RAM of a kernel. */
+static struct boot_refusal *add_ram(struct tables *tables, const struct boot_input *input,
+				    uint64_t start, uint64_t end)
+{
+	struct boot_refusal *refused = NULL;
+	size_t i;
+
+	for (i = 0; i < input->nr_pool && !refused; i++) {
+		const struct range *piece = &input->pool[i];
+
+		if (piece->end <= start || piece->start >= end)
+			continue;
+		refused = add_piece(tables, input, start, piece->start, E820_RAM);
+		start = piece->start > start ? piece->start : start;
+		if (!refused)
+			refused = add_piece(tables, input, start,
+					    piece->end < end ? piece->end : end, E820_RESERVED);
+		start = piece->end;
+	}
+	return refused ?: add_piece(tables, input, start, end, E820_RAM);
+}
+
 /*
  * The firmware's map, as the second kernel is to see it.  Before 6.10, Linux counts RAM that
  * setup_data names as no RAM when it looks for its last page, and nevertheless as memory: it
@@ -149,7 +171,9 @@ static struct boot_refusal *make_map(struct tables *tables, const struct boot_in
 
 		if (entry->type == E820_RAM && input->kernel->physical && end > last)
 			middle = last > entry->start ? last : entry->start;
-		refused = add_piece(tables, input, entry->start, middle, entry->type);
+		refused = entry->type == E820_RAM ?
+			  add_ram(tables, input, entry->start, middle) :
+			  add_piece(tables, input, entry->start, middle, entry->type);
 		if (!refused)
 			refused = add_piece(tables, input, middle, end, E820_RESERVED);
 	}

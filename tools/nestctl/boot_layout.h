@@ -50,6 +50,8 @@ struct range {
  * @nr_e820: pieces of it
  * @ranges: memory of the partition: ascending, disjoint, of whole pages
  * @nr_ranges: pieces of it
+ * @pool: memory of VMs, which is no kernel's: ascending, disjoint
+ * @nr_pool: pieces of it
  */
 struct boot_input {
 	const struct bzimage *kernel;
@@ -60,6 +62,8 @@ struct boot_input {
 	size_t nr_e820;
 	const struct range *ranges;
 	size_t nr_ranges;
+	const struct range *pool;
+	size_t nr_pool;
 };
 
 /**

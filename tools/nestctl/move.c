@@ -255,6 +255,8 @@ static struct json_object *describe(const struct move_domain *domain)
 	put_string(object, "name", domain->name);
 	put_string(object, "state", state_words[domain->state]);
 	put_bool(object, "runs", domain->active);
+	put_string(object, "how", !domain->active ? "definition" :
+		   domain->pooled ? "zero-copy" : "copy");
 	put_int(object, "memory", (int64_t)domain->memory << 10);
 	put_int(object, "ram_bytes_sent", domain->ram);
 	put_int(object, "milliseconds", (domain->ended > domain->began ?
@@ -340,7 +342,8 @@ static void print_move(struct json_object *report)
 		say(BOLD, "%s: ", get_string(domain, "name"));
 		say(why ? WARN : PLAIN, "%s", get_string(domain, "state"));
 		if (get(domain, "pause_ms"))
-			say(PLAIN, ", paused for %lld ms, %lld KiB of RAM sent in %lld ms",
+			say(PLAIN, " by %s, paused for %lld ms, %lld KiB of RAM sent in %lld ms",
+			    get_string(domain, "how"),
 			    (long long)get_int(domain, "pause_ms"),
 			    (long long)get_int(domain, "ram_bytes_sent") >> 10,
 			    (long long)get_int(domain, "milliseconds"));

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "zero.h"
+
 /* X(name, word): what has become of a domain. */
 #define MOVE_STATES(X)								\
 	X(WAITS, "waits")	/* nothing has been done to it */		\
@@ -54,6 +56,8 @@ struct move_options {
  * @resumed: when it ran on there, 0: not yet
  * @ram: bytes of RAM that were sent
  * @total: bytes of RAM that are to be sent, while it moves
+ * @pooled: its memory is in the pool, and it runs: it moves without a copy
+ * @zero: where in the pool
  * @handle: the library's
  */
 struct move_domain {
@@ -64,6 +68,8 @@ struct move_domain {
 	enum move_state state;
 	char *why;
 	uint64_t began, ended, paused, resumed, ram, total;
+	bool pooled;
+	struct zero_copy zero;
 	void *handle;
 };
 

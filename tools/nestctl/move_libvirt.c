@@ -1,101 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Domains move by libvirt, from daemon to daemon (peer to peer): a move goes on when nestctl dies.
- *
- * The library is loaded when it is needed, so that nestctl runs without it.
  */
-#include <dlfcn.h>
-#include <libvirt/libvirt.h>
-#include <libvirt/virterror.h>
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "libvirt_calls.h"
 #include "move.h"
 #include "nestctl.h"
 
-#define LIBRARY		"libvirt.so.0"
-#define LOCAL		"qemu:///system"
 #define RETRY		(200 * 1000)
 #define RETRIES_PER_S	5
-
-#define FUNCTIONS(X)							\
-	X(virConnectClose)							\
-	X(virConnectDomainEventRegisterAny)					\
-	X(virConnectListAllDomains)						\
-	X(virConnectOpen)							\
-	X(virConnectSetKeepAlive)						\
-	X(virDomainAbortJob)							\
-	X(virDomainDestroy)							\
-	X(virDomainFree)							\
-	X(virDomainGetAutostart)						\
-	X(virDomainGetInfo)							\
-	X(virDomainGetJobStats)							\
-	X(virDomainGetName)							\
-	X(virDomainGetState)							\
-	X(virDomainGetUUID)							\
-	X(virDomainIsActive)							\
-	X(virDomainIsPersistent)						\
-	X(virDomainLookupByUUID)						\
-	X(virDomainMigrateSetMaxDowntime)					\
-	X(virDomainMigrateToURI3)						\
-	X(virDomainResume)							\
-	X(virDomainSetAutostart)						\
-	X(virDomainSnapshotNum)							\
-	X(virDomainUndefine)							\
-	X(virEventRegisterDefaultImpl)						\
-	X(virEventRunDefaultImpl)						\
-	X(virGetLastErrorCode)							\
-	X(virGetLastErrorMessage)						\
-	X(virSetErrorFunc)							\
-	X(virTypedParamsAddString)						\
-	X(virTypedParamsFree)							\
-	X(virTypedParamsGetULLong)
-
-/* Those of it that are called. */
-static struct library {
-	__typeof__(virConnectClose) *virConnectClose;
-	__typeof__(virConnectDomainEventRegisterAny) *virConnectDomainEventRegisterAny;
-	__typeof__(virConnectListAllDomains) *virConnectListAllDomains;
-	__typeof__(virConnectOpen) *virConnectOpen;
-	__typeof__(virConnectSetKeepAlive) *virConnectSetKeepAlive;
-	__typeof__(virDomainAbortJob) *virDomainAbortJob;
-	__typeof__(virDomainDestroy) *virDomainDestroy;
-	__typeof__(virDomainFree) *virDomainFree;
-	__typeof__(virDomainGetAutostart) *virDomainGetAutostart;
-	__typeof__(virDomainGetInfo) *virDomainGetInfo;
-	__typeof__(virDomainGetJobStats) *virDomainGetJobStats;
-	__typeof__(virDomainGetName) *virDomainGetName;
-	__typeof__(virDomainGetState) *virDomainGetState;
-	__typeof__(virDomainGetUUID) *virDomainGetUUID;
-	__typeof__(virDomainIsActive) *virDomainIsActive;
-	__typeof__(virDomainIsPersistent) *virDomainIsPersistent;
-	__typeof__(virDomainLookupByUUID) *virDomainLookupByUUID;
-	__typeof__(virDomainMigrateSetMaxDowntime) *virDomainMigrateSetMaxDowntime;
-	__typeof__(virDomainMigrateToURI3) *virDomainMigrateToURI3;
-	__typeof__(virDomainResume) *virDomainResume;
-	__typeof__(virDomainSetAutostart) *virDomainSetAutostart;
-	__typeof__(virDomainSnapshotNum) *virDomainSnapshotNum;
-	__typeof__(virDomainUndefine) *virDomainUndefine;
-	__typeof__(virEventRegisterDefaultImpl) *virEventRegisterDefaultImpl;
-	__typeof__(virEventRunDefaultImpl) *virEventRunDefaultImpl;
-	__typeof__(virGetLastErrorCode) *virGetLastErrorCode;
-	__typeof__(virGetLastErrorMessage) *virGetLastErrorMessage;
-	__typeof__(virSetErrorFunc) *virSetErrorFunc;
-	__typeof__(virTypedParamsAddString) *virTypedParamsAddString;
-	__typeof__(virTypedParamsFree) *virTypedParamsFree;
-	__typeof__(virTypedParamsGetULLong) *virTypedParamsGetULLong;
-} lib;
-
-static const struct symbol {
-	const char *name;
-	size_t offset;
-} symbols[] = {
-#define X(name) { #name, offsetof(struct library, name) },
-	FUNCTIONS(X)
-#undef X
-};
 
 static struct {
 	virConnectPtr here, there;
@@ -118,26 +35,6 @@ uint64_t move_now(void)
 }
 
 /* ---- both daemons */
-
-static int load_library(void)
-{
-	void *handle = dlopen(LIBRARY, RTLD_NOW), *function;
-	size_t i;
-
-	if (!handle) {
-		complain(LIBRARY " cannot be loaded (%s): install libvirt", dlerror());
-		return -1;
-	}
-	for (i = 0; i < ARRAY_SIZE(symbols); i++) {
-		function = dlsym(handle, symbols[i].name);
-		if (!function) {
-			complain(LIBRARY " has no %s: install a newer libvirt", symbols[i].name);
-			return -1;
-		}
-		memcpy((char *)&lib + symbols[i].offset, &function, sizeof(function));
-	}
-	return 0;
-}
 
 static void *run_events(void *data)
 {
@@ -180,17 +77,17 @@ int move_open(const struct move_options *options)
 {
 	pthread_t thread;
 
-	if (load_library())
+	if (libvirt_load())
 		return -1;
 	lib.virSetErrorFunc(NULL, ignore_error);
 	if (lib.virEventRegisterDefaultImpl() < 0) {
 		complain("libvirt has no event loop: %s", lib.virGetLastErrorMessage());
 		return -1;
 	}
-	moves.here = lib.virConnectOpen(options->from ?: LOCAL);
+	moves.here = lib.virConnectOpen(options->from ?: LIBVIRT_LOCAL);
 	if (!moves.here) {
 		complain("cannot connect to %s (%s): does libvirtd run?  Use sudo",
-			 options->from ?: LOCAL, lib.virGetLastErrorMessage());
+			 options->from ?: LIBVIRT_LOCAL, lib.virGetLastErrorMessage());
 		return -1;
 	}
 	if (open_there(options))
@@ -216,6 +113,14 @@ void move_close(void)
 
 /* ---- domains */
 
+/* The definition with which it runs. */
+static bool is_pooled(struct move_domain *domain, virDomainPtr handle)
+{
+	autofree char *xml = lib.virDomainGetXMLDesc(handle, 0);
+
+	return xml && zero_xml_find(xml, &domain->zero);
+}
+
 static void read_domain(struct move_domain *domain, virDomainPtr handle)
 {
 	virDomainInfo info = { 0 };
@@ -232,6 +137,7 @@ static void read_domain(struct move_domain *domain, virDomainPtr handle)
 		lib.virDomainGetAutostart(handle, &autostart);
 	domain->autostart = autostart;
 	domain->snapshots = lib.virDomainSnapshotNum(handle, 0);
+	domain->pooled = domain->active && is_pooled(domain, handle);
 }
 
 /**
@@ -358,8 +264,57 @@ static unsigned int flags_of(const struct move_domain *domain)
 
 	if (domain->persistent)
 		flags |= VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_UNDEFINE_SOURCE;
-	return flags | (domain->active ? VIR_MIGRATE_LIVE | VIR_MIGRATE_ABORT_ON_ERROR |
-			VIR_MIGRATE_AUTO_CONVERGE : VIR_MIGRATE_OFFLINE);
+	if (!domain->active)
+		return flags | VIR_MIGRATE_OFFLINE;
+	flags |= VIR_MIGRATE_LIVE | VIR_MIGRATE_ABORT_ON_ERROR;
+	/* Nothing that the guest writes has to be sent once more. */
+	return domain->pooled ? flags : flags | VIR_MIGRATE_AUTO_CONVERGE;
+}
+
+/* Whether QEMU leaves out memory that the other side has. */
+static bool ignore_shared(virDomainPtr handle, bool on)
+{
+	const char *command = on ? ZERO_CAPABILITY("true") : ZERO_CAPABILITY("false");
+	char *answer = NULL;
+	bool done = !lib.virDomainQemuMonitorCommand(handle, command, &answer, 0) && answer &&
+		    !strstr(answer, "\"error\"");
+
+	free(answer);
+	return done;
+}
+
+/* Before: both kernels need the memory, and QEMU must not send it. */
+static bool lend(struct move_domain *domain)
+{
+	int error = pool_lend(&domain->zero);
+
+	if (error) {
+		domain->why = text_of("its memory in the pool cannot be lent to the other kernel (%s): nestctl pool list and dmesg say more",
+				      strerror(error));
+		return false;
+	}
+	if (ignore_shared(domain->handle, true))
+		return true;
+	domain->why = text_of("QEMU does not leave its memory out: %s",
+			      lib.virGetLastErrorMessage());
+	pool_settle(&domain->zero, false);
+	return false;
+}
+
+/* Afterwards: it is one kernel's again.  A saved image without memory would be no image. */
+static void settle_memory(struct move_domain *domain)
+{
+	int error;
+
+	if (domain->state == MOVE_UNKNOWN)
+		return;
+	if (domain->state == MOVE_STAYS && !ignore_shared(domain->handle, false))
+		complain("'%s' still has x-ignore-shared: do not save it before its next start",
+			 domain->name);
+	error = pool_settle(&domain->zero, domain->state == MOVE_MOVED);
+	if (error && !domain->why)
+		domain->why = text_of("its memory is still lent (%s): nestctl pool list",
+				      strerror(error));
 }
 
 /* NULL: it is not there, or @code says what that cannot be told for. */
@@ -424,6 +379,8 @@ static void settle_success(struct move_domain *domain)
 		return;
 	if (domain->active)
 		read_job(domain, other, VIR_DOMAIN_JOB_STATS_COMPLETED);
+	if (domain->pooled)
+		ignore_shared(other, false);
 	if (domain->autostart && lib.virDomainSetAutostart(other, 1))
 		domain->why = text_of("autostart could not be set there (%s): set it with virsh autostart",
 				      lib.virGetLastErrorMessage());
@@ -460,6 +417,10 @@ void move_do(struct move_domain *domain, const struct move_options *options)
 	domain->ended = domain->began;
 	if (!may_move(domain))
 		return;
+	if (domain->pooled && !lend(domain)) {
+		domain->state = MOVE_STAYS;
+		return;
+	}
 	if (domain->active)
 		lib.virDomainMigrateSetMaxDowntime(domain->handle, options->downtime, 0);
 	status = lib.virTypedParamsAddString(&params, &nr, &room, VIR_MIGRATE_PARAM_URI,
@@ -473,6 +434,8 @@ void move_do(struct move_domain *domain, const struct move_options *options)
 	} else {
 		settle_success(domain);
 	}
+	if (domain->pooled)
+		settle_memory(domain);
 	domain->ended = move_now();
 	lib.virTypedParamsFree(params, nr);
 }

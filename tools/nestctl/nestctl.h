@@ -49,7 +49,10 @@ enum nestctl_exit {
 	X(load, "exchange the KVM modules that are loaded for nvx")		\
 	X(unload, "unload them, and load the distribution's")			\
 	X(refresh, "a second kernel on a part of the machine")			\
-	X(move, "move VMs to another kernel while they run")
+	X(move, "move VMs to another kernel while they run")			\
+	X(pool, "memory of VMs that moves to another kernel without a copy")	\
+	X(domain, "let a VM's memory be in the pool")				\
+	X(hook, "what libvirt's hook runs for such VMs")
 
 /**
  * struct command - One of them

@@ -1,0 +1,249 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""nestctl pool and domain, and moves without a copy: on a made-up machine, with a made-up libvirt."""
+
+import json
+import os
+import sys
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import jsonschema
+import nestctl_lib as lib
+from nestctl_lib import BROKEN, FAILED, OK, REFUSED, USAGE
+from nestctl_move_test import DIRECTORY, URI, build_library
+
+BLOCK = 128 << 20
+START = 0x60000000
+UUID = "01234567-89ab-4cde-8f01-23456789abcd"
+# As libvirt writes one.
+DOMAIN = """<domain type='kvm'>
+  <name>a</name>
+  <uuid>{uuid}</uuid>
+  <memory unit='KiB'>{kib}</memory>
+  <currentMemory unit='KiB'>{kib}</currentMemory>
+  <vcpu placement='static'>1</vcpu>
+  <os>
+    <type arch='x86_64' machine='pc-i440fx-7.2'>hvm</type>
+  </os>
+  <devices>
+    <memballoon model='none'/>
+  </devices>
+</domain>
+"""
+WITH_MORE = """<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+  <name>a</name>
+  <uuid>{uuid}</uuid>
+  <metadata>
+    <other:thing xmlns:other="urn:other">text</other:thing>
+  </metadata>
+  <memory unit='KiB'>{kib}</memory>
+  <devices>
+    <memballoon model='none'/>
+  </devices>
+  <qemu:commandline>
+    <qemu:arg value='-machine'/>
+    <qemu:arg value='hpet=off'/>
+  </qemu:commandline>
+</domain>
+"""
+
+
+class Pool(lib.Test):
+    """A machine with eight blocks, of which the last four are movable."""
+
+    def setUp(self):
+        super().setUp()
+        build_library()
+        lib.build_fake()
+        self.machine.program = lib.FAKE
+        self.machine.write("dev/vmm-refresh", "")
+        self.machine.write("fake/log", "")
+        self.machine.write("sys/devices/system/memory/block_size_bytes", f"{BLOCK:x}\n")
+        for block in range(8):
+            where = f"sys/devices/system/memory/memory{block}/"
+            self.machine.write(where + "state", "online\n")
+            self.machine.write(where + "removable", "1\n")
+            self.machine.write(where + "valid_zones", "Movable\n" if block > 3 else "Normal\n")
+        self.machine.write("proc/iomem", f"00100000-{8 * BLOCK - 1:x} : System RAM\n")
+        self.machine.write("sys/bus/dax/drivers/device_dax/new_id", "")
+        self.machine.write("sys/module/dax_hmem/parameters/region_idle", "N\n")
+
+    def env(self, domains="a:98304:off", log=None):
+        return {"FAKE_DOMAINS": domains, "FAKE_LOG": log or self.machine.path("fake/log"),
+                "FAKE_XML": self.machine.root, "LD_LIBRARY_PATH": DIRECTORY}
+
+    def report(self, status, *words, schema, **env):
+        result = self.machine.run(*words, "--json", env=self.env(**env))
+        self.assertEqual(result.returncode, status, result.stdout + result.stderr)
+        report = json.loads(result.stdout)
+        with open(os.path.join(lib.SCHEMAS, schema + ".json"), encoding="utf-8") as file:
+            jsonschema.validate(report, json.load(file))
+        return report
+
+    def says(self, status, text, *words, **env):
+        result = self.machine.run(*words, env=self.env(**env))
+        self.assertEqual(result.returncode, status, result.stdout + result.stderr)
+        self.assertIn(text, result.stderr)
+
+    def log(self):
+        """What was changed."""
+        with open(self.machine.path("fake/log"), encoding="utf-8") as file:
+            return [line for line in file.read().splitlines() if not line.startswith("write")]
+
+    def xml(self):
+        with open(self.machine.path("a.xml"), encoding="utf-8") as file:
+            return file.read()
+
+    def have_pool(self, size=3 * BLOCK):
+        self.machine.write("fake/pool", f"{START:x} {size:x}\n")
+
+    def have_domain(self, text=DOMAIN, kib=98304):
+        self.machine.write("a.xml", text.format(uuid=UUID, kib=kib))
+
+    # ---- pool
+
+    def test_the_lowest_piece_is_taken(self):
+        report = self.report(OK, "pool", "create", "256M", schema="nestctl-pool-1")
+        self.assertEqual(self.log(), [f"pool add {4 * BLOCK:#x} {2 * BLOCK:#x}"])
+        self.assertEqual(report["pieces"], [{"start": 4 * BLOCK, "size": 2 * BLOCK,
+                                             "state": "here"}])
+        # Before: or dax_hmem would have made ordinary memory of it.
+        with open(self.machine.path("sys/module/dax_hmem/parameters/region_idle"),
+                  encoding="utf-8") as file:
+            self.assertEqual(file.read(), "Y\n")
+
+    def test_in_one_piece(self):
+        self.machine.write("sys/devices/system/memory/memory5/state", "offline\n")
+        report = self.report(OK, "pool", "create", "256M", "--dry-run", schema="nestctl-pool-1")
+        self.assertEqual((report["chosen"], self.log()), (6 * BLOCK, []))
+        self.says(REFUSED, "no 512 MiB of movable memory", "pool", "create", "512M")
+
+    def test_wrong_usage_of_pool(self):
+        for words in (("create",), ("list", "1"), ("delete",), (), ("create", "1x"), ("sell", "1")):
+            self.says(USAGE, "say" if len(words) < 2 or words[1] != "1x" else "no size", "pool", *words)
+        self.says(REFUSED, "whole memory blocks", "pool", "create", "100M")
+
+    def test_no_pool_where_kmem_would_take_it(self):
+        self.machine.write("fake/fail",
+                           "13 write /sys/module/dax_hmem/parameters/region_idle Y\n")
+        self.says(REFUSED, "region_idle=1", "pool", "create", "256M")
+        self.assertEqual(self.log(), [])
+
+    def test_delete(self):
+        self.have_pool(2 * BLOCK)
+        where = "sys/devices/platform/hmem.0/dax_region/"
+        self.machine.write(where + "size", f"{2 * BLOCK}\n")
+        self.machine.write(where + "available_size", f"{BLOCK}\n")
+        self.says(REFUSED, "a VM has memory in it", "pool", "delete", hex(START))
+        self.machine.write(where + "available_size", f"{2 * BLOCK}\n")
+        self.says(REFUSED, "no piece of the pool begins", "pool", "delete", hex(START + BLOCK))
+        report = self.report(OK, "pool", "delete", hex(START), schema="nestctl-pool-1")
+        self.assertEqual(report["pieces"], [])
+        self.assertEqual(self.log(), [f"pool remove {START:#x} {2 * BLOCK:#x}"])
+
+    # ---- domain
+
+    def test_convert_and_back(self):
+        self.have_pool()
+        for text in (DOMAIN, WITH_MORE):
+            self.have_domain(text)
+            before = self.xml()
+            report = self.report(OK, "domain", "convert", "a", schema="nestctl-domain-1")
+            self.assertEqual((report["start"], report["size"]), (START, 96 << 20))
+            for words in (f"start='{START:#x}' size='{96 << 20:#x}'",
+                          f"mem-path=/run/nestctl/pool/{UUID},size={96 << 20},share=on,align=2M",
+                          "memory-backend=pool.ram", "xmlns:qemu="):
+                self.assertEqual(self.xml().count(words), 1, words)
+            self.says(REFUSED, "in the pool already", "domain", "convert", "a")
+            self.report(OK, "domain", "convert", "--undo", "a", schema="nestctl-domain-1")
+            after = self.xml().replace(
+                " xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'", "")
+            self.assertEqual("".join(after.split()), "".join(before.replace(
+                " xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'", "").split()))
+            self.says(REFUSED, "is not in the pool", "domain", "convert", "--undo", "a")
+
+    def test_dry_run_defines_nothing(self):
+        self.have_pool()
+        self.have_domain()
+        before = self.xml()
+        report = self.report(OK, "domain", "convert", "-n", "a", schema="nestctl-domain-1")
+        self.assertIn("pool.ram", report["xml"])
+        self.assertEqual((self.xml(), self.log()), (before, []))
+
+    def test_each_has_a_place_of_its_own(self):
+        self.have_pool(256 << 20)
+        self.have_domain()
+        taken = (f"<domain type='kvm'><metadata><nestctl:zerocopy xmlns:nestctl=\"urn:x\" "
+                 f"start=\"{START:#x}\" size=\"{64 << 20:#x}\"/></metadata></domain>")
+        self.machine.write("b.xml", taken)
+        domains = "a:98304:off b:65536:moves"
+        report = self.report(OK, "domain", "convert", "-n", "a", schema="nestctl-domain-1",
+                             domains=domains)
+        self.assertEqual(report["start"], START + (64 << 20))
+        self.have_domain(kib=200 << 10)
+        self.says(REFUSED, "no piece of the pool has 200 MiB", "domain", "convert", "a",
+                  domains=domains)
+
+    def test_what_cannot_be_converted(self):
+        self.have_pool()
+        for new, text in (("<memoryBacking>", "memoryBacking"), ("<numa>", "NUMA"),
+                          ("<maxMemory slots='1'>", "maxMemory"), ("<hostdev mode='x'/>", "device of the host"),
+                          ("<memballoon model='virtio'/>", "balloon")):
+            self.have_domain(DOMAIN.replace("<vcpu", new + "<vcpu"))
+            self.says(REFUSED, text, "domain", "convert", "a")
+        self.have_domain(kib=98305)
+        self.says(REFUSED, "whole pieces of 2 MiB", "domain", "convert", "a")
+        self.says(REFUSED, "there is no domain 'x'", "domain", "convert", "x")
+        self.assertEqual(self.log(), [])
+
+    # ---- moves
+
+    def move(self, fate, status):
+        self.have_pool()
+        self.have_domain()
+        self.report(OK, "domain", "convert", "a", schema="nestctl-domain-1", domains="a:98304:moves")
+        self.machine.write("fake/log", "")
+        report = self.report(status, "move", URI, schema="nestctl-move-1",
+                             domains=f"a:98304:{fate}")
+        return report["domains"][0], [line for line in self.log() if line.split()[0] in
+                                      ("pool", "ignore-shared", "send-all", "migrate")]
+
+    def test_moves_without_a_copy(self):
+        """The memory is lent before, given away afterwards, and never both kernels' for longer."""
+        place = f"{START:#x} {96 << 20:#x}"
+        # No AUTO_CONVERGE.
+        migrate = f"migrate {URI} 0x101b 1 a"
+        for fate, status, end in (
+                ("moves", OK, ["send-all there", f"pool give {place}"]),
+                ("arrived", OK, [f"pool give {place}"]),
+                ("refused", FAILED, ["send-all here", f"pool keep {place}"]),
+                ("paused", FAILED, ["send-all here", f"pool keep {place}"]),
+                ("left", FAILED, ["send-all here", f"pool keep {place}"]),
+                # Nobody knows: both keep it.
+                ("lost", BROKEN, [])):
+            with self.subTest(fate):
+                self.machine.write("fake/state", b"")
+                os.remove(self.machine.path("fake/state"))
+                domain, log = self.move(fate, status)
+                self.assertEqual(domain["how"], "zero-copy")
+                self.assertEqual(log, [f"pool lend {place}", "ignore-shared here", migrate, *end])
+
+    def test_not_moved_when_it_cannot_be_lent(self):
+        self.machine.write("fake/fail", f"6 pool lend {START:#x} {96 << 20:#x}\n")
+        domain, log = self.move("moves", FAILED)
+        self.assertEqual(domain["state"], "stays")
+        self.assertIn("cannot be lent", domain["why"])
+        self.assertEqual(log, [f"pool lend {START:#x} {96 << 20:#x}"])
+
+    def test_not_moved_when_qemu_would_send_it(self):
+        domain, log = self.move("deaf", FAILED)
+        self.assertIn("does not leave its memory out", domain["why"])
+        self.assertEqual([line.split()[0] for line in log], ["pool", "ignore-shared", "pool"])
+        self.assertEqual(log[-1], f"pool keep {START:#x} {96 << 20:#x}")
+
+
+if __name__ == "__main__":
+    unittest.main()

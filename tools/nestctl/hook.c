@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * nestctl hook: what libvirt runs before it starts QEMU, when it has started it, and when that is
+ * gone (hooks/qemu).  A VM whose memory is in the pool gets its device, or does not start: here it
+ * is made sure that nobody but the kernel that the shim has given the memory to runs it, and that
+ * a QEMU to which one moves does not load what is there already.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "boot.h"
+#include "nestctl.h"
+#include "zero.h"
+
+#define DIRECTORY	"/run/nestctl"
+#define POOL		DIRECTORY "/pool"
+#define QMP		DIRECTORY "/qmp"
+#define QEMU_USER	"libvirt-qemu"
+#define MAX_XML		1048576
+#define MAX_LINE	65536
+#define TIMEOUT		10	/* seconds for an answer of QEMU's */
+
+static struct {
+	const char *words[3];
+	size_t nr;
+	struct zero_copy zero;
+	char uuid[40];
+} hook;
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	switch (key) {
+	case ARGP_KEY_ARG:
+		/* libvirt's fourth word says nothing. */
+		if (hook.nr < ARRAY_SIZE(hook.words))
+			hook.words[hook.nr++] = arg;
+		break;
+	case ARGP_KEY_END:
+		if (hook.nr < ARRAY_SIZE(hook.words))
+			argp_error(state, "libvirt calls this with DOMAIN OPERATION STAGE");
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
+
+static const struct argp hook_argp = {
+	.parser = parse,
+	.args_doc = "DOMAIN OPERATION STAGE [EXTRA]",
+	.doc = "libvirt's hook for QEMU, with the domain's XML on stdin: /etc/libvirt/hooks/qemu, or a file in "
+	       "/etc/libvirt/hooks/qemu.d, has to run it with its own arguments, on both kernels.  It does "
+	       "something only for VMs whose memory is in the pool (nestctl domain convert), and refuses "
+	       "to start one whose memory this kernel does not have.",
+	.children = children,
+};
+
+static bool is(const char *operation, const char *stage)
+{
+	return !strcmp(hook.words[1], operation) && !strcmp(hook.words[2], stage);
+}
+
+/* The UUID becomes a part of paths. */
+static bool is_uuid(const char *text)
+{
+	return strlen(text) == 36 && strspn(text, "0123456789abcdef-") == 36;
+}
+
+static char *read_stdin(void)
+{
+	char *xml = calloc(1, MAX_XML + 1);
+	size_t used = 0;
+	ssize_t n;
+
+	if (!xml)
+		die(EXIT_UNKNOWN, "out of memory");
+	while (used < MAX_XML && (n = read(STDIN_FILENO, xml + used, MAX_XML - used)) > 0)
+		used += n;
+	return xml;
+}
+
+/* ---- before QEMU is started */
+
+static void make_directories(void)
+{
+	const struct passwd *user = getpwnam(QEMU_USER);
+
+	if (make_run_directory() ||
+	    (mkdir(POOL, 0755) && errno != EEXIST) || (mkdir(QMP, 0750) && errno != EEXIST) ||
+	    (user && chown(QMP, user->pw_uid, user->pw_gid)))
+		die(EXIT_REFUSED, "cannot make directories in " DIRECTORY ": %s",
+		    strerror(errno));
+}
+
+/* What another VM has left in it is nobody's to read. */
+static void clear(const char *node)
+{
+	int fd = open(node, O_RDWR | O_CLOEXEC);
+	void *memory = MAP_FAILED;
+
+	if (fd >= 0)
+		memory = mmap(NULL, hook.zero.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED)
+		die(EXIT_REFUSED, "cannot clear the memory of '%s' (%s: %s)", hook.words[0], node,
+		    strerror(errno));
+	memset(memory, 0, hook.zero.size);
+	munmap(memory, hook.zero.size);
+	close(fd);
+}
+
+static void show_device(const char *node)
+{
+	autofree char *link = text_of(POOL "/%s", hook.uuid);
+	const struct passwd *user = getpwnam(QEMU_USER);
+	struct stat status;
+
+	/* QEMU would make a file of its own. */
+	if (stat(node, &status) || !S_ISCHR(status.st_mode))
+		die(EXIT_REFUSED, "%s is no device: mount devtmpfs on /dev", node);
+	if (user && chown(node, user->pw_uid, user->pw_gid))
+		die(EXIT_REFUSED, "cannot give %s to " QEMU_USER ": %s", node, strerror(errno));
+	unlink(link);
+	if (symlink(node, link))
+		die(EXIT_REFUSED, "cannot make %s: %s", link, strerror(errno));
+}
+
+static void prepare(void)
+{
+	struct vmm_refresh_pool args = { .op = VMM_REFRESH_POOL_ATTACH };
+	autofree char *node = NULL;
+	uint32_t state, device;
+
+	make_directories();
+	if (!pool_drivers_ready())
+		exit(EXIT_REFUSED);
+	/* In the first kernel it has them. */
+	pool_call(&args);
+	if (!pool_is_in(&hook.zero, &state, &device))
+		die(EXIT_REFUSED,
+		    "the memory of '%s', %#llx + %#llx, is not in this kernel's pool: nestctl pool list; nestctl domain convert finds another place",
+		    hook.words[0], (unsigned long long)hook.zero.start,
+		    (unsigned long long)hook.zero.size);
+	if (state == VMM_REFRESH_POOL_THEIRS || device == VMM_REFRESH_POOL_NO_DEVICE)
+		die(EXIT_REFUSED, "the memory of '%s' is the other kernel's: move it here",
+		    hook.words[0]);
+	node = pool_device_make(device, &hook.zero);
+	if (!node)
+		exit(EXIT_REFUSED);
+	if (state == VMM_REFRESH_POOL_OURS)
+		clear(node);
+	show_device(node);
+}
+
+/* ---- QEMU has been started */
+
+static struct {
+	int fd;
+	FILE *answers;
+} qemu;
+
+static void connect_qemu(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct timeval timeout = { .tv_sec = TIMEOUT };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), QMP "/%s", hook.uuid);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)))
+		die(EXIT_REFUSED, "QEMU of '%s' cannot be asked at %s: %s", hook.words[0],
+		    address.sun_path, strerror(errno));
+	qemu.fd = fd;
+	qemu.answers = fdopen(fd, "r");
+}
+
+/* The next line that is no event. */
+static struct json_object *next_answer(void)
+{
+	static char line[MAX_LINE];
+	struct json_object *answer;
+
+	while (fgets(line, sizeof(line), qemu.answers)) {
+		answer = json_tokener_parse(line);
+		if (answer && !get(answer, "event"))
+			return answer;
+		json_object_put(answer);
+	}
+	die(EXIT_REFUSED, "QEMU of '%s' does not answer: %s", hook.words[0], strerror(errno));
+}
+
+static struct json_object *ask_qemu(const char *command)
+{
+	struct json_object *answer;
+
+	dprintf(qemu.fd, "%s\n", command);
+	answer = next_answer();
+	if (!get(answer, "return"))
+		die(EXIT_REFUSED, "QEMU of '%s' refuses %s: %s", hook.words[0], command,
+		    json_object_to_json_string(answer));
+	return answer;
+}
+
+/*
+ * The state of the memory says whether something is on its way here: it has to be so for QEMU, too.
+ * With the capability on one side only, the move fails before anything is loaded.
+ */
+static void started(void)
+{
+	struct json_object *answer;
+	uint32_t state, device;
+	bool comes;
+
+	connect_qemu();
+	json_object_put(next_answer());
+	json_object_put(ask_qemu("{\"execute\":\"qmp_capabilities\"}"));
+	answer = ask_qemu("{\"execute\":\"query-status\"}");
+	comes = !strcmp(get_string(get(answer, "return"), "status") ?: "", "inmigrate");
+	json_object_put(answer);
+	if (!pool_is_in(&hook.zero, &state, &device) ||
+	    state != (comes ? VMM_REFRESH_POOL_LENT : VMM_REFRESH_POOL_OURS))
+		die(EXIT_REFUSED, comes ?
+		    "the memory of '%s' is not lent to this kernel: nestctl move moves it" :
+		    "the memory of '%s' is not this kernel's", hook.words[0]);
+	if (comes)
+		json_object_put(ask_qemu(ZERO_CAPABILITY("true")));
+	fclose(qemu.answers);
+}
+
+static void released(void)
+{
+	autofree char *link = text_of(POOL "/%s", hook.uuid);
+	autofree char *qmp = text_of(QMP "/%s", hook.uuid);
+	uint32_t state, device;
+
+	unlink(link);
+	unlink(qmp);
+	if (pool_is_in(&hook.zero, &state, &device))
+		pool_device_free(device, &hook.zero);
+}
+
+static int run_hook(int argc, char **argv)
+{
+	autofree char *xml = NULL;
+
+	command_parse(&hook_command, argc, argv, NULL);
+	/* libvirt writes it whatever it is about. */
+	xml = read_stdin();
+	if (!is("prepare", "begin") && !is("started", "begin") && !is("release", "end"))
+		return EXIT_OK;
+	if (!zero_xml_find(xml, &hook.zero))
+		return EXIT_OK;
+	if (!zero_xml_text(xml, "uuid", hook.uuid, sizeof(hook.uuid)) || !is_uuid(hook.uuid))
+		die(EXIT_REFUSED, "'%s' has no UUID", hook.words[0]);
+	if (is("prepare", "begin"))
+		prepare();
+	else if (is("started", "begin"))
+		started();
+	else
+		released();
+	return EXIT_OK;
+}
+
+const struct command hook_command = {
+	.name = "hook",
+	.argp = &hook_argp,
+	.run = run_hook,
+};
