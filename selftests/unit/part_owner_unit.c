@@ -134,6 +134,24 @@ static void move_once(struct moved *moved)
 	}
 }
 
+/* From run to run: each as long as the array says, and no longer than asked for. */
+static bool runs_are_whole(void)
+{
+	u64 i, end, last, size;
+	bool good = true;
+
+	for (i = 0; i < MODEL_PAGES && good; i = end) {
+		for (end = i + 1; end < MODEL_PAGES && model[end] == model[i]; end++)
+			;
+		good &= owner_run(&map, i * PAGE, map.limit - i * PAGE, &last) == model[i] &&
+			last == (end == MODEL_PAGES ? map.limit : end * PAGE) - 1;
+		size = (1 + random_below(end - i)) * PAGE;
+		good &= owner_run(&map, i * PAGE, size, &last) == model[i] &&
+			last == i * PAGE + size - 1;
+	}
+	return good;
+}
+
 static void test_moves(void)
 {
 	struct moved moved = { .where = true, .error = true };
@@ -158,6 +176,7 @@ static void test_moves(void)
 	ok(moved.where, "moves: the first foreign page is named");
 	ok(sums, "moves: no node is lost or used twice");
 	ok(needed, "moves: no node says the same of all below it");
+	ok(runs_are_whole(), "moves: a run is all that has one owner, within what was asked for");
 	/* Whole pieces need no cut. */
 	for (i = 0; i < MODEL_PAGES; i = end) {
 		for (end = i + 1; end < MODEL_PAGES && model[end] == model[i]; end++)

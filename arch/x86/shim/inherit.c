@@ -126,7 +126,7 @@ static bool inherit_memory(void)
 	u32 part, i;
 
 	for (at = 0; at < world.memory.limit; at = last + 1)
-		if (is_to_map(owner_piece(&world.memory, at, &last)) &&
+		if (is_to_map(owner_run(&world.memory, at, world.memory.limit - at, &last)) &&
 		    !ept_map(&world.pool, shim_header.part[0].eptp, shim_header.part[0].eptp, at,
 			     at, last + 1 - at, EPT_RWX))
 			return false;
@@ -168,9 +168,8 @@ static void set_owners(void)
 
 	pool_inherit(&world.memory, 0, world.memory.limit, OWNER_HELD_BY(1));
 	for (at = 0; at < world.memory.limit; at = last + 1) {
-		owner = owner_piece(&world.memory, at, &last);
-		if (at < LOW_END && last >= LOW_END)
-			last = LOW_END - 1;
+		owner = owner_run(&world.memory, at,
+				  at < LOW_END ? LOW_END - at : world.memory.limit - at, &last);
 		if (owner != OWNER_OF_PART(0) && owner != OWNER_SHOWN_BY(0))
 			continue;
 		to = owner == OWNER_OF_PART(0) && at >= LOW_END ? OWNER_LEFT : OWNER_OF_PART(1);
@@ -206,9 +205,8 @@ u32 world_claim(struct shim_cpu *cpu, u64 hpa, u64 *bytes)
 	if ((hpa | *bytes) & (SHIM_PAGE - 1) || !*bytes || hpa >= world.memory.limit)
 		return SHIM_E_MEMORY;
 	world_lock(cpu);
-	owner = owner_piece(&world.memory, hpa, &last);
-	if (last - hpa + 1 < *bytes)
-		*bytes = last - hpa + 1;
+	owner = owner_run(&world.memory, hpa, *bytes, &last);
+	*bytes = last - hpa + 1;
 	if (owner == OWNER_LEFT) {
 		switch (owner_move(&world.memory, hpa, *bytes, OWNER_LEFT, OWNER_OF_PART(1),
 				   &where)) {

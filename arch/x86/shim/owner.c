@@ -57,13 +57,19 @@ u8 owner_of(const struct owner_map *map, u64 hpa)
 	return hpa < map->limit ? lookup(map, hpa, &last) : OWNER_NONE;
 }
 
-/* The largest piece known to have one owner that begins at @hpa; its last address. */
-u8 owner_piece(const struct owner_map *map, u64 hpa, u64 *last)
+/*
+ * Whose @hpa is, and the last address up to which all of the @size bytes there are.  Who changes
+ * owners goes from run to run: each change looks at all pages of the nodes at its ends.
+ */
+u8 owner_run(const struct owner_map *map, u64 hpa, u64 size, u64 *last)
 {
+	u64 end = size < map->limit - hpa ? hpa + size - 1 : map->limit - 1, next;
 	u8 owner = lookup(map, hpa, last);
 
-	if (*last >= map->limit)
-		*last = map->limit - 1;
+	while (*last < end && lookup(map, *last + 1, &next) == owner)
+		*last = next;
+	if (*last > end)
+		*last = end;
 	return owner;
 }
 

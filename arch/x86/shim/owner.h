@@ -85,7 +85,7 @@ enum owner_error owner_init_ranges(struct owner_map *map, const struct owner_ran
 enum owner_error owner_move(struct owner_map *map, u64 hpa, u64 size, u8 from, u8 to,
 			    u64 *where);
 u8 owner_of(const struct owner_map *map, u64 hpa);
-u8 owner_piece(const struct owner_map *map, u64 hpa, u64 *last);
+u8 owner_run(const struct owner_map *map, u64 hpa, u64 size, u64 *last);
 bool owner_is(const struct owner_map *map, u64 hpa, u64 size, u8 owner, u64 *where);
 bool owner_allows(const struct owner_map *map, u32 part, u64 hpa, u64 size, enum access access);
 bool owner_check(const struct owner_map *map, u32 part, u64 hpa, u64 size,

@@ -53,28 +53,24 @@ bool pool_find(const struct owner_map *map, u64 hpa, u64 *at, u64 *size)
 	u8 owner;
 
 	for (; hpa < map->limit; hpa = last + 1) {
-		owner = owner_piece(map, hpa, &last);
+		owner = owner_run(map, hpa, map->limit - hpa, &last);
 		if (!pool_is(owner))
 			continue;
 		*at = hpa;
-		while (last + 1 < map->limit && owner_of(map, last + 1) == owner)
-			owner_piece(map, last + 1, &last);
 		*size = last + 1 - hpa;
 		return true;
 	}
 	return false;
 }
 
-/* What of the range is pool is @to's.  Pieces of the tree change as a whole: that takes no node. */
+/* What of the range is pool is @to's.  There is a cut where owners change: that takes no node. */
 void pool_inherit(struct owner_map *map, u64 hpa, u64 size, u8 to)
 {
 	u64 at, last, where;
 	u8 owner;
 
 	for (at = hpa; at < map->limit && at - hpa < size; at = last + 1) {
-		owner = owner_piece(map, at, &last);
-		if (last - hpa >= size)
-			last = hpa + size - 1;
+		owner = owner_run(map, at, size - (at - hpa), &last);
 		if (pool_is(owner) && owner != to)
 			owner_move(map, at, last + 1 - at, owner, to, &where);
 	}
