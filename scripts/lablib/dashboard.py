@@ -13,6 +13,13 @@ GROUPS = (
     ("Kept", ("roots", "tables", "idle", "host", "debugctl")),
     ("Page faults without EPT", ("bypass",)),
 )
+# Of vmm-refresh: title, text, metric, what it is split by.
+SHIM = (
+    ("Exits to the shim", "by whose they are and by basic exit reason",
+     "vmm_refresh_exits_total", ("of", "reason")),
+    ("Denied by the shim", "accesses of a kernel to what is the other one's, by kind",
+     "vmm_refresh_denied_total", ("kernel", "kind")),
+)
 WHERE = '{instance=~"$instance"}'
 
 
@@ -64,13 +71,13 @@ def panels(counters):
     if left:
         raise ValueError("lablib/dashboard.py has no panel for the counters "
                          + ", ".join(row.name for row in left))
-    i = len(rows) - 3
-    exits = ("sum by (instance, of, reason) (rate(vmm_refresh_exits_total" + WHERE
-             + "[$__rate_interval]))")
-    rows.append(panel(len(rows) + 1, "timeseries", "Exits to the shim",
-                      "by whose they are and by basic exit reason",
-                      [(exits, "{{instance}} {{of}} {{reason}}")], "ops",
-                      (i % 2 * 12, 8 + i // 2 * 9, 12, 9)))
+    for title, text, metric, labels in SHIM:
+        i = len(rows) - 3
+        expression = (f"sum by (instance, {', '.join(labels)}) "
+                      f"(rate({metric}{WHERE}[$__rate_interval]))")
+        legend = " ".join("{{%s}}" % label for label in ("instance", *labels))
+        rows.append(panel(len(rows) + 1, "timeseries", title, text, [(expression, legend)], "ops",
+                          (i % 2 * 12, 8 + i // 2 * 9, 12, 9)))
     return rows
 
 

@@ -494,6 +494,25 @@ class Boot(Bootable):
         self.ask_json(OK, "refresh", "kill")
         self.assertIn("second kernel: ended (killed)\n", self.ask(OK, "refresh", "status"))
 
+    def test_denials_for_prometheus(self):
+        """Of both kernels by kind, while there are two; a kind without a name has its number."""
+        self.machine.load("vmm_refresh")
+        self.machine.write("sys/kernel/debug/vmm-refresh/exits", "")
+        self.assertNotIn("denied", self.ask(OK, "stats", "--prometheus"))
+        self.boot(OK)
+        self.machine.write("sys/kernel/debug/vmm-refresh/denied", "memory-read\nport\n")
+        text = self.ask(OK, "stats", "--prometheus")
+        self.assertEqual([line for line in text.splitlines() if line.startswith("vmm_refresh_denied")],
+                         [f'vmm_refresh_denied_total{{kernel="{kernel}",kind="{kind}"}} {count}'
+                          for kernel, kind, count in (
+                              ("first", "memory-read", 0), ("second", "memory-read", 0),
+                              ("first", "port", 0), ("second", "port", 7),
+                              ("first", "2", 8), ("second", "2", 0))])
+        self.assertEqual(text.count("# TYPE vmm_refresh_denied_total counter\n"), 1)
+        # It has ended, and still says what it did.
+        self.ask_json(OK, "refresh", "kill")
+        self.assertIn('{kernel="second",kind="port"} 7\n', self.ask(OK, "stats", "--prometheus"))
+
     def test_kill(self):
         self.refused(REFUSED, "no second kernel runs", "refresh", "kill")
         self.boot(OK)

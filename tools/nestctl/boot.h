@@ -121,6 +121,10 @@ void put_units(struct json_object *report, const struct partition *partition);
 const char *step_word(enum step_state state);
 void print_refusals(struct json_object *refusals);
 
+/* ---- part.c */
+
+void put_denied(struct json_object *report, const struct partition *partition);
+
 /* ---- commands */
 
 int refresh_boot(const struct request *request);

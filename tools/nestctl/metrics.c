@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../../arch/x86/kvm/mmu/nvx/counters.h"
+#include "boot.h"
 #include "nestctl.h"
 
 static const struct {
@@ -92,12 +93,42 @@ static void put_counters(FILE *out, struct json_object *all)
 	}
 }
 
+/* While there is a second kernel: the shim counts from when it is made. */
+static void put_denials(FILE *out)
+{
+	static const char *const kernels[] = { "first", "second" };
+	struct json_object *report, *kinds;
+	struct partition partition;
+	size_t i, j;
+
+	partition_open(&partition);
+	if (partition.error || partition.status.state == VMM_REFRESH_PART_NONE) {
+		partition_close(&partition);
+		return;
+	}
+	report = json_object_new_object();
+	put_denied(report, &partition);
+	partition_close(&partition);
+	kinds = get(report, "denied");
+	if (length(kinds))
+		head(out, "vmm_refresh_denied_total", "counter",
+		     "accesses of a kernel that the shim denied, by kind");
+	for (i = 0; i < length(kinds); i++)
+		for (j = 0; j < ARRAY_SIZE(kernels); j++)
+			fprintf(out, "vmm_refresh_denied_total{kernel=\"%s\",kind=\"%s\"} %lld\n",
+				kernels[j], get_string(item(kinds, i), "kind"),
+				(long long)get_int(item(kinds, i), kernels[j]));
+	json_object_put(report);
+}
+
 static void put_metrics(FILE *out, struct json_object *all)
 {
 	put_loaded(out, "nvx", nvx_loaded());
 	put_loaded(out, "vmm_refresh", module_loaded("vmm_refresh"));
 	put_features(out);
 	put_counters(out, all);
+	if (module_loaded("vmm_refresh"))
+		put_denials(out);
 }
 
 /**

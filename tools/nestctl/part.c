@@ -66,8 +66,14 @@ static void put_exits(struct json_object *report, const struct partition *partit
 	}
 }
 
-/* The kinds have their names from the module; the first word of each line is one. */
-static void put_denied(struct json_object *report, const struct partition *partition)
+/**
+ * put_denied() - Add what was denied to both kernels, by kind
+ * @report: gets an array "denied"
+ * @partition: as it was looked at
+ *
+ * The kinds have their names from the module; the first word of each line is one.
+ */
+void put_denied(struct json_object *report, const struct partition *partition)
 {
 	autofree char *text = read_text(DENIED);
 	struct json_object *array = put_array(report, "denied"), *object;
