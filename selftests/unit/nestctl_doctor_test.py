@@ -88,7 +88,7 @@ class Doctor(lib.Test):
         self.assertEqual(report["state"], "ok")
         self.assertEqual([check["id"] for check in report["checks"]],
                          ["vmx", "ept", "nested", "lockdown", "signatures", "kernel", "modules",
-                          "iommu", "memory", "cpus", "libvirt"])
+                          "iommu", "memory", "cpus", "page", "libvirt"])
 
     def test_empty_machine(self):
         self.machine.remove("")
@@ -220,6 +220,15 @@ class Doctor(lib.Test):
         self.missing("cpus", "of 2 CPU(s) none")
         self.machine.remove("sys/devices/system/cpu/cpu1")
         self.assertIn("two CPUs", self.missing("cpus", "of 1 CPU(s) none")["cure"])
+
+    def test_page(self):
+        """What is missing there costs, but prevents nothing."""
+        self.fine("page", "is not nvx")
+        for features, text in (("fast,pv,shim_page", "in memory"), ("shim_page", "in memory"),
+                               ("fast,pv", "load it without nvx_off=shim_page"),
+                               ("", "load it without nvx_off=shim_page"), ("shim_pages", "without")):
+            self.machine.load("kvm_intel", nested="Y", nvx="Y", nvx_features=features)
+            self.fine("page", text)
 
     def test_libvirt(self):
         for name, text in (("dev/kvm", "/dev/kvm"), ("run/libvirt", "daemon"),

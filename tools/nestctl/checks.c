@@ -335,6 +335,20 @@ struct finding check_cpus(void)
 	return fine("%d of %d CPUs can go offline", removable, cpus);
 }
 
+/* A choice, not a fault: above the shim it costs, and nothing else says so. */
+struct finding check_page(void)
+{
+	autofree char *features = read_text("/sys/module/kvm_intel/parameters/nvx_features");
+	char *word, *rest = features;
+
+	if (!features)
+		return fine("the KVM that is loaded is not nvx: above the shim it executes VMX instructions, some of which exit");
+	while ((word = strsep(&rest, ",\n")))
+		if (!strcmp(word, "shim_page"))
+			return fine("nvx reads and writes VMCS fields in memory above the shim (shim_page)");
+	return fine("nvx executes VMX instructions above the shim, some of which exit, as shim_page is not in effect: load it without nvx_off=shim_page and nvx=0 to spare them");
+}
+
 struct finding check_libvirt(void)
 {
 	if (!exists("/usr/bin/qemu-system-x86_64"))

@@ -33,6 +33,7 @@ struct finding {
 	X(iommu, "refresh")		\
 	X(memory, "refresh")		\
 	X(cpus, "refresh")		\
+	X(page, "refresh")		\
 	X(libvirt, "libvirt")
 
 #define X(name, purposes) struct finding check_##name(void);

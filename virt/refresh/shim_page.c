@@ -34,6 +34,8 @@ void refresh_page_attach(void)
 		return;
 	r = attach(NVX_SHIM_VERSION, refresh_shim_page);
 	WRITE_ONCE(attached, !r);
+	if (r == -EOPNOTSUPP)
+		pr_info_once("the host's KVM does not use the shim page (nvx=0, nvx_off=shim_page, or its VMCSs are in memory already): VMX instructions are used, some of which exit\n");
 	if (r == -EINVAL)
 		pr_info("the host's KVM knows another version of the shim page: VMX instructions are used\n");
 	symbol_put(nvx_shim_attach);
