@@ -32,11 +32,10 @@ libvirt_start()
 		keepalive_interval = 1
 		keepalive_count = 3
 	END
-	mkdir -p /etc/libvirt/hooks
-	# Not where it has no nestctl to call.
-	! command -v nestctl >/dev/null ||
-		printf '%s\n' '#!/bin/sh' 'exec nestctl hook "$@"' >/etc/libvirt/hooks/qemu
-	[ ! -f /etc/libvirt/hooks/qemu ] || chmod +x /etc/libvirt/hooks/qemu
+	# The package's; it does nothing where there is no nestctl to call.
+	mkdir -p /etc/libvirt/hooks/qemu.d
+	[ ! -f /lab/qemu-hook ] || cp /lab/qemu-hook /etc/libvirt/hooks/qemu.d/nestctl
+	[ ! -f /lab/qemu-hook ] || chmod +x /etc/libvirt/hooks/qemu.d/nestctl
 	/usr/sbin/libvirtd --listen >/var/log/libvirt/output 2>&1 &
 	libvirtd=$!
 	tries=600

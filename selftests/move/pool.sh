@@ -117,6 +117,24 @@ all_is_back()
 	[ "$now" -ge "$memory" ] && [ $((now - memory)) -lt 16384 ]
 }
 
+# What is saved is made again at the same place.
+saved_pool()
+{
+	pieces >before
+	mkdir -p /etc && nestctl pool save && cat /etc/nestctl/pool && nestctl pool restore &&
+		nestctl pool delete "$start" && is "$(pieces)" "there is no pool" &&
+		nestctl pool restore && pieces | diff before -
+}
+
+# By libvirt, with its memory: it goes on where it was.
+saved_vm()
+{
+	scans=$(heartbeat_field vm1 scans)
+	virsh save vm1 /run/vm1.save && is "$(virsh domstate vm1)" "shut off" && pool_is here &&
+		virsh restore /run/vm1.save && ls -l /run/vm1.save && rm /run/vm1.save &&
+		guest_says vm1 180 && [ $(($(heartbeat_field vm1 scans))) -gt $((scans)) ]
+}
+
 off_and_delete()
 {
 	virsh destroy vm1 && virsh destroy vm2 && virsh destroy vm3 || return 1
@@ -145,6 +163,7 @@ for vm in vm1 vm2 vm3; do
 done
 check "a pool with VMs is not deleted" fails nestctl pool delete "$start"
 check "all run" all_run
+check "one is saved, and restored" saved_vm
 # shellcheck disable=SC2034 # for p1_boot
 INITRD=/tmp/initrd P1_MEMORY=512M
 check "the second kernel is started" p1_boot \

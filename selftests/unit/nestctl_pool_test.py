@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """nestctl pool and domain, and moves without a copy: on a made-up machine, with a made-up libvirt."""
 
+import contextlib
 import json
 import os
+import socket
 import sys
+import threading
 import unittest
 
 sys.dont_write_bytecode = True
@@ -230,6 +233,63 @@ class Pool(lib.Test):
                 domain, log = self.move(fate, status)
                 self.assertEqual(domain["how"], "zero-copy")
                 self.assertEqual(log, [f"pool lend {place}", "ignore-shared here", migrate, *end])
+
+    # ---- libvirt's hook
+
+    @contextlib.contextmanager
+    def qemu(self, status):
+        """One that answers the hook; what it was asked for."""
+        asked = []
+        path = self.machine.path(f"run/nestctl/qmp/{UUID}")
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            listener.listen()
+
+            def answer():
+                with contextlib.suppress(OSError), listener.accept()[0] as peer, \
+                        peer.makefile("rw", encoding="utf-8") as stream:
+                    print('{"QMP": {}}', file=stream, flush=True)
+                    for line in stream:
+                        asked.append(json.loads(line)["execute"])
+                        print('{"event": "RESUME"}', file=stream)
+                        print(json.dumps({"return": {"status": status}}), file=stream, flush=True)
+
+            thread = threading.Thread(target=answer)
+            thread.start()
+            yield asked
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+        os.remove(path)
+
+    def started(self, status, said, qemu):
+        """What the hook has QEMU do, when libvirt has started it."""
+        with self.qemu(qemu) as asked:
+            result = self.machine.run("hook", "a", "started", "begin", "-", input=self.xml(),
+                                      env=self.env())
+        self.assertEqual(result.returncode, status, result.stderr)
+        self.assertIn(said, result.stderr)
+        return asked
+
+    def test_started(self):
+        """Memory that is lent is left as it is; what brings its memory along may load it."""
+        asks = ["qmp_capabilities", "query-status"]
+        self.have_pool()
+        self.have_domain()
+        self.report(OK, "domain", "convert", "a", schema="nestctl-domain-1", domains="a:98304:moves")
+        self.assertEqual(self.started(OK, "", "prelaunch"), asks)
+        # virsh restore: no capability, so all of the file is loaded.
+        self.assertEqual(self.started(OK, "", "inmigrate"), asks)
+        # Lent: nobody knows where the move has ended.
+        self.move("lost", BROKEN)
+        self.assertEqual(self.started(OK, "", "inmigrate"), [*asks, "migrate-set-capabilities"])
+        self.assertEqual(self.started(REFUSED, "before nestctl move has ended", "prelaunch"), asks)
+        self.machine.write("fake/state", b"")
+        os.remove(self.machine.path("fake/state"))
+        self.move("moves", OK)
+        for qemu in ("prelaunch", "inmigrate"):
+            self.assertEqual(self.started(REFUSED, "is not this kernel's", qemu), asks)
 
     def test_not_moved_when_it_cannot_be_lent(self):
         self.machine.write("fake/fail", f"6 pool lend {START:#x} {96 << 20:#x}\n")

@@ -84,6 +84,8 @@ class Frame(lib.Test):
                 self.assertIn(f".SH NAME\nnestctl-{command} - ", page)
                 self.assertIn("--json", page)
                 self.assertIn("wrong usage", page)
+            hook = os.path.join(directory, "etc/libvirt/hooks/qemu.d/nestctl")
+            self.assertTrue(os.access(hook, os.X_OK))
             subprocess.run(["make", "-s", "-C", lib.TOP + "/tools/nestctl", "uninstall",
                             "DESTDIR=" + directory], check=True)
             self.assertEqual([name for _, _, names in os.walk(directory) for name in names], [])

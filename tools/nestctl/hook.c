@@ -58,8 +58,8 @@ static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 
 static const struct argp hook_argp = {
 	.parser = parse,
 	.args_doc = "DOMAIN OPERATION STAGE [EXTRA]",
-	.doc = "libvirt's hook for QEMU, with the domain's XML on stdin: /etc/libvirt/hooks/qemu, or a file in "
-	       "/etc/libvirt/hooks/qemu.d, has to run it with its own arguments, on both kernels.  It does "
+	.doc = "libvirt's hook for QEMU, with the domain's XML on stdin: /etc/libvirt/hooks/qemu.d/nestctl, which "
+	       "is installed with nestctl, runs it with its own arguments, on both kernels.  It does "
 	       "something only for VMs whose memory is in the pool (nestctl domain convert), and refuses "
 	       "to start one whose memory this kernel does not have.",
 	.children = children,
@@ -93,11 +93,13 @@ static char *read_stdin(void)
 
 static void make_directories(void)
 {
+	autofree char *links = below_root(POOL), *sockets = below_root(QMP);
 	const struct passwd *user = getpwnam(QEMU_USER);
 
 	if (make_run_directory() ||
-	    (mkdir(POOL, 0755) && errno != EEXIST) || (mkdir(QMP, 0750) && errno != EEXIST) ||
-	    (user && chown(QMP, user->pw_uid, user->pw_gid)))
+	    (mkdir(links, 0755) && errno != EEXIST) ||
+	    (mkdir(sockets, 0750) && errno != EEXIST) ||
+	    (user && chown(sockets, user->pw_uid, user->pw_gid)))
 		die(EXIT_REFUSED, "cannot make directories in " DIRECTORY ": %s",
 		    strerror(errno));
 }
@@ -120,7 +122,7 @@ static void clear(const char *node)
 
 static void show_device(const char *node)
 {
-	autofree char *link = text_of(POOL "/%s", hook.uuid);
+	autofree char *link = below_root(POOL "/%s", hook.uuid);
 	const struct passwd *user = getpwnam(QEMU_USER);
 	struct stat status;
 
@@ -170,11 +172,12 @@ static struct {
 
 static void connect_qemu(void)
 {
+	autofree char *path = below_root(QMP "/%s", hook.uuid);
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct timeval timeout = { .tv_sec = TIMEOUT };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	snprintf(address.sun_path, sizeof(address.sun_path), QMP "/%s", hook.uuid);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)))
 		die(EXIT_REFUSED, "QEMU of '%s' cannot be asked at %s: %s", hook.words[0],
@@ -211,8 +214,10 @@ static struct json_object *ask_qemu(const char *command)
 }
 
 /*
- * The state of the memory says whether something is on its way here: it has to be so for QEMU, too.
- * With the capability on one side only, the move fails before anything is loaded.
+ * Lent memory has a VM in it that is on its way here: QEMU is told to leave it as it is.  If all
+ * of it is this kernel's, what QEMU waits for brings memory along (virsh restore), and may load it:
+ * nobody else runs in it.  With the capability on one side only, a move fails before anything is
+ * loaded.
  */
 static void started(void)
 {
@@ -226,20 +231,21 @@ static void started(void)
 	answer = ask_qemu("{\"execute\":\"query-status\"}");
 	comes = !strcmp(get_string(get(answer, "return"), "status") ?: "", "inmigrate");
 	json_object_put(answer);
-	if (!pool_is_in(&hook.zero, &state, &device) ||
-	    state != (comes ? VMM_REFRESH_POOL_LENT : VMM_REFRESH_POOL_OURS))
-		die(EXIT_REFUSED, comes ?
-		    "the memory of '%s' is not lent to this kernel: nestctl move moves it" :
-		    "the memory of '%s' is not this kernel's", hook.words[0]);
-	if (comes)
+	if (!pool_is_in(&hook.zero, &state, &device) || state == VMM_REFRESH_POOL_THEIRS)
+		die(EXIT_REFUSED, "the memory of '%s' is not this kernel's", hook.words[0]);
+	if (state == VMM_REFRESH_POOL_LENT && !comes)
+		die(EXIT_REFUSED,
+		    "the memory of '%s' is lent, as that of a VM that moves: it cannot be started before nestctl move has ended",
+		    hook.words[0]);
+	if (state == VMM_REFRESH_POOL_LENT)
 		json_object_put(ask_qemu(ZERO_CAPABILITY("true")));
 	fclose(qemu.answers);
 }
 
 static void released(void)
 {
-	autofree char *link = text_of(POOL "/%s", hook.uuid);
-	autofree char *qmp = text_of(QMP "/%s", hook.uuid);
+	autofree char *link = below_root(POOL "/%s", hook.uuid);
+	autofree char *qmp = below_root(QMP "/%s", hook.uuid);
 	uint32_t state, device;
 
 	unlink(link);
