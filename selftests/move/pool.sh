@@ -153,6 +153,7 @@ check "a pool is made" nestctl pool create 384M
 start=$(pieces | awk '{ print $1; exit }')
 check "it is this kernel's" pool_is here
 check "a part of a block is refused" fails nestctl pool create 100M
+check "it is saved, and restored" saved_pool
 check "VMs are defined" define_vms
 check "convert and undo" undone
 check "the first one is converted" convert vm1

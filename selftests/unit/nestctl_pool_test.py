@@ -147,6 +147,67 @@ class Pool(lib.Test):
         self.assertEqual(report["pieces"], [])
         self.assertEqual(self.log(), [f"pool remove {START:#x} {2 * BLOCK:#x}"])
 
+    # ---- the same after a boot
+
+    PLACES = "etc/nestctl/pool"
+
+    def places(self):
+        with open(self.machine.path(self.PLACES), encoding="utf-8") as file:
+            return [line for line in file.read().splitlines() if not line.startswith("#")]
+
+    def boot(self):
+        """The pool is there no more."""
+        os.remove(self.machine.path("fake/pool"))
+        self.machine.write("fake/log", "")
+
+    def test_save_and_restore(self):
+        """At the same place, whatever create would take."""
+        self.machine.write("etc/hostname", "")
+        # Not the lowest.
+        start = 5 * BLOCK
+        self.machine.write("fake/pool", f"{start:x} {2 * BLOCK:x}\n")
+        self.report(OK, "pool", "save", "-n", schema="nestctl-pool-1")
+        self.assertFalse(os.path.exists(self.machine.path(self.PLACES)))
+        self.report(OK, "pool", "save", schema="nestctl-pool-1")
+        self.assertEqual(self.places(), [f"{start:#x} {2 * BLOCK:#x}"])
+        self.assertFalse(os.path.exists(self.machine.path(self.PLACES + ".new")))
+        # It is there: nothing is done.
+        self.report(OK, "pool", "restore", schema="nestctl-pool-1")
+        self.assertEqual(self.log(), [])
+        self.boot()
+        self.report(OK, "pool", "restore", "-n", schema="nestctl-pool-1")
+        self.assertEqual(self.log(), [])
+        report = self.report(OK, "pool", "restore", schema="nestctl-pool-1")
+        self.assertEqual(self.log(), [f"pool add {start:#x} {2 * BLOCK:#x}"])
+        self.assertEqual(report["pieces"], [{"start": start, "size": 2 * BLOCK, "state": "here"}])
+        # No pool: nothing to restore.
+        self.boot()
+        self.report(OK, "pool", "save", schema="nestctl-pool-1")
+        self.assertFalse(os.path.exists(self.machine.path(self.PLACES)))
+        self.report(OK, "pool", "save", schema="nestctl-pool-1")
+
+    def test_what_cannot_be_restored(self):
+        """It is named, and what can be is restored all the same."""
+        self.says(REFUSED, "nestctl pool save writes it", "pool", "restore")
+        for line in ("x", f"{START:#x}", f"{START:#x} {BLOCK:#x} 1", f"{START:#x} 0x1000", "0x1000 0x8000000",
+                     f"{START:#x} 0", "-0x8000000 0x8000000", "0xfffffffff8000000 0x10000000"):
+            with self.subTest(line):
+                self.machine.write(self.PLACES, f"# text\n{4 * BLOCK:#x} {BLOCK:#x}\n\n{line}\n")
+                self.says(REFUSED, f"'{line}', which is no address", "pool", "restore")
+        self.machine.write(self.PLACES, f"{BLOCK:#x} {BLOCK:#x}\n{5 * BLOCK:#x} {BLOCK:#x}\n")
+        self.says(REFUSED, f"the memory at {BLOCK:#x} cannot be taken out", "pool", "restore")
+        self.assertEqual(self.log(), [f"pool add {5 * BLOCK:#x} {BLOCK:#x}"])
+        self.boot()
+        self.machine.write("fake/fail", f"16 pool add {5 * BLOCK:#x} {BLOCK:#x}\n")
+        self.says(REFUSED, "no second kernel may be there", "pool", "restore")
+
+    def test_save_leaves_what_was(self):
+        self.have_pool()
+        self.machine.write(self.PLACES, "0x0 0x0\n")
+        os.makedirs(self.machine.path(self.PLACES + ".new"))
+        self.says(REFUSED, "what it was before is still there", "pool", "save")
+        self.assertEqual(self.places(), ["0x0 0x0"])
+
     # ---- domain
 
     def test_convert_and_back(self):

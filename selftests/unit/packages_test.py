@@ -6,6 +6,7 @@ import glob
 import os
 import re
 import subprocess
+import tempfile
 import unittest
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -98,7 +99,7 @@ class Packages(unittest.TestCase):
     def test_units(self):
         """They are off, and call commands and options that nestctl has."""
         units = glob.glob(DEBIAN + "/*.service") + glob.glob(DEBIAN + "/*.timer")
-        self.assertEqual(len(units), 3)
+        self.assertEqual(len(units), 4)
         rules = text_of("debian", "rules")
         commands = re.findall(r"^\tX\((\w+), \"", text_of("tools/nestctl/nestctl.h"), re.M)
         for path in units:
@@ -109,10 +110,28 @@ class Packages(unittest.TestCase):
                 self.assertEqual(program, "/usr/sbin/nestctl")
                 self.assertIn(command, commands)
                 for option in options:
-                    self.assertIn('"' + option[2:].partition("=")[0] + '"',
-                                  text_of("tools/nestctl", command + ".c"))
+                    # Or a word, as of "pool restore".
+                    self.assertIn('"' + option[2:].partition("=")[0] + '"' if option.startswith("--")
+                                  else option + "\\n", text_of("tools/nestctl", command + ".c"))
             for page in re.findall(r"^Documentation=man:nestctl-(\w+)\(1\)", text_of(path), re.M):
                 self.assertIn(page, commands)
+
+
+    def test_hook(self):
+        """It passes on what libvirt says; without nestctl no VM is kept from starting."""
+        hook = os.path.join(TOP, "tools", "nestctl", "qemu-hook")
+        words = ["a", "started", "begin", "-"]
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "nestctl")
+            with open(path, "w", encoding="utf-8") as stream:
+                stream.write('#!/bin/sh\necho "$@"; cat; exit 3\n')
+            for mode, status, said in ((0o755, 3, "hook a started begin -\nXML"), (0o644, 0, "")):
+                os.chmod(path, mode)
+                if status == 0 and os.path.exists("/usr/sbin/nestctl"):
+                    continue
+                done = subprocess.run([hook, *words], input="XML", text=True, capture_output=True,
+                                      env={"PATH": directory + ":/bin"}, check=False)
+                self.assertEqual((done.returncode, done.stdout), (status, said), done.stderr)
 
 
 if __name__ == "__main__":

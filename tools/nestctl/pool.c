@@ -38,6 +38,11 @@ static uint64_t parse_size(const char *arg, struct argp_state *state)
 	return unit ? number << 10 * (unit - units + 1) : number;
 }
 
+static bool takes_number(void)
+{
+	return !strcmp(pool.verb, "create") || !strcmp(pool.verb, "delete");
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	switch (key) {
@@ -55,10 +60,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		}
 		break;
 	case ARGP_KEY_END:
-		if (!pool.verb || (strcmp(pool.verb, "list") && strcmp(pool.verb, "create") &&
-				   strcmp(pool.verb, "delete")) ||
-		    pool.has_number != !!strcmp(pool.verb, "list"))
-			argp_error(state, "say: create SIZE, list, or delete ADDRESS");
+		if (!pool.verb || pool.has_number != takes_number() ||
+		    (!pool.has_number && strcmp(pool.verb, "list") &&
+		     strcmp(pool.verb, "save") && strcmp(pool.verb, "restore")))
+			argp_error(state, "say: create SIZE, list, delete ADDRESS, save, or restore");
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -71,11 +76,12 @@ static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 
 static const struct argp pool_argp = {
 	.options = options,
 	.parser = parse,
-	.args_doc = "create SIZE\nlist\ndelete ADDRESS",
+	.args_doc = "create SIZE\nlist\ndelete ADDRESS\nsave\nrestore",
 	.doc = "Memory for VMs that move to another kernel of this machine without a copy.\n\n"
 	       "create takes whole blocks of movable memory away from this kernel, in one piece; 'nestctl "
 	       "domain convert' puts a VM there.  delete makes ordinary memory of a piece in which no VM "
-	       "is.  It is there until the next boot.",
+	       "is.  It is there until the next boot; save keeps where it is in /etc/nestctl/pool, and restore "
+	       "makes it there again, as nestcloud-pool.service does at boot, if it is enabled.",
 	.children = children,
 };
 
@@ -161,37 +167,51 @@ static bool choose_blocks(uint64_t size, uint64_t *start)
 	return found >= size;
 }
 
+/**
+ * pool_add() - Have the module take memory for the pool
+ * @start: of whole blocks that can be taken out
+ * @bytes: how many
+ *
+ * Return: 0, or an exit status after a message.
+ */
+int pool_add(uint64_t start, uint64_t bytes)
+{
+	struct vmm_refresh_pool args = {
+		.op = VMM_REFRESH_POOL_ADD, .hpa = start, .bytes = bytes,
+	};
+	int error;
+
+	if (!pool_drivers_ready())
+		return EXIT_REFUSED;
+	error = pool_call(&args);
+	if (!error)
+		return 0;
+	complain("the module makes no pool at %#llx (%s): %s", (unsigned long long)start,
+		 strerror(error), error == EBUSY ?
+		 "no second kernel may be there; dmesg says more" : "dmesg says why");
+	return EXIT_REFUSED;
+}
+
 static int create(void)
 {
-	struct vmm_refresh_pool args = { .op = VMM_REFRESH_POOL_ADD };
-	uint64_t block = block_size();
+	uint64_t block = block_size(), start;
 	struct json_object *report;
-	int error;
 
 	if (!pool.number || !block || pool.number % block) {
 		complain("a pool is whole memory blocks, of %llu MiB each",
 			 (unsigned long long)block >> 20);
 		return EXIT_REFUSED;
 	}
-	args.bytes = pool.number;
-	if (!choose_blocks(pool.number, (uint64_t *)&args.hpa)) {
+	if (!choose_blocks(pool.number, &start)) {
 		complain("there are no %llu MiB of movable memory in one piece: boot with movablecore=, or ask for less",
 			 (unsigned long long)pool.number >> 20);
 		return EXIT_REFUSED;
 	}
-	if (!pool.dry && !pool_drivers_ready())
+	if (!pool.dry && pool_add(start, pool.number))
 		return EXIT_REFUSED;
-	error = pool.dry ? 0 : pool_call(&args);
-	if (error) {
-		complain("the module makes no pool at %#llx (%s): %s",
-			 (unsigned long long)args.hpa, strerror(error),
-			 error == EBUSY ? "no second kernel may be there; dmesg says more" :
-			 "dmesg says why");
-		return EXIT_REFUSED;
-	}
 	report = new_pool_report();
 	if (pool.dry)
-		put_int(report, "chosen", args.hpa);
+		put_int(report, "chosen", start);
 	return finish(report, print_pool, EXIT_OK);
 }
 
@@ -243,19 +263,28 @@ static int delete(void)
 
 static int run_pool(int argc, char **argv)
 {
+	int status = EXIT_OK;
+
 	command_parse(&pool_command, argc, argv, NULL);
+	/* At boot nobody has loaded it. */
+	if (!strcmp(pool.verb, "restore"))
+		pool_module_load();
 	if (look_at_pool())
 		return EXIT_UNKNOWN;
 	if (!strcmp(pool.verb, "create"))
 		return create();
 	if (!strcmp(pool.verb, "delete"))
 		return delete();
-	return finish(new_pool_report(), print_pool, EXIT_OK);
+	if (!strcmp(pool.verb, "save") && !pool.dry)
+		status = pool_save();
+	else if (!strcmp(pool.verb, "restore"))
+		status = pool_restore(pool.dry);
+	return finish(new_pool_report(), print_pool, status);
 }
 
 const struct command pool_command = {
 	.name = "pool",
 	.argp = &pool_argp,
-	.words = "create\nlist\ndelete\n",
+	.words = "create\nlist\ndelete\nsave\nrestore\n",
 	.run = run_pool,
 };

@@ -85,6 +85,15 @@ static void load_module(const char *name, const char *word)
 }
 
 /**
+ * pool_module_load() - Have vmm-refresh.ko loaded, if it is installed
+ */
+void pool_module_load(void)
+{
+	if (!exists(DEVICE))
+		load_module("vmm-refresh", NULL);
+}
+
+/**
  * pool_drivers_ready() - Have the drivers that make devices of the pool
  *
  * Without region_idle the driver of Linux 6.12 makes ordinary memory of what it is given.

@@ -42,11 +42,18 @@ int pool_call(struct vmm_refresh_pool *args);
 int pool_find(uint64_t from, struct vmm_refresh_pool *piece);
 bool pool_is_in(const struct zero_copy *zero, uint32_t *state, uint32_t *device);
 bool pool_drivers_ready(void);
+void pool_module_load(void);
 char *pool_device_make(uint32_t device, const struct zero_copy *zero);
 void pool_device_free(uint32_t device, const struct zero_copy *zero);
 bool pool_device_unused(uint32_t device);
 int pool_lend(const struct zero_copy *zero);
 int pool_settle(const struct zero_copy *zero, bool given);
+
+/* ---- pool.c, pool_boot.c */
+
+int pool_add(uint64_t start, uint64_t bytes);
+int pool_save(void);
+int pool_restore(bool dry);
 
 /* ---- domain_libvirt.c, or move_none.c */
 
