@@ -4,7 +4,9 @@
 
 import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import unittest
 
@@ -512,6 +514,25 @@ class Boot(Bootable):
         # It has ended, and still says what it did.
         self.ask_json(OK, "refresh", "kill")
         self.assertIn('{kernel="second",kind="port"} 7\n', self.ask(OK, "stats", "--prometheus"))
+
+    @unittest.skipUnless(shutil.which("promtool"), "promtool (Debian package prometheus) is not there")
+    def test_promtool(self):
+        """Prometheus' own judge finds nothing: in all metrics, and without nvx and shim."""
+        self.machine.write("sys/kernel/debug/x", "")
+        texts = [self.ask(OK, "stats", "--prometheus")]
+        self.boot(OK)
+        for name in ("vmm_refresh", "kvm_intel"):
+            self.machine.load(name, nvx="Y", nvx_features="fast,pv")
+        for name, text in (("kvm/nvx/fast_exit", "5\n"), ("kvm/nvx/of_tomorrow", "7\n"),
+                           ("vmm-refresh/exits", "10 3 0\n18 1 4\n"),
+                           ("vmm-refresh/denied", "memory-read\nport\nmsr\n")):
+            self.machine.write("sys/kernel/debug/" + name, text)
+        texts.append(self.ask(OK, "stats", "--prometheus"))
+        self.assertIn("vmm_refresh_denied_total", texts[1])
+        for text in texts:
+            done = subprocess.run(["promtool", "check", "metrics"], input=text, text=True,
+                                  capture_output=True, check=False)
+            self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""), text)
 
     def test_kill(self):
         self.refused(REFUSED, "no second kernel runs", "refresh", "kill")
