@@ -25,7 +25,8 @@ svg text { fill: var(--ink); font: 13px sans-serif; }
 svg .value { fill: var(--dim); font-size: 11px; }
 .s0 { fill: var(--s0) } .s1 { fill: var(--s1) } .s2 { fill: var(--s2) }
 .s3 { fill: var(--s3) } .s4 { fill: var(--s4) }
-.key { display: inline-block; width: .8em; height: .8em; margin: 0 .3em 0 1em; }
+.entry { white-space: nowrap; margin-right: 1em; }
+.key { display: inline-block; width: .8em; height: .8em; margin-right: .3em; }
 .key.s0 { background: var(--s0) } .key.s1 { background: var(--s1) }
 .key.s2 { background: var(--s2) } .key.s3 { background: var(--s3) }
 .key.s4 { background: var(--s4) }
@@ -77,7 +78,7 @@ def bars(title, series, rows):
                          f'y="{y + 10}">{number(value)}</text>')
             y += height
         y += 10
-    keys = "".join(f'<span class="key s{i}"></span>{escape(name)}'
+    keys = "".join(f'<span class=entry><span class="key s{i}"></span>{escape(name)}</span> '
                    for i, name in enumerate(series))
     return (f"<h3>{escape(title)}</h3>\n<p class=note>{keys}</p>\n"
             f'<svg viewBox="0 0 430 {y}" role="img" aria-label="{escape(title)}">'
