@@ -38,6 +38,8 @@ help:
 	@echo '  make check-debug the tests of L0 on a kernel with lockdep, KASAN, UBSAN'
 	@echo '                   (builds that kernel once)'
 	@echo '  make check-fuzz  parsers of what a partition, a peer or a file says, with libFuzzer'
+	@echo '  make coverage    lines of the shim, the kernel side and nestctl that unit tests run'
+	@echo '                   (build/coverage/report.txt)'
 	@echo '  make check-upstream  the whole set of the kernel'"'"'s own KVM selftests,'
 	@echo '                   stock and nvx side by side (long)'
 	@echo '  make docs        format Documentation/ as HTML (build/docs)'
@@ -120,6 +122,10 @@ check-debug: deps
 check-fuzz: deps
 	@scripts/install-deps fuzz
 	@scripts/check-fuzz
+
+.PHONY: coverage
+coverage:
+	@scripts/coverage
 
 .PHONY: check-upstream
 check-upstream: deps

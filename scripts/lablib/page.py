@@ -195,8 +195,8 @@ def page(reports):
              '<meta name="viewport" content="width=device-width, initial-scale=1">',
              f"<title>Nested virtualization: report</title><style>{STYLE}</style></head><body>",
              "<h1>What nested virtualization costs, and two kernels on a machine</h1>",
-             "<p>Counted in the lab, which emulates a whole machine: exits and instructions, no "
-             "times. Each section is of the last run of the command that it names.</p>"]
+             "<p>Counted in the lab, which emulates a whole machine: exits and instructions; times "
+             "are of its own clock. Each section is of the last run of the command that it names.</p>"]
     for name, section in SECTIONS.items():
         if reports.get(name):
             parts.append("<section>" + section(reports[name]) + "</section>")

@@ -9,7 +9,8 @@ import tempfile
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-NVX = os.path.join(os.path.dirname(os.path.dirname(HERE)), "arch/x86/kvm/vmx/nvx")
+TOP = os.path.dirname(os.path.dirname(HERE))
+NVX = os.path.join(TOP, "arch/x86/kvm/vmx/nvx")
 ON = ("debugctl shadow_host prefault keep_roots keep_tables pfec fast pv pv_range pv_xstate "
       "pv_uret deleg shim_page").split()
 OF_PV = ("pv", "pv_range", "pv_xstate", "pv_uret", "deleg")
@@ -20,7 +21,9 @@ class Features(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.work = tempfile.mkdtemp()
+        cls.scratch = tempfile.mkdtemp()
+        # By its place scripts/coverage knows whose copy it is.
+        cls.work = os.path.join(cls.scratch, os.path.relpath(NVX, TOP))
         for name in ("kernel/linux/kvm_host.h", "kernel/linux/module.h", "vmx/vmx.h", "nvx.h"):
             os.makedirs(os.path.join(cls.work, os.path.dirname(name)), exist_ok=True)
             with open(os.path.join(cls.work, name), "w", encoding="utf-8"):
@@ -35,7 +38,7 @@ class Features(unittest.TestCase):
 
     @classmethod
     def tearDownClass(cls):
-        shutil.rmtree(cls.work)
+        shutil.rmtree(cls.scratch)
 
     def load(self, *words, status=0):
         """(parameters, log) of a module that is loaded with words."""
