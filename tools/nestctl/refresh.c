@@ -288,7 +288,9 @@ static const struct argp refresh_argp = {
 	       "commit: in the second kernel, when the first one has ended: take the rest of the machine, "
 	       "and the shim away.\v"
 	       "The second kernel's command line is maxcpus=N cpuhp.parallel=0, for a serial port of a PC "
-	       "console=ttySN,115200, and the text of --append.\n\n"
+	       "console=ttySN,115200, and the text of --append.  That port is the second kernel's, and this one is "
+	       "denied it: its console is to be seen at the other end of the line (a BMC's serial over LAN), and "
+	       "a shell of it over vmlink0, once it has an address and sshd.\n\n"
 	       "A plan is made of a snapshot of the machine and of the options, and of nothing else: "
 	       "--take-snapshot prints one, --snapshot plans with one of another machine.",
 	.children = children,
