@@ -167,20 +167,25 @@ def partition(report):
 
 
 def redis(report):
-    """Redis in a VM, phase by phase of the refresh."""
+    """Redis in a VM, phase by phase of the refresh, and what it is compared with."""
     rows = report["phases"]
+    labels = [row["name"] if row["column"] in ("copy", row["name"]) else
+              f"{row['column']}: {row['name']}" for row in rows]
     percent = [round(100 * row["of_bare"], 1) for row in rows]
-    rest = {key: value for key, value in report.items() if key not in ("schema", "phases")}
+    rest = {key: value for key, value in report.items()
+            if key not in ("schema", "phases", "pauses")}
+    whats = list(dict.fromkeys(what for one in report["pauses"] for what in one))
     return ("<h2>Redis in a VM while the kernel below it is replaced</h2>\n"
             "<p class=note>make bench-refresh: YCSB-A, operations in each "
             f"{report['tsc_hz'] / 1e6:g} million instructions of a CPU</p>\n"
             + bars("Operations, per cent of the second kernel alone", ["per cent"],
-                   [(row["name"], [value]) for row, value in zip(rows, percent)])
+                   [(label, [value]) for label, value in zip(labels, percent)])
             + table(["phase", "seconds", "operations / s", "of bare, %", "p50, us", "p95, us",
                      "p99, us", "longest, us"],
-                    [[row["name"], row["seconds"], row["ops_per_second"], value, row["p50_us"],
+                    [[label, row["seconds"], row["ops_per_second"], value, row["p50_us"],
                       row["p95_us"], row["p99_us"], row["max_us"]]
-                     for row, value in zip(rows, percent)])
+                     for label, row, value in zip(labels, rows, percent)])
+            + table(whats, [[one.get(what) for what in whats] for one in report["pauses"]])
             + table(["what", "value"], [list(row) for row in flat(rest)]))
 
 

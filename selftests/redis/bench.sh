@@ -3,6 +3,7 @@
 #
 # Redis in a VM while another kernel takes the place of this one: what it does in each phase.  The
 # other kernel goes on with it (stages.sh) and says the end of the test on this kernel's line.
+# Argument "pool": the VM's memory is in the pool, and is not copied.
 
 . /lab/lib.sh
 . /lab/tap.sh
@@ -17,7 +18,17 @@
 begin_redis()
 {
 	libvirt_start 11111111-1111-4111-8111-111111111111 0.0.0.0 && redis_follow lines &&
-		redis_domain >redis.xml && virsh define redis.xml && virsh start redis
+		redis_domain >redis.xml && virsh define redis.xml && to_pool && virsh start redis
+}
+
+# The other kernel cannot have what the pool has.
+MEMORY=896M
+[ "$TEST_ARGS" != pool ] || MEMORY=640M
+
+to_pool()
+{
+	[ "$TEST_ARGS" = pool ] || return 0
+	nestctl pool create 128M && nestctl domain convert redis
 }
 
 virtualized()
@@ -32,7 +43,7 @@ run_all()
 	{
 		nestctl refresh run --json --commit=stop --off=power-off \
 			--to=qemu+tcp://$THEIRS/system --from=qemu+tcp://$OURS/system --link=$OURS/24 -- \
-			--cpus 1 --memory 896M --serial $SERIAL --kernel /second/bzImage \
+			--cpus 1 --memory $MEMORY --serial $SERIAL --kernel /second/bzImage \
 			--initrd /tmp/initrd \
 			--append "$(echo $P1_APPEND) scen=look:$LOOK,libvirt:$THEIRS,redis:$TESTNAME" \
 			2>progress

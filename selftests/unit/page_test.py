@@ -36,8 +36,10 @@ REPORTS = {
         "bare": 972, "shim": {"instructions": 1758, "exits": 2.0}}}}},
     "demo-partition": {"schema": 1, "vmm1": {"kernel": "6.12", "boot_exits": 4574},
                        "denied": {"port-smi": 6}, "after": {"shim": False, "differences": ["x"]}},
-    "bench-refresh": {"schema": 1, "from": "6.1", "tsc_hz": 500000000, "pause_ms": 66, "phases": [
-        {"name": name, "seconds": 5.0, "ops_per_second": 1234.5 * i, "of_bare": 0.123 * i,
+    "bench-refresh": {"schema": 1, "from": "6.1", "tsc_hz": 500000000, "pauses": [
+        {"column": "copy", "pause_ms": 66, "link_bytes": 4321},
+        {"column": "zero-copy", "pause_ms": 44}], "phases": [
+        {"column": "copy" if i < 3 else "bare", "name": name, "seconds": 5.0, "ops_per_second": 1234.5 * i, "of_bare": 0.123 * i,
          "p50_us": 310 + i, "p95_us": 420, "p99_us": 530, "max_us": 9000}
         for i, name in enumerate(("normal", "moving", "bare"), 1)]},
 }
@@ -103,7 +105,7 @@ class Page(unittest.TestCase):
                 for row in ops.values() if config != "nvx_no_umip" else ():
                     self.assertIn(f"{row['instructions']:,}", parser.cells)
         for cell in ("2.91", "1,758", "972", "vmm1.boot_exits", "4,574", "port-smi", "False",
-                     "1 entries", "3,703.50", "36.90", "312", "500,000,000"):
+                     "1 entries", "3,703.50", "36.90", "312", "500,000,000", "66", "44", "4,321"):
             self.assertIn(cell, parser.cells)
 
     def test_alone(self):

@@ -10,9 +10,13 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import jsonschema
+
+import nestctl_lib as lib
 from partition_report_test import load
 
 maker = load("nvx-redis-report")
+SCHEMA = os.path.join(lib.SCHEMAS, "bench-refresh-1.json")
 # A tenth of a second of a machine with 1000 ticks each second.
 TICKS = 100
 FACTS = """\
@@ -25,7 +29,7 @@ PROGRESS = """\
 {
   "schema": "nestctl-move-1",
   "domains": [
-    {"name": "redis", "runs": true, "ram_bytes_sent": 3000, "pause_ms": 66}
+    {"name": "redis", "runs": true, "how": "copy", "ram_bytes_sent": 3000, "pause_ms": 66}
   ]
 }
 """
@@ -60,63 +64,74 @@ P1: 4900 mark final done
 P1: after kernel 6.12
 """
 SECOND += "".join("P1: line " + say(3270 + TICKS * (i - 23), i) for i in range(23, 41))
-BARE = {"kernel": "6.12", "timeline": "500 mark bare does\n900 mark bare done\n",
+BARE = {"facts": "kernel 6.12\n", "timeline": "500 mark bare does\n900 mark bare done\n",
         "lines": "".join(say(400 + TICKS * i, i) for i in range(10))}
 
 
 class Report(unittest.TestCase):
     """From what a run has said to the report."""
 
-    def make(self, bare=None, **texts):
-        """The report, and what is not good in it."""
+    def make(self, bare=None, zero=None, **texts):
+        """The report, what is not good in it, time lines; @zero: what differs without a copy."""
         texts = {"timeline": TIMELINE, "progress": PROGRESS, "lines": FIRST, "line": SECOND,
                  "facts": FACTS, **texts}
-        facts = maker.refresh.partition.read_facts(texts["facts"])
-        said = maker.refresh.partition.second_says(texts["line"])
-        report, says = maker.make_report(facts, said, texts, bare or BARE)
+        zero = {**texts, "progress": texts["progress"].replace("copy", "zero-copy"), **(zero or {})}
+        report, says = maker.make_report({"copy": texts, "zero-copy": zero, "bare": bare or BARE})
         maker.table(report)
-        return report, maker.problems(report), maker.timeline(report, says)
+        with open(SCHEMA, encoding="utf-8") as file:
+            jsonschema.validate(report, json.load(file))
+        return report, maker.problems(report), {
+            column: maker.timeline(report, column, says[column]) for column in says}
 
     def test_good(self):
         """Each figure of a run that is as simple as can be."""
-        report, found, csv = self.make()
+        report, found, csvs = self.make()
         self.assertEqual(found, [])
-        rows = {row["name"]: row for row in report["phases"]}
-        self.assertEqual(list(rows), [*maker.PHASES, "bare"])
+        self.assertEqual([(row["column"], row["name"]) for row in report["phases"]], [
+            *((how, name) for how in ("copy", "zero-copy") for name in maker.PHASES),
+            ("bare", "bare")])
+        rows = {row["name"]: row for row in report["phases"] if row["column"] == "copy"}
         self.assertEqual(rows["normal"], {
-            "name": "normal", "begin": 1000, "end": 1600, "seconds": 0.6, "ops": 180,
+            "column": "copy", "name": "normal", "begin": 1000, "end": 1600, "seconds": 0.6, "ops": 180,
             "ops_per_second": 300.0, "p50_us": maker.value_of(170), "p95_us": maker.value_of(170),
             "p99_us": maker.value_of(180), "max_us": 9000, "errors": 0, "of_bare": 1.0})
         # From the line before the mark to the first one of the second kernel: 270 of 900..3270.
         self.assertEqual((rows["moving"]["begin"], rows["moving"]["end"]), (2900, 3270))
         self.assertEqual((rows["moving"]["seconds"], rows["moving"]["ops"]), (0.37, 90))
-        self.assertEqual(report["pause_seen_ms"], 70.0)
-        self.assertEqual((report["pause_ms"], report["ram_bytes_sent"], report["link_bytes"],
-                          report["wire_bytes"]), (66, 3000, 5000, 0))
-        self.assertEqual(report["total_seconds"], 2.15)
+        self.assertEqual(report["pauses"][0], {
+            "column": "copy", "pause_ms": 66, "pause_seen_ms": 70.0, "ram_bytes_sent": 3000,
+            "link_bytes": 5000, "wire_bytes": 0, "total_seconds": 2.15})
+        self.assertEqual(report["pauses"][1], {**report["pauses"][0], "column": "zero-copy"})
         self.assertEqual((report["schema"], report["from"], report["to"], report["tsc_hz"]),
                          (1, "6.1", "6.12", 1000))
+        self.assertEqual(csvs["copy"], csvs["zero-copy"])
+        csv = csvs["copy"]
         self.assertEqual(len(csv.splitlines()), 1 + 40)
         self.assertEqual(csv.splitlines()[1].split(",")[:3], ["0.000", "", "300.0"])
         self.assertEqual(csv.splitlines()[2].split(",")[:3], ["0.100", "normal", "300.0"])
 
     def test_plot(self):
-        """Each phase is marked."""
-        text = maker.plot(self.make()[0])
-        for name in maker.PHASES:
-            self.assertIn(f"'{name}'", text)
-        self.assertNotIn("'bare'", text)
+        """Each phase is marked, of the column's own file."""
+        for column, name_of in (("copy", "timeline"), ("zero-copy", "timeline-zero-copy")):
+            text = maker.plot(self.make()[0], column)
+            self.assertEqual(text.count(f"'{name_of}.csv'"), 2)
+            for name in maker.PHASES:
+                self.assertEqual(text.count(f"'{name}'"), 1)
+            self.assertNotIn("'bare'", text)
 
     def test_not_good(self):
         """Each is found."""
         slow = SECOND.replace(" 15 15 0 ", " 14 15 0 ")
         for change, words in (
-                ({"lines": FIRST.replace(" 15 15 0 ", " 15 15 2 ")}, "normal: 12 wrong answers"),
-                ({"line": slow}, "final is 0.9667 of bare"),
+                ({"lines": FIRST.replace(" 15 15 0 ", " 15 15 2 ")}, "copy, phase normal: 12 wrong answers"),
+                ({"line": slow}, "copy: final is 0.9667 of bare"),
                 ({"facts": FACTS + "carried eth0 7\n"}, "7 bytes have gone over a wire"),
                 ({"facts": FACTS.replace("vmlink0 5000", "vmlink0 0")}, "no pause or no bytes"),
                 ({"progress": PROGRESS.replace("66", "null")}, "no pause or no bytes"),
-                ({"bare": {**BARE, "kernel": "6.13"}}, "compared with 6.13")):
+                ({"zero": {"line": slow}}, "zero-copy: final is 0.9667 of bare"),
+                ({"zero": {"progress": PROGRESS.replace("copy", "zero-copy").replace(
+                    "3000", "1000001")}}, "zero-copy: 1000001 bytes of RAM were sent"),
+                ({"bare": {**BARE, "facts": "kernel 6.13"}}, "compared with 6.13")):
             found = self.make(**change)[1]
             self.assertTrue(any(words in line for line in found), (words, found))
 
@@ -132,6 +147,8 @@ class Report(unittest.TestCase):
                 ({"line": SECOND.replace("YCSB 30 ", "YCSX 30 ")}, "interval 31 after 29"),
                 ({"line": SECOND.replace("line 32", "line 22")}, "has ended before"),
                 ({"line": SECOND.replace("YCSB", "YCSX")}, "says nothing in the second kernel"),
+                ({"zero": {"progress": PROGRESS}}, "has moved by copy, not by zero-copy"),
+                ({"line": SECOND.replace("after kernel", "before kernel")}, "not taken the machine"),
                 ({"progress": "nothing"}, "which VMs")):
             with self.assertRaises(maker.ReportError) as caught:
                 self.make(**change)
