@@ -47,9 +47,16 @@ mark()
 	p1 "mark $(uptime) $(($(heartbeat_field vm1 writes))) $(($(heartbeat_field vm2 writes))) $*"
 }
 
+# autostart_is 0|1: of vm3, which had it in the first kernel
+autostart_is()
+{
+	p1 "autostart of: $(virsh list --all --autostart --name | tr '\n' ' ')"
+	[ "$(virsh list --all --autostart --name | grep -c '^vm3$')" = "$1" ]
+}
+
 refreshed_and_look()
 {
-	stage_guest vm2 && stage_guest vm1 || return 1
+	stage_guest vm2 && stage_guest vm1 && autostart_is 0 || return 1
 	mark commit does
 	nestctl refresh commit --wait 300 || { nestctl refresh status; return 1; }
 	mark commit "done"
@@ -61,7 +68,7 @@ refreshed_and_look()
 	mark final does
 	sleep 1
 	mark final "done"
-	guests_go_on bare && disk_reads || return 1
+	guests_go_on bare && autostart_is 1 && disk_reads || return 1
 	show after
 	facts_take /tmp/facts || return 1
 	sed 's/^/P1: fact /' /tmp/facts/facts

@@ -572,8 +572,8 @@ class Boot(Bootable):
         self.assertEqual((report["result"], set(self.states(report)), self.log()),
                          ("planned", {"planned"}, []))
         report = self.commit(OK)
-        self.assertEqual((report["result"], report["cpus"], report["memory"]),
-                         ("done", 1, 300 * MIB))
+        self.assertEqual((report["result"], report["cpus"], report["memory"], report["released"]),
+                         ("done", 1, 300 * MIB, 0))
         self.assertEqual([(step["unit"], step["state"]) for step in report["steps"]],
                          [("online", "done"), ("grow", "done"), ("leave", "done")])
         self.assertEqual(self.log(), self.COMMIT)

@@ -4,7 +4,9 @@
  *
  * FAKE_DOMAINS has NAME:KIB:FATE words; a FATE says what the move of that domain comes to:
  *   moves     it moves
- *   off       it does not run, and moves
+ *   off       it does not run, starts by itself, and moves
+ *   kept      the same, but it does not move
+ *   came      it has come from elsewhere with a mark, and moves
  *   snapshot  it has a snapshot
  *   known     the other daemon knows it already
  *   refused   an error, it runs on here
@@ -37,7 +39,7 @@ struct _virConnect {
 struct _virDomain {
 	char name[32], fate[32];
 	unsigned long memory;
-	bool exists_there, gone, aborted, paused;
+	bool exists_there, gone, aborted, paused, marked;
 	struct _virDomain *other;
 	struct _virConnect *connection;
 };
@@ -88,6 +90,7 @@ static void read_domains(const char *variable)
 		domain->connection = &here;
 		other->connection = &there;
 		domain->exists_there = fate_is(domain, "known");
+		domain->marked = fate_is(domain, "came");
 		nr_domains++;
 	}
 	free(copy);
@@ -143,14 +146,16 @@ static void tell(virDomainPtr domain, int event, int detail)
 
 int virConnectListAllDomains(virConnectPtr connection, virDomainPtr **list, unsigned int flags)
 {
-	int i;
+	int i, nr = 0;
 
-	(void)connection;
 	(void)flags;
 	*list = calloc(nr_domains + 1, sizeof(**list));
 	for (i = 0; i < nr_domains; i++)
-		(*list)[i] = &domains[i];
-	return nr_domains;
+		if (!connection->there)
+			(*list)[nr++] = &domains[i];
+		else if (domains[i].exists_there)
+			(*list)[nr++] = &others[i];
+	return nr;
 }
 
 int virDomainAbortJob(virDomainPtr domain)
@@ -181,7 +186,7 @@ int virDomainFree(virDomainPtr domain)
 
 int virDomainGetAutostart(virDomainPtr domain, int *autostart)
 {
-	*autostart = fate_is(domain, "off");
+	*autostart = fate_is(domain, "off") || fate_is(domain, "kept");
 	return 0;
 }
 
@@ -189,6 +194,27 @@ int virDomainSetAutostart(virDomainPtr domain, int autostart)
 {
 	note(autostart ? "autostart" : "no-autostart", domain->name);
 	return 0;
+}
+
+/* Only nestctl's mark. */
+int virDomainSetMetadata(virDomainPtr domain, int type, const char *metadata, const char *key,
+			 const char *uri, unsigned int flags)
+{
+	(void)type;
+	(void)key;
+	(void)uri;
+	(void)flags;
+	note(metadata ? "mark" : "unmark", domain->name);
+	domain->marked = metadata;
+	return 0;
+}
+
+char *virDomainGetMetadata(virDomainPtr domain, int type, const char *uri, unsigned int flags)
+{
+	(void)type;
+	(void)uri;
+	(void)flags;
+	return domain->marked ? strdup("<nestctl:autostart/>") : NULL;
 }
 
 int virDomainGetInfo(virDomainPtr domain, virDomainInfoPtr info)
@@ -268,7 +294,7 @@ int virDomainGetState(virDomainPtr domain, int *state, int *reason, unsigned int
 
 int virDomainIsActive(virDomainPtr domain)
 {
-	return !fate_is(domain, "off");
+	return !fate_is(domain, "off") && !fate_is(domain, "kept");
 }
 
 int virDomainIsPersistent(virDomainPtr domain)
@@ -321,9 +347,10 @@ static int come_to(virDomainPtr domain)
 	domain->exists_there = fate_is(domain, "left");
 	domain->other->paused = true;
 	lost = fate_is(domain, "lost");
-	if (domain->paused || fate_is(domain, "refused"))
+	if (domain->paused || fate_is(domain, "refused") || fate_is(domain, "kept"))
 		return fail(VIR_ERR_OPERATION_FAILED, "broken on the way");
 	domain->other->paused = false;
+	domain->other->marked = domain->marked;
 	if (fate_is(domain, "off"))
 		domain->exists_there = true;
 	else

@@ -82,11 +82,31 @@ class Move(lib.Test):
         self.assertEqual(calls, [
             "downtime 50 b", "migrate_uri tcp://other", f"migrate {URI} {LIVE} 1 b",
             "downtime 50 a", "migrate_uri tcp://other", f"migrate {URI} {LIVE} 1 a",
-            "migrate_uri tcp://other", f"migrate {URI} {OFFLINE} 1 c", "autostart c"])
+            "mark c", "migrate_uri tcp://other", f"migrate {URI} {OFFLINE} 1 c", "autostart c",
+            "unmark c"])
         first = report["domains"][0]
         self.assertEqual((first["memory"], first["ram_bytes_sent"]), (3000 << 10, 3000 << 9))
         self.assertTrue(20 <= first["pause_ms"] < 1000, first)
         self.assertIsNone(report["domains"][2]["pause_ms"])
+
+    def test_autostart(self):
+        """It may be held off there; what stays, and what comes back, starts by itself as before."""
+        off = ["migrate_uri tcp://other", f"migrate {URI} {OFFLINE} 1 a"]
+        for domains, words, status, wanted in (
+                ("a:1:off", ("--hold-autostart",), OK, ["mark a", *off]),
+                ("a:1:off", (), OK, ["mark a", *off, "autostart a", "unmark a"]),
+                ("a:1:kept", (), FAILED, ["mark a", *off, "unmark a"]),
+                ("a:1:kept", ("--hold-autostart",), FAILED, ["mark a", *off, "unmark a"])):
+            with self.subTest(domains, words=words):
+                self.machine.write("log", "")
+                self.assertEqual(self.move(domains, status, *words)[1], wanted)
+        # Its daemon does not start it: only the mark says that this one has to.
+        self.machine.write("log", "")
+        _, calls = self.move("a:1:came", OK)
+        self.assertEqual(calls[-2:], ["autostart a", "unmark a"])
+        self.machine.write("log", "")
+        _, calls = self.move("a:1:came", OK, "--hold-autostart")
+        self.assertNotIn("autostart a", calls)
 
     def test_named_ones_only(self):
         build_library()

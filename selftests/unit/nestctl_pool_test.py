@@ -210,6 +210,14 @@ class Pool(lib.Test):
 
     # ---- domain
 
+    def test_release(self):
+        report = self.report(OK, "domain", "release", schema="nestctl-domain-release-1",
+                             domains="a:1:moves b:1:came c:1:off d:1:came")
+        self.assertEqual(report["released"], 2)
+        self.assertEqual(self.log(), ["autostart b", "unmark b", "autostart d", "unmark d"])
+        for words in (("release", "a"), ("release", "-n"), ("release", "--undo"), ("convert",)):
+            self.says(USAGE, "release", "domain", *words)
+
     def test_convert_and_back(self):
         self.have_pool()
         for text in (DOMAIN, WITH_MORE):

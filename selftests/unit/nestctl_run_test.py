@@ -158,6 +158,22 @@ class Run(boot.Bootable):
                     self.log()
         self.nothing_left()
 
+    def test_autostart_is_held_off(self):
+        """As long as there are two kernels, and after the way back no more."""
+        self.domains, self.back = "a:1:off", "a:1:came"
+        calls, _ = self.go(OK, "run", "--commit=stop")
+        self.assertEqual(calls, boot.CALLS + LINK + [
+            "mark a", "migrate_uri tcp://other", f"migrate {OTHER} {move.OFFLINE} 1 a"])
+        self.assertEqual(self.go(OK, "abort")[0], migrate("a", US) + ["autostart a", "unmark a"] +
+                         UNDO)
+        # Nestctl was killed while it moved one that stayed, and the other kernel has ended.
+        self.go(OK, "run", "--commit=stop")
+        self.machine.write("fake/end", "2\n")
+        os.makedirs(self.machine.path("run/libvirt"))
+        self.domains = "a:1:came"
+        self.assertEqual(self.go(OK, "abort")[0], boot.UNDO + ["autostart a", "unmark a"])
+        self.nothing_left()
+
     def test_killed_then_on_or_back(self):
         """nestctl is killed in a phase of its own commands."""
         for name, phase in (("ip", "address"), ("poweroff", "off")):

@@ -11,6 +11,7 @@
 #include "boot.h"
 #include "device.h"
 #include "nestctl.h"
+#include "zero.h"
 
 #define CPUS		"/sys/devices/system/cpu"
 #define POLL		(100 * 1000)
@@ -19,6 +20,7 @@
 static struct {
 	struct partition partition;
 	struct json_object *refusals;
+	int released;
 } commit;
 
 /* ---- what is against it */
@@ -123,6 +125,7 @@ static int report_commit(const struct request *request, int cpus, int status)
 	put_bool(report, "dry_run", request->dry);
 	put_int(report, "cpus", cpus);
 	put_int(report, "memory", commit.partition.grown);
+	put_int(report, "released", commit.released);
 	json_object_object_add(report, "refusals", commit.refusals);
 	put_units(report, &commit.partition);
 	put_string(report, "result", status == EXIT_OK && request->dry ? "planned" :
@@ -152,6 +155,8 @@ int refresh_commit(const struct request *request)
 		add_named(UNIT_LEAVE, 0, text_of("shim"), text_of("take the shim away"));
 		if (!request->dry)
 			status = run_units(&commit.partition);
+		if (!request->dry && status == EXIT_OK)
+			commit.released = domain_release_here();
 	}
 	status = report_commit(request, cpus, status);
 	partition_close(&commit.partition);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * nestctl domain convert: let a VM's memory be in the pool from its next start on, or no longer.
+ * nestctl domain release: let domains start by themselves again that a move has kept from it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,6 +13,8 @@
 enum { KEY_UNDO = 0x600 };
 
 #define MAX_TAKEN	256
+/* Of a libvirtd that runs, or will be started for whoever connects to it. */
+#define LIBVIRT_RUNS	"/run/libvirt"
 
 static struct {
 	const char *verb, *name;
@@ -25,6 +28,11 @@ static const struct argp_option options[] = {
 	{ "dry-run", 'n', NULL, 0, "print the new definition, change nothing", 0 },
 	{ 0 }
 };
+
+static bool is_release(void)
+{
+	return domain.verb && !strcmp(domain.verb, "release");
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -44,8 +52,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "one domain at a time");
 		break;
 	case ARGP_KEY_END:
-		if (!domain.name || strcmp(domain.verb, "convert"))
-			argp_error(state, "say: convert DOMAIN");
+		if (!is_release() && (!domain.name || strcmp(domain.verb, "convert")))
+			argp_error(state, "say: convert DOMAIN, or release");
+		if (is_release() && (domain.name || domain.undo || domain.dry))
+			argp_error(state, "release is for all domains, and has no options");
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -58,10 +68,12 @@ static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 
 static const struct argp domain_argp = {
 	.options = options,
 	.parser = parse,
-	.args_doc = "convert DOMAIN",
-	.doc = "Change the definition of a domain of libvirt's so that its memory is in the pool (nestctl "
+	.args_doc = "convert DOMAIN\nrelease",
+	.doc = "convert: change the definition of a domain of libvirt's so that its memory is in the pool (nestctl "
 	       "pool create) from its next start on, and it moves without a copy; or back.  A domain that "
-	       "runs is not touched until it is shut down and started again.",
+	       "runs is not touched until it is shut down and started again.\n\n"
+	       "release: set autostart of those domains for which nestctl move --hold-autostart has held "
+	       "it off.  nestctl refresh commit does that by itself.",
 	.children = children,
 };
 
@@ -148,6 +160,42 @@ static void print_domain(struct json_object *report)
 		    (unsigned long long)get_int(report, "start"));
 }
 
+/**
+ * domain_release_here() - There is one kernel again: domains may start by themselves
+ *
+ * Return: of how many it was said; 0 also after a message.
+ */
+int domain_release_here(void)
+{
+	int released;
+
+	if (!exists(LIBVIRT_RUNS))
+		return 0;
+	released = domain_open() ? -1 : domain_release();
+	if (released >= 0)
+		return released;
+	complain("VMs that start by themselves may not do so: nestctl domain release when libvirtd answers");
+	return 0;
+}
+
+static void print_release(struct json_object *report)
+{
+	say(PLAIN, "%lld domain(s) start by themselves again\n",
+	    (long long)get_int(report, "released"));
+}
+
+static int release(void)
+{
+	struct json_object *report;
+	int released = domain_release();
+
+	if (released < 0)
+		return EXIT_REFUSED;
+	report = new_report("nestctl-domain-release-1");
+	put_int(report, "released", released);
+	return finish(report, print_release, EXIT_OK);
+}
+
 static int run_domain(int argc, char **argv)
 {
 	autofree char *xml = NULL, *fresh = NULL;
@@ -156,6 +204,8 @@ static int run_domain(int argc, char **argv)
 	command_parse(&domain_command, argc, argv, NULL);
 	if (domain_open())
 		return EXIT_REFUSED;
+	if (is_release())
+		return release();
 	xml = domain_xml(domain.name);
 	if (!xml)
 		return EXIT_REFUSED;
@@ -176,6 +226,6 @@ static int run_domain(int argc, char **argv)
 const struct command domain_command = {
 	.name = "domain",
 	.argp = &domain_argp,
-	.words = "convert\n",
+	.words = "convert\nrelease\n",
 	.run = run_domain,
 };

@@ -2,6 +2,7 @@
 /*
  * Definitions of this kernel's domains.
  */
+#include "autostart.h"
 #include "libvirt_calls.h"
 #include "nestctl.h"
 #include "zero.h"
@@ -73,6 +74,16 @@ int domain_define(const char *xml)
 	}
 	lib.virDomainFree(handle);
 	return 0;
+}
+
+/**
+ * domain_release() - Domains that have moved here may start by themselves again
+ *
+ * Return: how many, or -1 after a message.
+ */
+int domain_release(void)
+{
+	return autostart_release(connection);
 }
 
 /**

@@ -25,6 +25,7 @@
 	X(virDomainGetAutostart)					\
 	X(virDomainGetInfo)						\
 	X(virDomainGetJobStats)						\
+	X(virDomainGetMetadata)						\
 	X(virDomainGetName)						\
 	X(virDomainGetState)						\
 	X(virDomainGetUUID)						\
@@ -37,6 +38,7 @@
 	X(virDomainMigrateToURI3)					\
 	X(virDomainResume)						\
 	X(virDomainSetAutostart)					\
+	X(virDomainSetMetadata)						\
 	X(virDomainSnapshotNum)						\
 	X(virDomainUndefine)						\
 	X(virEventRegisterDefaultImpl)					\
@@ -61,6 +63,7 @@ extern struct libvirt {
 	__typeof__(virDomainGetAutostart) *virDomainGetAutostart;
 	__typeof__(virDomainGetInfo) *virDomainGetInfo;
 	__typeof__(virDomainGetJobStats) *virDomainGetJobStats;
+	__typeof__(virDomainGetMetadata) *virDomainGetMetadata;
 	__typeof__(virDomainGetName) *virDomainGetName;
 	__typeof__(virDomainGetState) *virDomainGetState;
 	__typeof__(virDomainGetUUID) *virDomainGetUUID;
@@ -73,6 +76,7 @@ extern struct libvirt {
 	__typeof__(virDomainMigrateToURI3) *virDomainMigrateToURI3;
 	__typeof__(virDomainResume) *virDomainResume;
 	__typeof__(virDomainSetAutostart) *virDomainSetAutostart;
+	__typeof__(virDomainSetMetadata) *virDomainSetMetadata;
 	__typeof__(virDomainSnapshotNum) *virDomainSnapshotNum;
 	__typeof__(virDomainUndefine) *virDomainUndefine;
 	__typeof__(virEventRegisterDefaultImpl) *virEventRegisterDefaultImpl;

@@ -17,7 +17,7 @@
 #define MAX_NUMBER	1000000
 #define POLL		(200 * 1000)
 
-enum { KEY_ADDRESS = 0x500, KEY_PARALLEL, KEY_DOWNTIME, KEY_TIMEOUT, KEY_WAIT, KEY_FROM };
+enum { KEY_ADDRESS = 0x500, KEY_PARALLEL, KEY_DOWNTIME, KEY_TIMEOUT, KEY_WAIT, KEY_FROM, KEY_HOLD };
 
 struct arguments {
 	struct move_options options;
@@ -35,6 +35,8 @@ static const struct argp_option options[] = {
 	{ "timeout", KEY_TIMEOUT, "SECONDS", 0,
 	  "a VM that takes longer stays (default: no limit)", 0 },
 	{ "wait", KEY_WAIT, "SECONDS", 0, "wait so long for the other libvirtd (default: 0)", 0 },
+	{ "hold-autostart", KEY_HOLD, NULL, 0,
+	  "those that start by themselves do not there, until nestctl domain release", 0 },
 	{ "dry-run", 'n', NULL, 0,
 	  "list them in their order, with what is against it; move none", 0 },
 	{ 0 }
@@ -103,6 +105,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		break;
 	case KEY_WAIT:
 		wanted->wait = parse_number(arg, 0, MAX_NUMBER, state);
+		break;
+	case KEY_HOLD:
+		wanted->hold = true;
 		break;
 	case 'n':
 		arguments->dry = true;
@@ -411,6 +416,8 @@ static int move(int argc, char **argv)
 		catch_signals();
 		run_all();
 		status = status_of_moves();
+		if (!arguments.options.hold)
+			move_release();
 	}
 	status = report_moves(&arguments, status);
 	move_close();

@@ -34,10 +34,12 @@ enum move_state {
  * @timeout: seconds that a VM may take, 0: no limit
  * @parallel: so many at a time
  * @wait: seconds to wait for the other libvirtd
+ * @hold: domains do not start by themselves there until somebody releases them
  */
 struct move_options {
 	const char *uri, *from, *address;
 	unsigned int downtime, timeout, parallel, wait;
+	bool hold;
 };
 
 /**
@@ -46,7 +48,7 @@ struct move_options {
  * @memory: its RAM in KiB
  * @active: it runs; else only its definition moves
  * @persistent: it has a definition
- * @autostart: the daemon starts it
+ * @autostart: the daemon starts it by itself
  * @snapshots: how many it has
  * @state: what has become of it
  * @why: why it stays, NULL: no reason
@@ -82,6 +84,7 @@ void move_watch(struct move_domain *domains, size_t nr);
 void move_do(struct move_domain *domain, const struct move_options *options);
 void move_progress(struct move_domain *domain);
 void move_abort(struct move_domain *domain);
+int move_release(void);
 uint64_t move_now(void);
 
 #endif /* NESTCTL_MOVE_H */

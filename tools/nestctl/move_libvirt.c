@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "autostart.h"
 #include "libvirt_calls.h"
 #include "move.h"
 #include "nestctl.h"
@@ -381,9 +382,6 @@ static void settle_success(struct move_domain *domain)
 		read_job(domain, other, VIR_DOMAIN_JOB_STATS_COMPLETED);
 	if (domain->pooled)
 		ignore_shared(other, false);
-	if (domain->autostart && lib.virDomainSetAutostart(other, 1))
-		domain->why = text_of("autostart could not be set there (%s): set it with virsh autostart",
-				      lib.virGetLastErrorMessage());
 	lib.virDomainFree(other);
 }
 
@@ -403,6 +401,32 @@ static bool may_move(struct move_domain *domain)
 	return false;
 }
 
+/* Should this program end before the move does, its definition still says it. */
+static bool mark(struct move_domain *domain)
+{
+	if (!domain->autostart || !autostart_mark(domain->handle))
+		return true;
+	domain->why = text_of("its definition cannot be changed: %s", lib.virGetLastErrorMessage());
+	return false;
+}
+
+/* What stays starts by itself as before. */
+static void unmark(const struct move_domain *domain)
+{
+	if (domain->autostart && domain->state == MOVE_STAYS)
+		autostart_unmark(domain->handle);
+}
+
+/**
+ * move_release() - What has arrived with a mark may start by itself there
+ *
+ * Return: how many, or -1 after a message.
+ */
+int move_release(void)
+{
+	return autostart_release(moves.there);
+}
+
 /**
  * move_do() - Move a domain, and wait until that has ended
  * @domain: it; @state says how, and @why
@@ -417,8 +441,9 @@ void move_do(struct move_domain *domain, const struct move_options *options)
 	domain->ended = domain->began;
 	if (!may_move(domain))
 		return;
-	if (domain->pooled && !lend(domain)) {
+	if (!mark(domain) || (domain->pooled && !lend(domain))) {
 		domain->state = MOVE_STAYS;
+		unmark(domain);
 		return;
 	}
 	if (domain->active)
@@ -436,6 +461,7 @@ void move_do(struct move_domain *domain, const struct move_options *options)
 	}
 	if (domain->pooled)
 		settle_memory(domain);
+	unmark(domain);
 	domain->ended = move_now();
 	lib.virTypedParamsFree(params, nr);
 }

@@ -18,6 +18,7 @@
 #include "nestctl.h"
 #include "phases.h"
 #include "run.h"
+#include "zero.h"
 
 #define MAX_WORDS	80
 #define GRACE		30	/* seconds for a command to end after it was told to */
@@ -130,6 +131,8 @@ static void add_move(struct words *words, bool back)
 	add(words, back ? "5" : run.options.wait);
 	if (opt_json)
 		add(words, "--json");
+	if (!back)
+		add(words, "--hold-autostart");
 	add(words, "--parallel");
 	add(words, run.options.parallel);
 	add(words, to);
@@ -372,6 +375,8 @@ int refresh_run(int argc, char **argv)
 		else
 			end = phases_undo(phases, &ops, run.at);
 	}
+	if (end == PHASES_UNDONE)
+		domain_release_here();
 	/* That is what was wanted. */
 	return finish_run(end, !strcmp(verb, "abort"));
 }

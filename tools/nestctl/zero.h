@@ -55,11 +55,16 @@ int pool_add(uint64_t start, uint64_t bytes);
 int pool_save(void);
 int pool_restore(bool dry);
 
+/* ---- domain.c */
+
+int domain_release_here(void);
+
 /* ---- domain_libvirt.c, or move_none.c */
 
 int domain_open(void);
 char *domain_xml(const char *name);
 int domain_define(const char *xml);
+int domain_release(void);
 int domain_each(void (*function)(const char *xml, void *data), void *data);
 
 #endif /* NESTCTL_ZERO_H */
