@@ -304,6 +304,17 @@ class Boot(Bootable):
         self.assertEqual(self.log(), ["kill"] + UNDO)
         self.assertIsNone(self.record())
 
+    def test_no_room_for_the_record(self):
+        """Nothing is taken that is not on record; but all is given back."""
+        os.makedirs(self.machine.path(RECORD + ".new"))
+        self.boot(FAILED)
+        self.untouched()
+        os.rmdir(self.machine.path(RECORD + ".new"))
+        self.boot(OK)
+        os.makedirs(self.machine.path(RECORD + ".new"))
+        self.undo()
+        self.untouched()
+
     def test_killed_at_each_call(self):
         """Another nestctl gives back what was taken."""
         for call in CALLS:

@@ -105,6 +105,15 @@ static bool write_flag(struct partition *partition, const char *key, bool value)
 	return !record_write(partition->record);
 }
 
+/*
+ * What has been given back.  A record that cannot be written is no reason to keep the rest: that of
+ * before says too much, and undo looks at each thing before it gives it back.
+ */
+static void forget_flag(struct partition *partition, const char *key)
+{
+	write_flag(partition, key, false);
+}
+
 static int run_shim(struct partition *partition, struct unit *unit)
 {
 	struct vmm_refresh_virtualize args = {
@@ -118,7 +127,7 @@ static int run_shim(struct partition *partition, struct unit *unit)
 		return 0;
 	complain("the shim cannot be put under this kernel (%s): dmesg says why",
 		 strerror(errno));
-	write_flag(partition, "virtualized", false);
+	forget_flag(partition, "virtualized");
 	return -1;
 }
 
@@ -129,7 +138,8 @@ static int undo_shim(struct partition *partition, struct unit *unit)
 		complain("the shim cannot be taken away (%s): dmesg says why", strerror(errno));
 		return -1;
 	}
-	return write_flag(partition, "virtualized", false) ? 0 : -1;
+	forget_flag(partition, "virtualized");
+	return 0;
 }
 
 static size_t find_number(struct json_object *array, unsigned int number)
@@ -142,12 +152,12 @@ static size_t find_number(struct json_object *array, unsigned int number)
 	return i;
 }
 
-static int forget_block(struct partition *partition, unsigned int number)
+static void forget_block(struct partition *partition, unsigned int number)
 {
 	struct json_object *blocks = get(partition->record, "blocks");
 
 	json_object_array_del_idx(blocks, find_number(blocks, number), 1);
-	return record_write(partition->record);
+	record_write(partition->record);
 }
 
 static int run_block(struct partition *partition, struct unit *unit)
@@ -182,7 +192,8 @@ static int undo_block(struct partition *partition, struct unit *unit)
 			 unit->number, strerror(errno), path);
 		return -1;
 	}
-	return forget_block(partition, unit->number);
+	forget_block(partition, unit->number);
+	return 0;
 }
 
 static int run_partition(struct partition *partition, struct unit *unit)
@@ -212,7 +223,8 @@ static int undo_partition(struct partition *partition, struct unit *unit)
 			 strerror(error));
 		return -1;
 	}
-	return write_flag(partition, "given", false) ? 0 : -1;
+	forget_flag(partition, "given");
+	return 0;
 }
 
 static int run_memory(struct partition *partition, struct unit *unit)
@@ -417,9 +429,11 @@ static bool can_go_on(struct partition *partition, const struct unit *unit)
 	if (unit->kind == UNIT_BLOCK)
 		return true;
 	/* It is gone, though not all of its CPUs are online. */
-	return unit->kind == UNIT_PARTITION && !partition_look(partition) &&
-	       partition->status.state == VMM_REFRESH_PART_NONE &&
-	       write_flag(partition, "given", false);
+	if (unit->kind != UNIT_PARTITION || partition_look(partition) ||
+	    partition->status.state != VMM_REFRESH_PART_NONE)
+		return false;
+	forget_flag(partition, "given");
+	return true;
 }
 
 /**
