@@ -100,6 +100,8 @@ virConnectPtr virConnectOpen(const char *name)
 {
 	static bool opened;
 
+	if (strstr(name, "silent"))
+		pause();
 	if (strstr(name, "nobody")) {
 		fail(VIR_ERR_INTERNAL_ERROR, "no such host");
 		return NULL;
@@ -268,6 +270,27 @@ int virDomainGetUUID(virDomainPtr domain, unsigned char *uuid)
 	memset(uuid, 0, VIR_UUID_BUFLEN);
 	uuid[0] = domain - domains;
 	return 0;
+}
+
+int virDomainGetUUIDString(virDomainPtr domain, char *text)
+{
+	bool other = domain >= others && domain < others + MAX_DOMAINS;
+
+	sprintf(text, "00000000-0000-4000-8000-%012x",
+		(unsigned int)(domain - (other ? others : domains)));
+	return 0;
+}
+
+/* Here, as far as it has not been taken to be gone: FAKE_GONE has names. */
+virDomainPtr virDomainLookupByUUIDString(virConnectPtr connection, const char *uuid)
+{
+	struct _virDomain *domain = &domains[strtoul(uuid + 24, NULL, 16) % MAX_DOMAINS];
+
+	(void)connection;
+	if (!strstr(getenv("FAKE_GONE") ?: "", domain->name))
+		return domain;
+	fail(VIR_ERR_NO_DOMAIN, "no domain");
+	return NULL;
 }
 
 virDomainPtr virDomainLookupByUUID(virConnectPtr connection, const unsigned char *uuid)

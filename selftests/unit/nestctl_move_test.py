@@ -51,7 +51,8 @@ class Move(lib.Test):
                "FAKE_LOG": self.log, "ASAN_OPTIONS": "detect_leaks=0"}
         if library:
             env["LD_LIBRARY_PATH"] = DIRECTORY
-        return subprocess.Popen([lib.PROGRAM, "move", *words, *([uri] if uri else [])], env=env,
+        return subprocess.Popen([lib.PROGRAM, "move", "--root", self.machine.root, *words,
+                                 *([uri] if uri else [])], env=env,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def end(self, process, status):
@@ -100,6 +101,8 @@ class Move(lib.Test):
             with self.subTest(domains, words=words):
                 self.machine.write("log", "")
                 self.assertEqual(self.move(domains, status, *words)[1], wanted)
+                kept = self.kept()
+                self.assertEqual(bool(kept), status == OK and bool(words), kept)
         # Its daemon does not start it: only the mark says that this one has to.
         self.machine.write("log", "")
         _, calls = self.move("a:1:came", OK)
@@ -107,6 +110,26 @@ class Move(lib.Test):
         self.machine.write("log", "")
         _, calls = self.move("a:1:came", OK, "--hold-autostart")
         self.assertNotIn("autostart a", calls)
+
+    def kept(self):
+        """Names of domains whose definitions are kept; none is afterwards."""
+        directory = self.machine.path("run/nestctl/domains")
+        names = []
+        for name in os.listdir(directory) if os.path.isdir(directory) else []:
+            path = os.path.join(directory, name)
+            with open(path, encoding="utf-8") as file:
+                kept = json.load(file)
+            self.assertEqual((kept["schema"], "<domain" in kept["xml"]), ("nestctl-kept-1", True))
+            self.assertEqual(os.stat(directory).st_mode & 0o777, 0o700)
+            os.unlink(path)
+            names.append(kept["name"])
+        return names
+
+    def test_what_cannot_be_kept_stays(self):
+        """No definition is given away that would be nowhere else."""
+        self.machine.write("run/nestctl/domains", "in the way")
+        report, calls = self.move("a:1:moves b:1:moves", FAILED, "--hold-autostart")
+        self.assertEqual((self.states(report), calls), ({"a": "stays", "b": "waits"}, []))
 
     def test_named_ones_only(self):
         build_library()
@@ -195,6 +218,13 @@ class Move(lib.Test):
         began = time.monotonic()
         self.end(self.start("a:1:moves", "--wait=1", uri="qemu+tcp://nobody/system"), REFUSED)
         self.assertGreater(time.monotonic() - began, 1)
+
+    def test_one_that_does_not_answer(self):
+        """A kernel that hangs takes connections, or does not even refuse them."""
+        began = time.monotonic()
+        _, err = self.end(self.start("a:1:moves", uri="qemu+tcp://silent/system"), REFUSED)
+        self.assertIn("does not answer", err)
+        self.assertLess(time.monotonic() - began, 30)
 
     def test_wrong_usage(self):
         for words in (("--parallel=0",), ("--parallel=x",), ("--parallel=17",), ("--downtime=0",),

@@ -42,7 +42,7 @@ class Run(boot.Bootable):
     def setUp(self):
         super().setUp()
         move.build_library()
-        self.domains, self.back = "a:1:moves", "a:1:moves"
+        self.domains, self.back, self.gone = "a:1:moves", "a:1:moves", ""
         for name in ("ip", "poweroff"):
             self.command(name)
 
@@ -54,14 +54,20 @@ class Run(boot.Bootable):
         os.chmod(self.machine.path(path), 0o755)
 
     def start(self, verb, *words):
+        return self.start_command("refresh", verb, "--root", self.machine.root, *words)
+
+    def start_domain(self, verb):
+        return self.start_command("domain", verb, "--root", self.machine.root)
+
+    def start_command(self, *words):
         lib.build_fake()
         env = {"PATH": self.machine.path("bin") + ":" + os.environ["PATH"], "LC_ALL": "C",
                "FAKE_DOMAINS": self.domains, "FAKE_BACK": self.back,
-               "FAKE_LOG": self.machine.path("fake/log"), "LD_LIBRARY_PATH": move.DIRECTORY,
+               "FAKE_LOG": self.machine.path("fake/log"), "FAKE_GONE": self.gone,
+               "FAKE_XML": self.machine.root, "LD_LIBRARY_PATH": move.DIRECTORY,
                "ASAN_OPTIONS": "detect_leaks=0"}
-        return subprocess.Popen([lib.FAKE, "refresh", verb, "--root", self.machine.root, *words],
-                                env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen([lib.FAKE, *words], env=env, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def end(self, process, status):
         out, err = process.communicate(timeout=120)
@@ -156,6 +162,28 @@ class Run(boot.Bootable):
                 if verb == "resume":
                     self.end(self.start("undo"), OK)
                     self.log()
+        self.nothing_left()
+
+    def test_definitions_are_kept(self):
+        """Until VMs are back, or this kernel ends; what has ended with the other kernel is defined anew."""
+        kept = self.machine.path("run/nestctl/domains")
+        self.domains = self.back = "a:1:moves b:1:moves"
+        self.go(OK, "run", "--commit=stop")
+        self.assertEqual(len(os.listdir(kept)), 2)
+        self.assertIn("may run them", self.end(self.start_domain("restore"), REFUSED)[1])
+        self.go(OK, "abort")
+        self.assertEqual(os.listdir(kept), [])
+        for gone, again in (("a", ["define a"]), ("", [])):
+            self.machine.write("a.xml", "<domain><name>a</name></domain>")
+            self.go(OK, "run", "--commit=stop")
+            self.machine.write("fake/end", "2\n")
+            self.gone = gone
+            calls, err = self.go(OK, "abort")
+            self.assertEqual((calls, os.listdir(kept)), (again + boot.UNDO, []))
+            self.assertEqual("start it with virsh start a" in err, bool(gone))
+            self.machine.remove("fake/end")
+            self.gone = ""
+        os.unlink(self.machine.path("a.xml"))
         self.nothing_left()
 
     def test_autostart_is_held_off(self):

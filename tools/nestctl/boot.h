@@ -130,6 +130,7 @@ void put_denied(struct json_object *report, const struct partition *partition);
 int refresh_boot(const struct request *request);
 int refresh_status(const struct request *request);
 int refresh_kill(const struct request *request);
+bool part_runs(void);
 int refresh_undo(const struct request *request);
 int refresh_commit(const struct request *request);
 

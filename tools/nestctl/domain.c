@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "boot.h"
+#include "kept.h"
 #include "nestctl.h"
 #include "zero.h"
 
@@ -29,9 +31,9 @@ static const struct argp_option options[] = {
 	{ 0 }
 };
 
-static bool is_release(void)
+static bool is(const char *verb)
 {
-	return domain.verb && !strcmp(domain.verb, "release");
+	return domain.verb && !strcmp(domain.verb, verb);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -52,10 +54,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "one domain at a time");
 		break;
 	case ARGP_KEY_END:
-		if (!is_release() && (!domain.name || strcmp(domain.verb, "convert")))
-			argp_error(state, "say: convert DOMAIN, or release");
-		if (is_release() && (domain.name || domain.undo || domain.dry))
-			argp_error(state, "release is for all domains, and has no options");
+		if (!is("release") && !is("restore") && (!domain.name || !is("convert")))
+			argp_error(state, "say: convert DOMAIN, release, or restore");
+		if (!is("convert") && (domain.name || domain.undo || domain.dry))
+			argp_error(state, "%s is for all domains, and has no options",
+				   domain.verb);
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -68,12 +71,14 @@ static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 
 static const struct argp domain_argp = {
 	.options = options,
 	.parser = parse,
-	.args_doc = "convert DOMAIN\nrelease",
+	.args_doc = "convert DOMAIN\nrelease\nrestore",
 	.doc = "convert: change the definition of a domain of libvirt's so that its memory is in the pool (nestctl "
 	       "pool create) from its next start on, and it moves without a copy; or back.  A domain that "
 	       "runs is not touched until it is shut down and started again.\n\n"
 	       "release: set autostart of those domains for which nestctl move --hold-autostart has held "
-	       "it off.  nestctl refresh commit does that by itself.",
+	       "it off.  nestctl refresh commit does that by itself.\n\n"
+	       "restore: define those domains again that have moved with --hold-autostart to a kernel that has "
+	       "ended.  nestctl refresh abort does that by itself.",
 	.children = children,
 };
 
@@ -196,6 +201,28 @@ static int release(void)
 	return finish(report, print_release, EXIT_OK);
 }
 
+static void print_restore(struct json_object *report)
+{
+	say(PLAIN, "%lld domain(s) are defined here again\n",
+	    (long long)get_int(report, "restored"));
+}
+
+/* A kernel that runs may run them. */
+static int restore(void)
+{
+	struct json_object *report;
+	int restored;
+
+	if (part_runs())
+		die(EXIT_REFUSED, "the other kernel runs, and may run them: move them back, or end it first (nestctl refresh kill)");
+	restored = kept_each(domain_restore);
+	if (restored < 0)
+		return EXIT_REFUSED;
+	report = new_report("nestctl-domain-restore-1");
+	put_int(report, "restored", restored);
+	return finish(report, print_restore, EXIT_OK);
+}
+
 static int run_domain(int argc, char **argv)
 {
 	autofree char *xml = NULL, *fresh = NULL;
@@ -204,8 +231,10 @@ static int run_domain(int argc, char **argv)
 	command_parse(&domain_command, argc, argv, NULL);
 	if (domain_open())
 		return EXIT_REFUSED;
-	if (is_release())
+	if (is("release"))
 		return release();
+	if (is("restore"))
+		return restore();
 	xml = domain_xml(domain.name);
 	if (!xml)
 		return EXIT_REFUSED;
@@ -226,6 +255,6 @@ static int run_domain(int argc, char **argv)
 const struct command domain_command = {
 	.name = "domain",
 	.argp = &domain_argp,
-	.words = "convert\nrelease\n",
+	.words = "convert\nrelease\nrestore\n",
 	.run = run_domain,
 };

@@ -87,6 +87,34 @@ int domain_release(void)
 }
 
 /**
+ * domain_restore() - Define a domain, unless it is known
+ * @uuid: of it
+ * @name: of it
+ * @xml: its definition
+ *
+ * Return: 1 if it was not known, 0 if it was, or -1 after a message.
+ */
+int domain_restore(const char *uuid, const char *name, const char *xml)
+{
+	virDomainPtr handle = lib.virDomainLookupByUUIDString(connection, uuid);
+
+	if (!handle && lib.virGetLastErrorCode() != VIR_ERR_NO_DOMAIN) {
+		complain("libvirt does not say whether '%s' is here: %s", name,
+			 lib.virGetLastErrorMessage());
+		return -1;
+	}
+	if (handle) {
+		lib.virDomainFree(handle);
+		return 0;
+	}
+	if (domain_define(xml))
+		return -1;
+	complain("'%s' has ended with the other kernel: it is defined here again, start it with virsh start %s",
+		 name, name);
+	return 1;
+}
+
+/**
  * domain_each() - Look at all domains, those that run and their definitions
  * @function: what is called for each
  * @data: for it

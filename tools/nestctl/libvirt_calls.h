@@ -29,11 +29,13 @@
 	X(virDomainGetName)						\
 	X(virDomainGetState)						\
 	X(virDomainGetUUID)						\
+	X(virDomainGetUUIDString)					\
 	X(virDomainGetXMLDesc)						\
 	X(virDomainIsActive)						\
 	X(virDomainIsPersistent)					\
 	X(virDomainLookupByName)					\
 	X(virDomainLookupByUUID)					\
+	X(virDomainLookupByUUIDString)					\
 	X(virDomainMigrateSetMaxDowntime)				\
 	X(virDomainMigrateToURI3)					\
 	X(virDomainResume)						\
@@ -67,11 +69,13 @@ extern struct libvirt {
 	__typeof__(virDomainGetName) *virDomainGetName;
 	__typeof__(virDomainGetState) *virDomainGetState;
 	__typeof__(virDomainGetUUID) *virDomainGetUUID;
+	__typeof__(virDomainGetUUIDString) *virDomainGetUUIDString;
 	__typeof__(virDomainGetXMLDesc) *virDomainGetXMLDesc;
 	__typeof__(virDomainIsActive) *virDomainIsActive;
 	__typeof__(virDomainIsPersistent) *virDomainIsPersistent;
 	__typeof__(virDomainLookupByName) *virDomainLookupByName;
 	__typeof__(virDomainLookupByUUID) *virDomainLookupByUUID;
+	__typeof__(virDomainLookupByUUIDString) *virDomainLookupByUUIDString;
 	__typeof__(virDomainMigrateSetMaxDowntime) *virDomainMigrateSetMaxDowntime;
 	__typeof__(virDomainMigrateToURI3) *virDomainMigrateToURI3;
 	__typeof__(virDomainResume) *virDomainResume;

@@ -3,17 +3,20 @@
  * Domains move by libvirt, from daemon to daemon (peer to peer): a move goes on when nestctl dies.
  */
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "autostart.h"
+#include "kept.h"
 #include "libvirt_calls.h"
 #include "move.h"
 #include "nestctl.h"
 
 #define RETRY		(200 * 1000)
 #define RETRIES_PER_S	5
+#define ANSWER		15	/* seconds for a daemon that is there */
 
 static struct {
 	virConnectPtr here, there;
@@ -51,10 +54,25 @@ static void ignore_error(void *data, virErrorPtr error)
 	(void)error;
 }
 
+/* The library waits for a kernel that hangs as long as TCP does, for minutes. */
+static void no_answer(int number)
+{
+	static const char text[] =
+		"nestctl: the other libvirtd does not answer: does it hang, is the link down?\n";
+
+	(void)number;
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) >= 0)
+		_exit(EXIT_REFUSED);
+	_exit(EXIT_UNKNOWN);
+}
+
+/* Nothing has been begun. */
 static int open_there(const struct move_options *options)
 {
 	unsigned int tries = options->wait * RETRIES_PER_S;
 
+	signal(SIGALRM, no_answer);
+	alarm(options->wait + ANSWER);
 	while (!(moves.there = lib.virConnectOpen(options->uri))) {
 		if (!tries--) {
 			complain("cannot connect to %s (%s): does libvirtd listen there?",
@@ -63,6 +81,7 @@ static int open_there(const struct move_options *options)
 		}
 		usleep(RETRY);
 	}
+	alarm(0);
 	/* A dead peer is noticed in seconds. */
 	lib.virConnectSetKeepAlive(moves.there, 1, 3);
 	return 0;
@@ -410,9 +429,31 @@ static bool mark(struct move_domain *domain)
 	return false;
 }
 
-/* What stays starts by itself as before. */
-static void unmark(const struct move_domain *domain)
+/* As long as there is a way back, what the other kernel has is kept here, too. */
+static bool keep(struct move_domain *domain, const struct move_options *options)
 {
+	char uuid[VIR_UUID_STRING_BUFLEN];
+	autofree char *xml = NULL;
+
+	if (!options->hold || !domain->persistent)
+		return true;
+	xml = lib.virDomainGetXMLDesc(domain->handle,
+				      VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
+	if (xml && !lib.virDomainGetUUIDString(domain->handle, uuid) &&
+	    !kept_write(uuid, domain->name, xml))
+		return true;
+	domain->why = text_of("its definition cannot be kept");
+	return false;
+}
+
+/* Back, or never gone: it is here. */
+static void forget(const struct move_domain *domain, const struct move_options *options)
+{
+	char uuid[VIR_UUID_STRING_BUFLEN];
+
+	if (domain->state == (options->hold ? MOVE_STAYS : MOVE_MOVED) &&
+	    !lib.virDomainGetUUIDString(domain->handle, uuid))
+		kept_remove(uuid);
 	if (domain->autostart && domain->state == MOVE_STAYS)
 		autostart_unmark(domain->handle);
 }
@@ -441,9 +482,9 @@ void move_do(struct move_domain *domain, const struct move_options *options)
 	domain->ended = domain->began;
 	if (!may_move(domain))
 		return;
-	if (!mark(domain) || (domain->pooled && !lend(domain))) {
+	if (!mark(domain) || !keep(domain, options) || (domain->pooled && !lend(domain))) {
 		domain->state = MOVE_STAYS;
-		unmark(domain);
+		forget(domain, options);
 		return;
 	}
 	if (domain->active)
@@ -461,7 +502,7 @@ void move_do(struct move_domain *domain, const struct move_options *options)
 	}
 	if (domain->pooled)
 		settle_memory(domain);
-	unmark(domain);
+	forget(domain, options);
 	domain->ended = move_now();
 	lib.virTypedParamsFree(params, nr);
 }

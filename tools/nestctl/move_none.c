@@ -81,6 +81,14 @@ int domain_release(void)
 	return -1;
 }
 
+int domain_restore(const char *uuid, const char *name, const char *xml)
+{
+	(void)uuid;
+	(void)name;
+	(void)xml;
+	return -1;
+}
+
 uint64_t move_now(void)
 {
 	return 0;

@@ -183,6 +183,22 @@ int refresh_status(const struct request *request)
 	return finish(report, print_status, EXIT_OK);
 }
 
+/**
+ * part_runs() - Does a second kernel run?
+ *
+ * Return: true if it does; false also if nobody can say.
+ */
+bool part_runs(void)
+{
+	struct partition partition;
+	bool runs;
+
+	partition_open(&partition);
+	runs = !partition.error && partition.status.state == VMM_REFRESH_PART_RUNS;
+	partition_close(&partition);
+	return runs;
+}
+
 /* ---- kill and undo */
 
 static void print_undo(struct json_object *report)

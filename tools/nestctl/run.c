@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "boot.h"
+#include "kept.h"
 #include "nestctl.h"
 #include "phases.h"
 #include "run.h"
@@ -181,24 +182,13 @@ static int run_words(const struct words *words, const struct phase *phase, bool 
 
 /* ---- the phases */
 
-static bool other_runs(void)
-{
-	struct partition partition;
-	bool runs;
-
-	partition_open(&partition);
-	runs = !partition.error && partition.status.state == VMM_REFRESH_PART_RUNS;
-	partition_close(&partition);
-	return runs;
-}
-
 static bool words_of(struct words *words, size_t number, bool undo)
 {
 	switch (number) {
 	case PLAN:
 		add_boot(words, "boot");
 		add(words, "--dry-run");
-		return !undo && !other_runs();
+		return !undo && !part_runs();
 	case BOOT:
 		if (undo) {
 			add_self(words, "refresh");
@@ -206,7 +196,7 @@ static bool words_of(struct words *words, size_t number, bool undo)
 			return true;
 		}
 		add_boot(words, "boot");
-		return !other_runs();
+		return !part_runs();
 	case ADDRESS:
 	case LINK:
 		add(words, "ip");
@@ -220,9 +210,14 @@ static bool words_of(struct words *words, size_t number, bool undo)
 			add(words, "up");
 		return !undo && run.options.link;
 	case MOVE:
-		add_move(words, undo);
+		if (!undo || part_runs()) {
+			add_move(words, undo);
+			return true;
+		}
 		/* VMs that had moved to a kernel that has ended have ended with it. */
-		return !undo || other_runs();
+		add_self(words, "domain");
+		add(words, "restore");
+		return kept_any();
 	default:
 		add(words, run.options.off);
 		return true;
@@ -302,6 +297,8 @@ static int finish_run(enum phases_end end, bool abort)
 	}
 	if (end == PHASES_WAIT)
 		complain("the VMs have moved: 'nestctl refresh resume --commit=auto' ends this kernel, 'nestctl refresh abort' moves them back");
+	if (end == PHASES_STUCK && run.at == MOVE)
+		complain("if the other kernel does not answer any more: nestctl refresh kill ends it, and the VMs that are there");
 	if (end == PHASES_STUCK || end == PHASES_FAILED)
 		complain("phase '%s' has failed: mend what it says, then nestctl refresh resume%s",
 			 phases[run.at].name, end == PHASES_STUCK ? "" : " --commit=auto");
