@@ -264,16 +264,42 @@ class Run(boot.Bootable):
         for number in (signal.SIGINT, signal.SIGTERM):
             self.domains, self.back = "a:1:hangs", ""
             process = self.start("run", *OPTIONS, "--", *boot.WORDS)
-            path = self.machine.path("fake/log")
-            for _ in range(1000):
-                with open(path, encoding="utf-8") as file:
-                    if "migrate " in file.read():
-                        break
-                time.sleep(0.05)
+            self.until("migrate ")
             process.send_signal(number)
             self.end(process, FAILED)
             self.assertEqual(self.log(), boot.CALLS + LINK + migrate("a") + ["abort a"] + UNDO)
             self.nothing_left()
+
+    def until(self, text):
+        """Something like it has been asked for."""
+        for _ in range(1000):
+            with open(self.machine.path("fake/log"), encoding="utf-8") as file:
+                if text in file.read():
+                    return
+            time.sleep(0.05)
+        self.fail(text)
+
+    def test_the_other_kernel_ends_while_vms_move(self):
+        """To it, and back from it."""
+        self.domains = "a:1:hangs"
+        process = self.start("run", *OPTIONS, "--", *boot.WORDS)
+        self.until("migrate ")
+        self.machine.write("fake/end", "2\n")
+        self.end(process, FAILED)
+        self.assertEqual(self.log(), boot.CALLS + LINK + migrate("a") + ["abort a"] + boot.UNDO)
+        self.machine.remove("fake/end")
+        self.nothing_left()
+        self.machine.write("a.xml", "<domain><name>a</name></domain>")
+        self.domains, self.back, self.gone = "a:1:moves", "a:1:hangs", "a"
+        self.go(OK, "run", "--commit=stop")
+        process = self.start("abort")
+        self.until("migrate ")
+        self.machine.write("fake/end", "2\n")
+        self.end(process, OK)
+        self.assertEqual(self.log(), migrate("a", US) + ["abort a", "define a"] + boot.UNDO)
+        os.unlink(self.machine.path("a.xml"))
+        self.machine.remove("fake/end")
+        self.nothing_left()
 
     def test_the_end_that_fails(self):
         self.command("poweroff", "exit 1")

@@ -24,6 +24,7 @@
 #define MAX_WORDS	80
 #define GRACE		30	/* seconds for a command to end after it was told to */
 #define POLL		(50 * 1000)
+#define LOOK		1000	/* milliseconds */
 
 extern char **environ;
 
@@ -139,16 +140,30 @@ static void add_move(struct words *words, bool back)
 	add(words, to);
 }
 
-/* Told to end when it takes too long, or when this program is; then it ends by itself. */
-static int wait_for(pid_t pid, unsigned int seconds, bool undo)
+/* VMs move to a kernel that has ended meanwhile. */
+static bool in_vain(const struct phase *phase)
 {
-	uint64_t end = now() + seconds * 1000ull;
+	static uint64_t next;
+
+	if (phase != &phases[MOVE] || now() < next)
+		return false;
+	next = now() + LOOK;
+	return !part_runs();
+}
+
+/*
+ * Told to end when it takes too long, when nothing can come of it, or when this program is; then it
+ * ends by itself.
+ */
+static int wait_for(pid_t pid, const struct phase *phase, bool undo)
+{
+	uint64_t end = now() + phase->timeout * 1000ull;
 	bool told = false;
 	int status;
 	pid_t done;
 
 	while ((done = waitpid(pid, &status, WNOHANG)) == 0) {
-		if (!told && (now() > end || (interrupted && !undo))) {
+		if (!told && (now() > end || (interrupted && !undo) || in_vain(phase))) {
 			kill(pid, SIGTERM);
 			told = true;
 			end = now() + GRACE * 1000ull;
@@ -177,7 +192,7 @@ static int run_words(const struct words *words, const struct phase *phase, bool 
 		complain("cannot run %s: %s", words->word[0], strerror(error));
 		return -1;
 	}
-	return wait_for(pid, phase->timeout, undo);
+	return wait_for(pid, phase, undo);
 }
 
 /* ---- the phases */
@@ -233,6 +248,11 @@ static int act(const struct phase *phase, bool undo)
 	if (words_of(&words, phase - phases, undo)) {
 		tell(phase, undo ? "undoes" : "does", -1);
 		status = run_words(&words, phase, undo);
+	}
+	/* The other kernel has ended on the way: then it is another command. */
+	if (status && undo && phase == &phases[MOVE] && !part_runs()) {
+		words.nr = 0;
+		status = words_of(&words, MOVE, undo) ? run_words(&words, phase, undo) : 0;
 	}
 	tell(phase, status ? "failed" : undo ? "undone" : "done", now() - began);
 	return status;
