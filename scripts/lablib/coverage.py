@@ -27,12 +27,12 @@ def read_gcov(text):
 def name_in_tree(path, tree, names):
     """A file's name in the tree, None if it is none of `names`.
 
-    A test may compile a copy: that counts for the file whose whole name ends the copy's.
-    A program that is the same wherever it was built has relative names.
+    A test may compile a copy: that counts for the file whose whole name ends the copy's.  So
+    does a name behind a directory that it is not relative to (-ffile-prefix-map).
     """
     path = os.path.relpath(path, tree) if path.startswith(tree + os.sep) else path
-    if not os.path.isabs(path):
-        return path if path in names else None
+    if path in names:
+        return path
     parts = path.split(os.sep)
     for i in range(1, len(parts) - 1):
         name = os.sep.join(parts[i:])

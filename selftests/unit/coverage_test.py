@@ -61,6 +61,7 @@ class Coverage(unittest.TestCase):
         for name, where, known in (
                 ("/tree/a/x.c", "/elsewhere", "a/x.c"), ("x.c", "/tree/b", "b/x.c"),
                 ("../x.c", "/tree/b", "x.c"), ("./a/x.c", ".", "a/x.c"), ("a/x.c", "", "a/x.c"),
+                ("a/x.c", "/tree/a", "a/x.c"),
                 ("/tmp/q/a/x.c", TREE, "a/x.c"), ("/tmp/q/a/x.h", TREE, "a/x.h"),
                 # Of a copy's name not only the last word.
                 ("/tmp/q/x.c", TREE, None), ("/tree/c/x.c", TREE, None), ("/usr/include/x.h", TREE, None),
