@@ -19,7 +19,7 @@ USES = {"use": "files", "l1use": "l1files", "l2use": "l2files", "seconduse": "se
         "diskuse": "diskfiles"}
 KEYS = ("script", *USES.values(), *USES, "needs", "group", "timeout", "mem",
         "known-bad", "kvm", "modules", "append", "console", "args", "counters", "l1counters",
-        "second", "serial2", "cores", "like")
+        "second", "serial2", "cores", "e1000", "like")
 # Keys whose files are for the kernel of L0; those of a second kernel are found with it.
 FILES_OF_BASE = ("files", "l1files", "l2files", "diskfiles")
 SET_PREFIX = "files:"
@@ -55,6 +55,8 @@ class Test:
     serial2: str = ""
     # Each CPU of the machine is a core of its own.
     cores: bool = False
+    # The machine has a network card, which is connected to nothing.
+    e1000: bool = False
     # A kernel to boot beside L0, and what its initramfs has.
     second: str = ""
     secondfiles: list = dataclasses.field(default_factory=list)
@@ -193,8 +195,9 @@ def make_test(name, section, script=None, files=()):
     kvm = section.get("kvm", "auto")
     if kvm not in ("auto", "none"):
         raise UsageError(f"tests.cfg [{name}]: kvm = {kvm}: neither auto nor none")
-    if section.get("cores", "no") not in ("yes", "no"):
-        raise UsageError(f"tests.cfg [{name}]: cores = {section['cores']}: neither yes nor no")
+    for key in ("cores", "e1000"):
+        if section.get(key, "no") not in ("yes", "no"):
+            raise UsageError(f"tests.cfg [{name}]: {key} = {section[key]}: neither yes nor no")
     return Test(name=check_name(name), script=script, files=[*files, *words("files")],
                 l1files=words("l1files"), l2files=words("l2files"),
                 diskfiles=words("diskfiles"),
@@ -204,8 +207,9 @@ def make_test(name, section, script=None, files=()):
                 timeout=number("timeout", 120), mem=number("mem", 1536), kvm=kvm,
                 known_bad=section.get("known-bad", ""), append=section.get("append", ""),
                 console=section.get("console", ""), serial2=section.get("serial2", ""),
-                cores=section.get("cores") == "yes",
-                second=section.get("second", ""), secondfiles=words("secondfiles"), args=section.get("args", ""))
+                cores=section.get("cores") == "yes", e1000=section.get("e1000") == "yes",
+                second=section.get("second", ""), secondfiles=words("secondfiles"),
+                args=section.get("args", ""))
 
 
 def kvm_binaries(base):

@@ -28,7 +28,7 @@ ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15
 ata0-master: type=cdrom, path={iso}, status=inserted
 {disks}boot: cdrom
 com1: enabled=1, mode=term, dev={tty}
-{com2}clock: sync=none, time0=1700000000
+{com2}{card}clock: sync=none, time0=1700000000
 {parts}log: {log}
 panic: action=fatal
 error: action=report
@@ -48,6 +48,12 @@ magic_break: enabled={magic}
 """
 WITHOUT_DEBUGGER = """\
 display_library: nogui
+"""
+
+# The third slot is device 4, where QEMU has it, too.
+CARD = """\
+pci: enabled=1, chipset=i440fx, slot3=e1000
+e1000: enabled=1, mac=52:54:00:12:34:56, ethmod=null, ethdev=none
 """
 
 DISK_SLOTS = ("ata0-slave", "ata1-master", "ata1-slave")
@@ -93,6 +99,8 @@ class Machine:
     ips = IPS
     # Each CPU is a core of its own.
     cores = False
+    # A network card that is connected to nothing.
+    e1000 = False
 
     def __init__(self, work, iso, disks, mem, cpus):
         self.work, self.iso, self.disks = work, iso, disks
@@ -209,7 +217,7 @@ class Bochs(Machine):
         with open(config, "w", encoding="utf-8") as stream:
             stream.write(BOCHSRC.format(count=self.count(), ips=self.ips, mem=self.mem, iso=self.iso,
                                         disks=disks, tty=self.tty_name, com2=self.com2(),
-                                        log=self.log,
+                                        card=CARD if self.e1000 else "", log=self.log,
                                         model=self.emulator.cpu, more=self.cpu_settings(),
                                         parts=self.parts()))
         if not self.emulator.debugger:
@@ -291,6 +299,8 @@ class Qemu(Machine):
         if self.tty2_name:
             argv += ["-chardev", f"serial,id=serial2,path={self.tty2_name}",
                      "-serial", "chardev:serial2"]
+        if self.e1000:
+            argv += ["-device", "e1000,addr=4,mac=52:54:00:12:34:56,romfile="]
         for index, path in enumerate(self.disks, 1):
             argv += ["-drive", f"file={path},format=raw,if=ide,index={index},file.locking=off"]
         return argv

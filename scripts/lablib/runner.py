@@ -89,6 +89,7 @@ class Boot:
             self.machine.ips = options.ips
         self.machine.emulator = options.emulator
         self.machine.cores = self.tests[0].cores
+        self.machine.e1000 = self.tests[0].e1000
         if self.tests[0].serial2:
             self.machine.add_serial2()
         cmdline = images.join_words(images.l0_cmdline(options.defaults), self.machine.cmdline(),
@@ -232,7 +233,8 @@ class Run:
 
 def machine_of(test):
     """What has to be the same of all tests of one boot."""
-    return test.append, test.second, test.cores, bool(test.serial2), tuple(test.diskfiles)
+    return (test.append, test.second, test.cores, test.e1000, bool(test.serial2),
+            tuple(test.diskfiles))
 
 
 def save_console(directory, lines):

@@ -94,16 +94,21 @@ class Read(unittest.TestCase):
         kernel = types.SimpleNamespace(base="6.1", release="6.1.0-1", vmlinuz="/boot/v")
         script = "selftests/lab/boot.sh"
         sections = {"t": {"script": script, "second": "6.12-cloud", "files": "a/@release@",
-                          "secondfiles": "b/@release@", "serial2": "x @release@", "cores": "yes"},
-                    "u": {"script": script, "cores": "maybe"}, "v": {"script": script}}
+                          "secondfiles": "b/@release@", "serial2": "x @release@", "cores": "yes",
+                          "e1000": "yes"},
+                    "u": {"script": script, "cores": "maybe"}, "v": {"script": script},
+                    "w": {"script": script, "e1000": "1"}}
         test, = config.expand("t", kernel, sections)
         self.assertEqual((test.files, test.secondfiles), (["a/6.1.0-1"], ["b/@release@"]))
-        self.assertEqual((test.serial2, test.second, test.cores), ("x @release@", "6.12-cloud", True))
+        self.assertEqual((test.serial2, test.second, test.cores, test.e1000),
+                         ("x @release@", "6.12-cloud", True, True))
         with self.assertRaisesRegex(UsageError, "cores = maybe"):
             config.expand("u", kernel, sections)
+        with self.assertRaisesRegex(UsageError, "e1000 = 1"):
+            config.expand("w", kernel, sections)
         test, = config.expand("v", kernel, sections)
-        self.assertEqual((test.serial2, test.second, test.secondfiles, test.cores),
-                         ("", "", [], False))
+        self.assertEqual((test.serial2, test.second, test.secondfiles, test.cores, test.e1000),
+                         ("", "", [], False, False))
 
     def test_files_on_a_disk(self):
         self.assertEqual(self.read(SETS + "[t]\ndiskuse = a b\ndiskfiles = w\n")["t"]["diskfiles"],

@@ -139,6 +139,14 @@ class Machines(InDirectory):
         self.assertIn("count=1:3:1,", self.bochsrc(self.machine(Bochs, 3, cores=True)))
         self.assertIn("2,sockets=1,cores=2", self.machine(Qemu, cores=True).command())
 
+    def test_card(self):
+        self.assertNotIn("e1000", self.bochsrc(self.machine(Bochs)))
+        self.assertNotIn("e1000", " ".join(self.machine(Qemu).command()))
+        text = self.bochsrc(self.machine(Bochs, e1000=True))
+        self.assertIn("slot3=e1000\ne1000: enabled=1, mac=52:54:00:12:34:56, ethmod=null,", text)
+        self.assertIn("e1000,addr=4,mac=52:54:00:12:34:56,romfile=",
+                      self.machine(Qemu, e1000=True).command())
+
 
 class Second(InDirectory):
     """What L0 finds in /second."""
