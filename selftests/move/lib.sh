@@ -5,7 +5,8 @@
 
 PATH=$PATH:/usr/sbin:/usr/bin
 
-# libvirt_start UUID [ADDRESS]: the daemon, listening on an address if there is one.
+# libvirt_start UUID [ADDRESS]: the daemon, listening on an address if there is one.  LIBVIRT_PORT: not
+# on libvirt's own port.
 libvirt_start()
 {
 	mkdir -p /etc/libvirt/qemu /var/lib/libvirt/qemu /var/cache/libvirt /var/log/libvirt/qemu \
@@ -17,6 +18,7 @@ libvirt_start()
 		host_uuid = "$1"
 		listen_tls = 0
 		listen_tcp = 1
+		tcp_port = "${LIBVIRT_PORT:-16509}"
 		auth_tcp = "none"
 		listen_addr = "${2:-127.0.0.1}"
 		log_outputs = "${LIBVIRT_LOG:-3:file:/var/log/libvirt/libvirtd.log}"

@@ -64,19 +64,37 @@ P1: 4900 mark final done
 P1: after kernel 6.12
 """
 SECOND += "".join("P1: line " + say(3270 + TICKS * (i - 23), i) for i in range(23, 41))
-BARE = {"facts": "kernel 6.12\n", "timeline": "500 mark bare does\n900 mark bare done\n",
-        "lines": "".join(say(400 + TICKS * i, i) for i in range(10))}
+BARE = {"facts": "kernel 6.12\n",
+        "timeline": "500 mark bare does\n900 mark bare done\n"
+                    "1000 mark plain does\n1700 mark plain done\n",
+        # It stands still for 30 of the last ones.
+        "lines": "".join(say(400 + TICKS * i, i) for i in range(9)) + say(1330, 9) + say(1430, 10),
+        "progress": PROGRESS.replace("66", "40")}
+NESTED = {"timeline": "500 mark nested does\n900 mark nested done\n",
+          "lines": "".join(say(400 + TICKS * i, i, ops=24) for i in range(10))}
+# Paused at 820, reset at 1200, the VM goes on at 1660.
+REBOOT = {"timeline": "500 mark before does\n800 mark before done\n"
+                      "820 mark save does\n1000 mark save done\n",
+          "lines": "".join(say(400 + TICKS * i, i) for i in range(5)),
+          "facts": "kernel 6.12\nsaved_bytes 7777\n",
+          "console": "Linux\r\n1200 mark down done\r\n",
+          "timeline-restored": "1500 mark boot done\n1510 mark restore does\n1690 mark restore done\n"
+                               "1800 mark after does\n2100 mark after done\n",
+          "lines-restored": "".join(say(1760 + TICKS * i, i + 5) for i in range(5))}
 
 
 class Report(unittest.TestCase):
     """From what a run has said to the report."""
 
-    def make(self, bare=None, zero=None, **texts):
-        """The report, what is not good in it, time lines; @zero: what differs without a copy."""
+    def make(self, zero=None, runs=None, **texts):
+        """The report, what is not good in it, time lines; @zero: what differs without a copy, @runs:
+        in the other columns."""
         texts = {"timeline": TIMELINE, "progress": PROGRESS, "lines": FIRST, "line": SECOND,
                  "facts": FACTS, **texts}
         zero = {**texts, "progress": texts["progress"].replace("copy", "zero-copy"), **(zero or {})}
-        report, says = maker.make_report({"copy": texts, "zero-copy": zero, "bare": bare or BARE})
+        report, says = maker.make_report({
+            "copy": texts, "zero-copy": zero, "bare": BARE, "nesting-stock": NESTED,
+            "nesting-nvx": NESTED, "reboot": REBOOT, **(runs or {})})
         maker.table(report)
         with open(SCHEMA, encoding="utf-8") as file:
             jsonschema.validate(report, json.load(file))
@@ -89,7 +107,8 @@ class Report(unittest.TestCase):
         self.assertEqual(found, [])
         self.assertEqual([(row["column"], row["name"]) for row in report["phases"]], [
             *((how, name) for how in ("copy", "zero-copy") for name in maker.PHASES),
-            ("bare", "bare")])
+            ("bare", "bare"), ("nesting-stock", "nested"), ("nesting-nvx", "nested"),
+            ("reboot", "before"), ("reboot", "after")])
         rows = {row["name"]: row for row in report["phases"] if row["column"] == "copy"}
         self.assertEqual(rows["normal"], {
             "column": "copy", "name": "normal", "begin": 1000, "end": 1600, "seconds": 0.6, "ops": 180,
@@ -102,6 +121,14 @@ class Report(unittest.TestCase):
             "column": "copy", "pause_ms": 66, "pause_seen_ms": 70.0, "ram_bytes_sent": 3000,
             "link_bytes": 5000, "wire_bytes": 0, "total_seconds": 2.15})
         self.assertEqual(report["pauses"][1], {**report["pauses"][0], "column": "zero-copy"})
+        self.assertEqual(report["pauses"][2], {
+            "column": "plain", "pause_ms": 40, "pause_seen_ms": 30.0, "ram_bytes_sent": 3000})
+        self.assertEqual(report["pauses"][3], {
+            "column": "reboot", "pause_ms": 1690 - 820,
+            "pause_seen_ms": 1760 - 800 - 100, "save_ms": 180, "down_ms": 200, "boot_ms": 300,
+            "restore_ms": 180, "saved_bytes": 7777})
+        others = {row["name"]: row["of_bare"] for row in report["phases"][-4:]}
+        self.assertEqual(others, {"nested": 0.8, "before": 1.0, "after": 1.0})
         self.assertEqual((report["schema"], report["from"], report["to"], report["tsc_hz"]),
                          (1, "6.1", "6.12", 1000))
         self.assertEqual(csvs["copy"], csvs["zero-copy"])
@@ -131,7 +158,13 @@ class Report(unittest.TestCase):
                 ({"zero": {"line": slow}}, "zero-copy: final is 0.9667 of bare"),
                 ({"zero": {"progress": PROGRESS.replace("copy", "zero-copy").replace(
                     "3000", "1000001")}}, "zero-copy: 1000001 bytes of RAM were sent"),
-                ({"bare": {**BARE, "facts": "kernel 6.13"}}, "compared with 6.13")):
+                ({"runs": {"bare": {**BARE, "progress": PROGRESS.replace("66", "15")}}},
+                 "copy: pause_ms is 66, of a move within a kernel 15"),
+                ({"runs": {"bare": {**BARE, "lines": BARE["lines"].replace("1330", "1319")}}},
+                 "copy: pause_seen_ms is 70.0, of a move within a kernel 19.0"),
+                ({"runs": {"nesting-nvx": {**NESTED, "lines": NESTED["lines"].replace(
+                    " 12 12 0 ", " 12 12 1 ")}}}, "nesting-nvx, phase nested: 4 wrong answers"),
+                ({"runs": {"bare": {**BARE, "facts": "kernel 6.13"}}}, "compared with 6.13")):
             found = self.make(**change)[1]
             self.assertTrue(any(words in line for line in found), (words, found))
 
@@ -148,6 +181,15 @@ class Report(unittest.TestCase):
                 ({"line": SECOND.replace("line 32", "line 22")}, "has ended before"),
                 ({"line": SECOND.replace("YCSB", "YCSX")}, "says nothing in the second kernel"),
                 ({"zero": {"progress": PROGRESS}}, "has moved by copy, not by zero-copy"),
+                ({"runs": {"bare": {**BARE, "timeline": BARE["timeline"].replace("plain", "x")}}},
+                 "'plain' was done"),
+                ({"runs": {"nesting-nvx": {**NESTED, "timeline": ""}}}, "'nested' was done"),
+                ({"runs": {"reboot": {**REBOOT, "console": ""}}}, "the machine was reset"),
+                ({"runs": {"reboot": {**REBOOT, "console": "1501 mark down done"}}}, "TSC back"),
+                ({"runs": {"reboot": {**REBOOT, "lines-restored": say(560, 6)}}},
+                 "interval 6 after 4"),
+                ({"runs": {"reboot": {**REBOOT, "timeline": REBOOT["timeline"].replace("save", "x")}}},
+                 "'save' was done"),
                 ({"line": SECOND.replace("after kernel", "before kernel")}, "not taken the machine"),
                 ({"progress": "nothing"}, "which VMs")):
             with self.assertRaises(maker.ReportError) as caught:
