@@ -110,13 +110,25 @@ static bool goes_to(bool write, u64 hpa)
 	return mem_translate(GVA, write, &got, &fault) && got == hpa;
 }
 
-static bool faults(bool write, u8 vector, u32 code)
+static bool fails(bool write, u8 vector, u32 code, bool foreign)
 {
-	struct mem_fault fault = { };
+	struct mem_fault fault = { .foreign = true };
 	u64 hpa;
 
 	return !mem_translate(GVA, write, &hpa, &fault) && fault.vector == vector &&
-	       fault.code == code && (vector != PF_VECTOR || fault.address == GVA);
+	       fault.code == code && fault.foreign == foreign &&
+	       (vector != PF_VECTOR || fault.address == GVA);
+}
+
+static bool faults(bool write, u8 vector, u32 code)
+{
+	return fails(write, vector, code, false);
+}
+
+/* #GP, and it is known why. */
+static bool is_refused(bool write)
+{
+	return fails(write, GP_VECTOR, 0, true);
 }
 
 /* With two partitions: what is not this one's. */
@@ -124,17 +136,17 @@ static void test_foreign(void)
 {
 	begin();
 	foreign_page = DATA;
-	ok(faults(false, GP_VECTOR, 0), "an operand in memory of another partition");
+	ok(is_refused(false), "an operand in memory of another partition");
 	begin();
 	shown_page = DATA;
-	ok(goes_to(false, HPA(DATA) + 0x678) && faults(true, GP_VECTOR, 0),
+	ok(goes_to(false, HPA(DATA) + 0x678) && is_refused(true),
 	   "an operand in memory that is only shown");
 	begin();
 	foreign_page = PD;
-	ok(faults(false, PF_VECTOR, 0), "a page table of another partition");
+	ok(is_refused(false), "a page table of another partition");
 	begin();
 	shown_page = PT;
-	ok(faults(false, PF_VECTOR, 0), "a page table in which nothing can be noted");
+	ok(is_refused(false), "a page table in which nothing can be noted");
 }
 
 static void test_walk(void)

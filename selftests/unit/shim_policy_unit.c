@@ -209,6 +209,7 @@ bool mem_translate(u64 gva, bool write, u64 *hpa, struct mem_fault *fault)
 bool mem_read(u64 gva, void *data, u32 size, struct mem_fault *fault)
 {
 	fault->vector = dice(2) ? PF_VECTOR : GP_VECTOR;
+	fault->foreign = dice(2);
 	memset(data, 0, size);
 	if (size == 8)
 		*(u64 *)data = 0x1000 * dice(16);
@@ -218,6 +219,7 @@ bool mem_read(u64 gva, void *data, u32 size, struct mem_fault *fault)
 bool mem_write(u64 gva, const void *data, u32 size, struct mem_fault *fault)
 {
 	fault->vector = GP_VECTOR;
+	fault->foreign = dice(2);
 	return mapped;
 }
 

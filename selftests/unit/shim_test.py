@@ -56,7 +56,7 @@ class Shim(unittest.TestCase):
                          *(f'arch/x86/shim/{name}.c' for name in
                            ('exit', 'policy', 'cpu', 'ipi', 'leave', 'init', 'trap', 'host', 'machine',
                             'insn', 'guest', 'borrow', 'semantics', 'flush', 'park', 'world', 'ept',
-                            'owner', 'apic', 'ioapic', 'vmcs_class')))
+                            'owner', 'apic', 'ioapic', 'msrs', 'vmcs_class')))
 
     def test_ways_out(self):
         """Each function that can give a CPU away asks policy.c."""

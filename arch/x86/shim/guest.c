@@ -3,6 +3,7 @@
  * The host's VMCSs: borrow one when the host enters a guest with it, pass the
  * guest's exit on to the host, give the VMCS back.
  */
+#include "msrs.h"
 #include "shim.h"
 #include "vmcs_class.h"
 #include "vmx_ops.h"
@@ -68,6 +69,7 @@ void guest_clear_all(struct shim_cpu *cpu)
 /* ---- what a VMCS makes the CPU use by itself, while two kernels share the machine */
 
 #define PIN_BASED_NMI_EXITING	BIT(3)
+#define MSR_LIST_ENTRY		16
 
 static bool is_control(u64 field)
 {
@@ -98,7 +100,24 @@ bool guest_field_matters(u64 field)
 	       known->class == VMCS_LIST;
 }
 
-/* The host's VMCS is current.  False: it names memory that is not the host's. */
+/*
+ * What the CPU would load by itself.  The list is the partition's to change afterwards; one
+ * that is not aligned makes the entry fail.
+ */
+static bool list_ok(const struct shim_cpu *cpu, u64 hpa, u64 count)
+{
+	u64 i;
+
+	if (hpa & (MSR_LIST_ENTRY - 1))
+		return true;
+	for (i = 0; i < count; i++)
+		if (!msr_list_entry_ok(*(u32 *)mem_map(hpa + i * MSR_LIST_ENTRY, 0),
+				       world_denied(cpu)))
+			return false;
+	return true;
+}
+
+/* The host's VMCS is current.  False: it names what is not the host's. */
 bool guest_addresses_ok(const struct shim_cpu *cpu)
 {
 	const struct vmcs_field *field = NULL;
@@ -127,6 +146,9 @@ bool guest_addresses_ok(const struct shim_cpu *cpu)
 			continue;
 		if (!vmcs_address_ok(&world.memory, part_of(cpu), field, value, count,
 				     &controls, world_denied(cpu)))
+			return false;
+		if (field->class == VMCS_LIST && field->encoding != VM_EXIT_MSR_STORE_ADDR &&
+		    !list_ok(cpu, value, count))
 			return false;
 	}
 	return true;

@@ -5,6 +5,7 @@
  * where the host will read it.
  */
 #include "shim.h"
+#include "vmcs_class.h"
 #include "vmx_ops.h"
 #include "world.h"
 
@@ -61,8 +62,11 @@ static u64 operand_address(struct shim_cpu *cpu)
 				  segment_base(op.segment), true);
 }
 
-static void inject_fault(struct shim_cpu *cpu, const struct mem_fault *fault)
+static void inject_fault(struct shim_cpu *cpu, const struct mem_fault *fault,
+			 enum denied_kind kind)
 {
+	if (fault->foreign)
+		deny(world_denied(cpu), kind);
 	if (fault->vector == PF_VECTOR) {
 		cpu->cr2 = fault->address;
 		write_cr2(fault->address);
@@ -77,7 +81,7 @@ static bool read_operand(struct shim_cpu *cpu, void *data, u32 size)
 
 	if (mem_read(operand_address(cpu), data, size, &fault))
 		return true;
-	inject_fault(cpu, &fault);
+	inject_fault(cpu, &fault, DENIED_MEMORY_READ);
 	return false;
 }
 
@@ -87,7 +91,7 @@ static bool write_operand(struct shim_cpu *cpu, const void *data, u32 size)
 
 	if (mem_write(operand_address(cpu), data, size, &fault))
 		return true;
-	inject_fault(cpu, &fault);
+	inject_fault(cpu, &fault, DENIED_MEMORY_WRITE);
 	return false;
 }
 
@@ -299,6 +303,10 @@ static int write_current(struct shim_cpu *cpu, u64 field, u64 value)
 		page_store(cpu, field);
 		return VMX_SUCCEED;
 	}
+	/* Nobody knows what it would make the CPU do. */
+	if (unlikely(!policy_may_give()) && field <= 0xffff &&
+	    !vmcs_write_known(field, world_denied(cpu)))
+		return VMXERR_UNKNOWN_FIELD;
 	vmptrld(cpu->current_vmcs);
 	outcome = vmwrite_checked(field, value);
 	if (outcome == VMX_SUCCEED) {

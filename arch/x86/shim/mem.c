@@ -29,9 +29,19 @@ static bool is_shim(u64 hpa)
 }
 
 /* Where the EPT of the host's partition leads; false: nowhere, or not with that access. */
-static bool find_page(u64 gpa, u64 access, u64 *hpa)
+static bool find_page(u64 gpa, u64 access, u64 *hpa, bool *foreign)
 {
-	return world_translate(this_cpu(), gpa, access, hpa) && !is_shim(*hpa);
+	*foreign = !world_translate(this_cpu(), gpa, access, hpa);
+	return !*foreign && !is_shim(*hpa);
+}
+
+/* As the CPU's own accesses of that kind end (access.c). */
+static bool protection_fault(struct mem_fault *fault, bool foreign)
+{
+	fault->vector = GP_VECTOR;
+	fault->code = 0;
+	fault->foreign = foreign;
+	return false;
 }
 
 static bool page_fault(struct mem_fault *fault, u64 gva, u32 code)
@@ -39,13 +49,14 @@ static bool page_fault(struct mem_fault *fault, u64 gva, u32 code)
 	fault->vector = PF_VECTOR;
 	fault->code = code;
 	fault->address = gva;
+	fault->foreign = false;
 	return false;
 }
 
 struct walk {
 	u64	entry;
 	int	level;
-	bool	writable, user;
+	bool	writable, user, foreign;
 };
 
 enum walk_result { WALK_DONE, WALK_ABSENT, WALK_AGAIN };
@@ -69,7 +80,7 @@ static enum walk_result walk_once(u64 gva, struct walk *walk, bool write)
 	walk->writable = true;
 	walk->user = true;
 	for (;;) {
-		if (!find_page(table, EPT_READ | EPT_WRITE, &hpa))
+		if (!find_page(table, EPT_READ | EPT_WRITE, &hpa, &walk->foreign))
 			return WALK_ABSENT;
 		slot = (u64 *)mem_map(hpa, 0) +
 		       (gva >> (12 + 9 * (walk->level - 1)) & 511);
@@ -116,14 +127,13 @@ static bool translate(u64 gva, bool write, u64 *hpa, u64 *type, struct mem_fault
 	u32 code = write ? PF_WRITE : 0;
 	struct walk walk;
 	u64 offset_mask;
+	bool foreign;
 
-	if (!shim_is_canonical(gva, vmread(GUEST_CR4) & X86_CR4_LA57)) {
-		fault->vector = GP_VECTOR;
-		fault->code = 0;
-		return false;
-	}
+	if (!shim_is_canonical(gva, vmread(GUEST_CR4) & X86_CR4_LA57))
+		return protection_fault(fault, false);
 	if (!walk_down(gva, &walk, write))
-		return page_fault(fault, gva, code);
+		return walk.foreign ? protection_fault(fault, true) :
+				      page_fault(fault, gva, code);
 	if (write && !walk.writable && vmread(GUEST_CR0) & X86_CR0_WP)
 		return page_fault(fault, gva, code | PF_PRESENT);
 	if (walk.user && vmread(GUEST_CR4) & X86_CR4_SMAP &&
@@ -133,12 +143,8 @@ static bool translate(u64 gva, bool write, u64 *hpa, u64 *type, struct mem_fault
 	offset_mask = BIT(12 + 9 * (walk.level - 1)) - 1;
 	*hpa = (walk.entry & PTE_ADDRESS & ~offset_mask) | (gva & offset_mask);
 	*type = type_of(&walk);
-	if (!find_page(*hpa, write ? EPT_READ | EPT_WRITE : EPT_READ, hpa)) {
-		fault->vector = GP_VECTOR;
-		fault->code = 0;
-		return false;
-	}
-	return true;
+	return find_page(*hpa, write ? EPT_READ | EPT_WRITE : EPT_READ, hpa, &foreign) ||
+	       protection_fault(fault, foreign);
 }
 
 bool mem_translate(u64 gva, bool write, u64 *hpa, struct mem_fault *fault)

@@ -242,6 +242,7 @@ void page_store(struct shim_cpu *cpu, u64 field);
 /* mem.c */
 struct mem_fault {
 	u8	vector;
+	bool	foreign;	/* it is not the partition's, as its EPT says */
 	u32	code;
 	u64	address;
 };
