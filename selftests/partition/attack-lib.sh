@@ -26,7 +26,7 @@ attack_rows()
 		{
 			sub(/^[01]+ +/, "")
 			gsub("@cpu", cpu * 16777216)
-			gsub("@own", own * 16777216)
+			gsub("@reserve:1", reserve - 4096)
 			gsub("@reserve", reserve)
 			gsub("@ring", ring)
 			if (match($0, /@pm1[+][0-9]+/)) {
@@ -34,8 +34,10 @@ attack_rows()
 				sub(/@pm1[+][0-9]+/, pm1 + n)
 			}
 			gsub("@pin", pin)
-			# To that CPU, physical, vector 40h.
-			gsub("@rte", sprintf("0x%02x00000000000040", cpu))
+			# The lower half follows.
+			gsub("@rte:", sprintf("0x%02x000000", cpu))
+			gsub("@own-rte:", sprintf("0x%02x000000", own))
+			gsub("@own", own * 16777216)
 			if (match($0, /@page:[0-9]+/)) {
 				n = substr($0, RSTART + 6, RLENGTH - 6)
 				sub(/@page:[0-9]+/, sprintf("%d", page + n * 4096))
@@ -44,8 +46,15 @@ attack_rows()
 		}' /lab/attacks
 }
 
-# attack WORDS...: 0 it came back, with or without an exception.
+# attack WORDS...: 0 it came back, with or without an exception.  The module stays for the next one, until
+# attacks_over.
 attack()
 {
-	insmod /lab/poke.ko "$@" && rmmod poke
+	[ -d /sys/module/poke ] || insmod /lab/poke.ko || return 1
+	echo "$*" >/sys/module/poke/parameters/row
+}
+
+attacks_over()
+{
+	rmmod poke
 }

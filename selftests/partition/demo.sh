@@ -60,6 +60,7 @@ first_attacks()
 		# shellcheck disable=SC2086 # words
 		attack $words || return 1
 	done <rows.0
+	attacks_over
 }
 
 part_begin

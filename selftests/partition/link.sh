@@ -53,7 +53,7 @@ foreign_write()
 {
 	theirs=$(dmesg | sed -n 's/.*vmlink0: sends in .*, reads that at \(0x[0-9a-f]*\),.*/\1/p' | tail -1)
 	before=$(denied memory-write first)
-	attack do=write addr=$((theirs + 64)) value=1 &&
+	attack do=write addr=$((theirs + 64)) value=1 && attacks_over &&
 		is $(($(denied memory-write first) - before)) 1
 }
 

@@ -15,6 +15,12 @@ word()
 	echo $((100 * $1 + $2))
 }
 
+# How many NMIs the CPUs of this kernel have had.
+nmis()
+{
+	awk '$1 == "NMI:" { for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i } END { print n + 0 }' /proc/interrupts
+}
+
 # The PCI functions that this kernel sees, each with its six addresses.
 pci_functions()
 {

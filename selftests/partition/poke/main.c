@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One attack of selftests/partition/attacks, or a look at registers, by the parameter "do".
- * Loading the module succeeds if the attack came back, with an exception or without.  (If it
- * failed, insmod would try once more.)
+ * One attack of selftests/partition/attacks, or a look at registers, by the parameter "do", or one
+ * after the other by writing to "row".  That succeeds if the attack came back, with an exception or
+ * without.  (If loading the module failed, insmod would try once more.)
  */
 #include <linux/delay.h>
 #include <linux/irqflags.h>
+#include <linux/kernel.h>
 #include <linux/module.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/time64.h>
 #include <asm/desc.h>
@@ -63,23 +65,43 @@ static const struct {
 	int (*attack)(const struct poke *p);
 } attacks[] = {
 	{ "read", poke_read },
+	{ "sweep", poke_sweep },
+	{ "read-large", poke_read_large },
 	{ "write", poke_write },
+	{ "swap", poke_swap },
 	{ "exec", poke_exec },
 	{ "walk", poke_walk },
+	{ "ins", poke_ins },
+	{ "outs", poke_outs },
+	{ "ins-to", poke_ins_to },
+	{ "outs-from", poke_outs_from },
+	{ "call", poke_call },
 	{ "lie", poke_lie },
 	{ "out", poke_out },
-	{ "in", poke_in },
+	{ "absent", poke_absent },
 	{ "address", poke_address },
 	{ "pci", poke_pci },
+	{ "bar", poke_bar },
 	{ "ioapic", poke_ioapic },
 	{ "race", poke_race },
-	{ "ioapic-width", poke_ioapic_width },
+	{ "ioapic-write", poke_ioapic_write },
+	{ "ioapic-read", poke_ioapic_read },
 	{ "icr", poke_icr },
 	{ "wrmsr", poke_wrmsr },
 	{ "vmxon", poke_vmxon },
 	{ "vmptrld", poke_vmptrld },
 	{ "vmclear", poke_vmclear },
+	{ "vmwrite", poke_vmwrite },
 	{ "vmcs", poke_vmcs },
+	{ "vmcs-list", poke_vmcs_list },
+	{ "vmcs-no-nmi", poke_vmcs_no_nmi },
+	{ "vmptrld-from", poke_vmptrld_from },
+	{ "vmclear-from", poke_vmclear_from },
+	{ "vmptrst-to", poke_vmptrst_to },
+	{ "vmread-to", poke_vmread_to },
+	{ "vmwrite-from", poke_vmwrite_from },
+	{ "invept-from", poke_invept_from },
+	{ "invvpid-from", poke_invvpid_from },
 	{ "registers", poke_registers },
 	{ "triple", poke_triple },
 	{ "hang", poke_hang },
@@ -92,16 +114,66 @@ static int finish(int r)
 	return r == -EFAULT ? 0 : r;
 }
 
-static int __init poke_init(void)
+static int attack_with(const char *name, const struct poke *p)
 {
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(attacks); i++) {
-		if (!strcmp(what, attacks[i].name))
-			return finish(attacks[i].attack(&poke));
+		if (!strcmp(name, attacks[i].name))
+			return finish(attacks[i].attack(p));
 	}
-	pr_err("poke: do=%s: there is no such attack\n", what);
+	pr_err("poke: do=%s: there is no such attack\n", name);
 	return -EINVAL;
+}
+
+static int parse_word(char *word, char **name, struct poke *p)
+{
+	char *value = strchr(word, '=');
+
+	if (!value)
+		return -EINVAL;
+	*value++ = '\0';
+	if (!strcmp(word, "do")) {
+		*name = value;
+		return 0;
+	}
+	if (!strcmp(word, "addr"))
+		return kstrtoul(value, 0, &p->addr);
+	if (!strcmp(word, "value"))
+		return kstrtoul(value, 0, &p->value);
+	if (!strcmp(word, "width"))
+		return kstrtouint(value, 0, &p->width);
+	if (!strcmp(word, "count"))
+		return kstrtouint(value, 0, &p->count);
+	return -EINVAL;
+}
+
+/* The words of one attack, written to a module that stays: sooner than to load it for each. */
+static int set_row(const char *row, const struct kernel_param *unused)
+{
+	struct poke p = { .width = 4, .count = 1 };
+	char *copy = kstrdup(row, GFP_KERNEL), *rest, *word, *name = "";
+	int r = 0;
+
+	if (!copy)
+		return -ENOMEM;
+	rest = strim(copy);
+	while (!r && (word = strsep(&rest, " ")))
+		r = parse_word(word, &name, &p);
+	if (!r)
+		r = attack_with(name, &p);
+	kfree(copy);
+	return r;
+}
+
+static const struct kernel_param_ops row_ops = { .set = set_row };
+
+module_param_cb(row, &row_ops, NULL, 0200);
+MODULE_PARM_DESC(row, "do=NAME and the other words, when it is loaded");
+
+static int __init poke_init(void)
+{
+	return *what ? attack_with(what, &poke) : 0;
 }
 
 static void __exit poke_exit(void)

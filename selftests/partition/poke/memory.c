@@ -16,7 +16,10 @@ static void flush_page(void *page)
 	asm volatile("invlpg %0" : : "m" (*(char *)page) : "memory");
 }
 
-static long load(void *at, u64 *value)
+/* What the last one that reads has found. */
+static u64 found;
+
+static long load(void *at, const struct poke *p)
 {
 	u64 loaded;
 	long r;
@@ -28,11 +31,11 @@ static long load(void *at, u64 *value)
 		     _ASM_EXTABLE(1b, 2b)
 		     : [value] "=&r" (loaded), [r] "=&r" (r)
 		     : [at] "m" (*(u64 *)at), [error] "i" (-EFAULT));
-	*value = r ? 0 : loaded;
+	found = r ? 0 : loaded;
 	return r;
 }
 
-static long store(void *at, u64 value)
+static long store(void *at, const struct poke *p)
 {
 	long r;
 
@@ -42,7 +45,24 @@ static long store(void *at, u64 value)
 		     "2:\n"
 		     _ASM_EXTABLE(1b, 2b)
 		     : [r] "=&r" (r), [at] "=m" (*(u64 *)at)
-		     : [value] "r" (value), [error] "i" (-EFAULT));
+		     : [value] "r" ((u64)p->value), [error] "i" (-EFAULT));
+	return r;
+}
+
+/* Both at once, locked; no device is used like that. */
+static long exchange(void *at, const struct poke *p)
+{
+	u32 value = p->value;
+	long r;
+
+	asm volatile("mov %[error], %[r]\n"
+		     "1: xchg %[value], %[at]\n"
+		     "xor %[r], %[r]\n"
+		     "2:\n"
+		     _ASM_EXTABLE(1b, 2b)
+		     : [r] "=&r" (r), [at] "+m" (*(u32 *)at), [value] "+r" (value)
+		     : [error] "i" (-EFAULT));
+	found = r ? 0 : value;
 	return r;
 }
 
@@ -64,7 +84,7 @@ static int on_die(struct notifier_block *nb, unsigned long val, void *data)
 
 static struct notifier_block die_block = { .notifier_call = on_die };
 
-static long execute(void *at)
+static long execute(void *at, const struct poke *p)
 {
 	void (*there)(void) = at;
 
@@ -77,24 +97,9 @@ static long execute(void *at)
 	return exec_failed ? -EFAULT : 0;
 }
 
-enum what { READ_IT, WRITE_IT, EXECUTE_IT };
-
-static long access(enum what what, void *at, u64 *value)
-{
-	switch (what) {
-	case READ_IT:
-		return load(at, value);
-	case WRITE_IT:
-		return store(at, *value);
-	default:
-		return execute(at);
-	}
-}
-
 /* By a page of ours that is elsewhere for a moment. */
-static int by_page(const struct poke *p, enum what what)
+static int by_page(const struct poke *p, long (*access)(void *at, const struct poke *p))
 {
-	u64 value = p->value;
 	unsigned long flags;
 	unsigned int level;
 	char *page;
@@ -110,27 +115,58 @@ static int by_page(const struct poke *p, enum what what)
 		vfree(page);
 		return -EIO;
 	}
+	found = 0;
 	local_irq_save(flags);
 	old = *pte;
 	WRITE_ONCE(*pte, pfn_pte(p->addr >> PAGE_SHIFT, PAGE_KERNEL_EXEC));
 	flush_page(page);
-	r = access(what, page + offset_in_page(p->addr), &value);
+	r = access(page + offset_in_page(p->addr), p);
 	WRITE_ONCE(*pte, old);
 	flush_page(page);
 	local_irq_restore(flags);
 	vfree(page);
-	pr_info("poke: %lx: %s, %llx\n", p->addr, r ? "exception" : "done", value);
 	return r;
+}
+
+int poke_by_page(const struct poke *p, long (*access)(void *at, const struct poke *p))
+{
+	int r = by_page(p, access);
+
+	pr_info("poke: %lx: %s, %llx\n", p->addr, r ? "exception" : "done", found);
+	return r;
+}
+
+/* @count pages, from @addr downwards; all that is to be seen of them is zeros. */
+int poke_sweep(const struct poke *p)
+{
+	struct poke page = *p;
+	unsigned int i;
+	int r;
+
+	for (i = 0; i < p->count; i++) {
+		page.addr = p->addr - i * PAGE_SIZE;
+		r = by_page(&page, load);
+		if ((r && r != -EFAULT) || found) {
+			pr_err("poke: %lx: %d, %llx\n", page.addr, r, found);
+			return -EIO;
+		}
+	}
+	return 0;
 }
 
 int poke_read(const struct poke *p)
 {
-	return by_page(p, READ_IT);
+	return poke_by_page(p, load);
 }
 
 int poke_write(const struct poke *p)
 {
-	return by_page(p, WRITE_IT);
+	return poke_by_page(p, store);
+}
+
+int poke_swap(const struct poke *p)
+{
+	return poke_by_page(p, exchange);
 }
 
 int poke_exec(const struct poke *p)
@@ -140,7 +176,7 @@ int poke_exec(const struct poke *p)
 	r = register_die_notifier(&die_block);
 	if (r)
 		return r;
-	r = by_page(p, EXECUTE_IT);
+	r = poke_by_page(p, execute);
 	unregister_die_notifier(&die_block);
 	return r;
 }
@@ -152,11 +188,10 @@ static pmd_t *pmd_of(unsigned long at)
 	return pmd_offset(pud_offset(p4d_offset(pgd, at), at), at);
 }
 
-/* By a page table that is elsewhere for a moment. */
-int poke_walk(const struct poke *p)
+/* By an entry for 2 MiB that is @entry for a moment. */
+static int by_entry(const struct poke *p, u64 entry, unsigned long offset)
 {
 	unsigned long flags;
-	u64 value = 0;
 	pmd_t *pmd, old;
 	char *area, *at;
 	long r;
@@ -170,13 +205,26 @@ int poke_walk(const struct poke *p)
 	pmd = pmd_of((unsigned long)at);
 	local_irq_save(flags);
 	old = *pmd;
-	WRITE_ONCE(*pmd, __pmd((p->addr & PAGE_MASK) | _KERNPG_TABLE_NOENC));
-	flush_page(at);
-	r = load(at, &value);
+	WRITE_ONCE(*pmd, __pmd(entry));
+	flush_page(at + offset);
+	r = load(at + offset, p);
 	WRITE_ONCE(*pmd, old);
-	flush_page(at);
+	flush_page(at + offset);
 	local_irq_restore(flags);
 	vfree(area);
-	pr_info("poke: page table at %lx: %s, %llx\n", p->addr, r ? "exception" : "done", value);
+	pr_info("poke: %lx by %llx: %s, %llx\n", p->addr, entry, r ? "exception" : "done", found);
 	return r;
+}
+
+/* A page table that is elsewhere. */
+int poke_walk(const struct poke *p)
+{
+	return by_entry(p, (p->addr & PAGE_MASK) | _KERNPG_TABLE_NOENC, 0);
+}
+
+/* A large page that is. */
+int poke_read_large(const struct poke *p)
+{
+	return by_entry(p, (p->addr & PMD_MASK) | _KERNPG_TABLE_NOENC | _PAGE_PSE,
+			p->addr & ~PMD_MASK);
 }

@@ -13,21 +13,38 @@ struct poke {
 	unsigned int width, count;
 };
 
+/*
+ * @access, with interrupts off, of an address that is the physical one of @p->addr for the time
+ * being.
+ */
+int poke_by_page(const struct poke *p, long (*access)(void *at, const struct poke *p));
+
 /* Each returns 0 if it came back from what it did, -EFAULT if the CPU took an exception. */
 int poke_read(const struct poke *p);
+int poke_sweep(const struct poke *p);
+int poke_read_large(const struct poke *p);
 int poke_write(const struct poke *p);
+int poke_swap(const struct poke *p);
 int poke_exec(const struct poke *p);
 int poke_walk(const struct poke *p);
 
+int poke_ins(const struct poke *p);
+int poke_outs(const struct poke *p);
+int poke_ins_to(const struct poke *p);
+int poke_outs_from(const struct poke *p);
+
+int poke_call(const struct poke *p);
 int poke_lie(const struct poke *p);
 
 int poke_out(const struct poke *p);
-int poke_in(const struct poke *p);
+int poke_absent(const struct poke *p);
 int poke_address(const struct poke *p);
 int poke_pci(const struct poke *p);
+int poke_bar(const struct poke *p);
 int poke_ioapic(const struct poke *p);
 int poke_race(const struct poke *p);
-int poke_ioapic_width(const struct poke *p);
+int poke_ioapic_write(const struct poke *p);
+int poke_ioapic_read(const struct poke *p);
 int poke_icr(const struct poke *p);
 int poke_wrmsr(const struct poke *p);
 
@@ -36,6 +53,17 @@ int poke_registers(const struct poke *p);
 int poke_vmxon(const struct poke *p);
 int poke_vmptrld(const struct poke *p);
 int poke_vmclear(const struct poke *p);
+int poke_vmwrite(const struct poke *p);
 int poke_vmcs(const struct poke *p);
+int poke_vmcs_list(const struct poke *p);
+int poke_vmcs_no_nmi(const struct poke *p);
+
+int poke_vmptrld_from(const struct poke *p);
+int poke_vmclear_from(const struct poke *p);
+int poke_vmptrst_to(const struct poke *p);
+int poke_vmread_to(const struct poke *p);
+int poke_vmwrite_from(const struct poke *p);
+int poke_invept_from(const struct poke *p);
+int poke_invvpid_from(const struct poke *p);
 
 #endif /* POKE_H */

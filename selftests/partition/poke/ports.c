@@ -5,6 +5,7 @@
  */
 #include <linux/io.h>
 #include <linux/irqflags.h>
+#include <linux/pci_regs.h>
 #include <linux/printk.h>
 #include <asm/apicdef.h>
 #include <asm/msr.h>
@@ -34,12 +35,14 @@ int poke_out(const struct poke *p)
 	return 0;
 }
 
-int poke_in(const struct poke *p)
+/* What is not there, or not for us, reads as ones. */
+int poke_absent(const struct poke *p)
 {
 	u32 value = p->width == 1 ? inb(p->addr) : p->width == 2 ? inw(p->addr) : inl(p->addr);
+	u32 ones = ~0u >> (32 - 8 * p->width);
 
 	pr_info("poke: port %lx: %x\n", p->addr, value);
-	return 0;
+	return value == ones ? 0 : -EIO;
 }
 
 /* @addr as for the address port; its two lowest bits are those of the data port. */
@@ -55,6 +58,42 @@ int poke_pci(const struct poke *p)
 	outl(saved, PCI_ADDRESS);
 	local_irq_restore(flags);
 	return 0;
+}
+
+static u32 config_read(u32 address)
+{
+	outl(address, PCI_ADDRESS);
+	return inl(PCI_DATA);
+}
+
+static void config_write(u32 address, u32 value)
+{
+	outl(address, PCI_ADDRESS);
+	outl(value, PCI_DATA);
+}
+
+/* @addr: of the register; it becomes @value while nothing is decoded, and then decoding goes on. */
+int poke_bar(const struct poke *p)
+{
+	u32 command = (p->addr & ~0xfful) + PCI_COMMAND, was, bar, now, moved;
+	unsigned long flags;
+	u32 saved;
+
+	local_irq_save(flags);
+	saved = inl(PCI_ADDRESS);
+	was = config_read(command) & 0xffff;
+	bar = config_read(p->addr);
+	config_write(command, was & ~(PCI_COMMAND_IO | PCI_COMMAND_MEMORY));
+	config_write(p->addr, p->value);
+	moved = config_read(p->addr);
+	config_write(command, was);
+	now = config_read(command) & 0xffff;
+	config_write(p->addr, bar);
+	config_write(command, was);
+	outl(saved, PCI_ADDRESS);
+	local_irq_restore(flags);
+	pr_info("poke: BAR %lx: %x, then %x, command %x, then %x\n", p->addr, bar, moved, was, now);
+	return moved == p->value && was & PCI_COMMAND_IO && !(now & PCI_COMMAND_IO) ? 0 : -EIO;
 }
 
 /* Part of the address port, which is all of it or nothing: what is in it stays. */
@@ -136,19 +175,37 @@ int poke_race(const struct poke *p)
 	return wrong ? -EIO : 0;
 }
 
-/* A register of the IOAPIC by an access of @width bytes. */
-int poke_ioapic_width(const struct poke *p)
+/* A register of the IOAPIC, if there is one, by an access of @width bytes. */
+int poke_ioapic_write(const struct poke *p)
 {
-	void __iomem *ioapic = ioremap(IOAPIC_BASE, PAGE_SIZE);
+	void __iomem *ioapic = ioremap(IOAPIC_BASE, PAGE_SIZE), *at = ioapic + p->addr;
 
 	if (!ioapic)
 		return -ENOMEM;
 	if (p->width == 1)
-		writeb(p->value, ioapic + p->addr);
+		writeb(p->value, at);
+	else if (p->width == 2)
+		writew(p->value, at);
+	else if (p->width == 4)
+		writel(p->value, at);
 	else
-		writew(p->value, ioapic + p->addr);
+		writeq(p->value, at);
 	iounmap(ioapic);
 	return 0;
+}
+
+int poke_ioapic_read(const struct poke *p)
+{
+	void __iomem *ioapic = ioremap(IOAPIC_BASE, PAGE_SIZE), *at = ioapic + p->addr;
+	u64 value;
+
+	if (!ioapic)
+		return -ENOMEM;
+	value = p->width == 1 ? readb(at) : p->width == 2 ? readw(at) :
+		p->width == 4 ? readl(at) : readq(at);
+	iounmap(ioapic);
+	pr_info("poke: IOAPIC %lx: %llx\n", p->addr, value);
+	return value ? -EIO : 0;
 }
 
 /* @addr to the upper half of the ICR, @value to the lower one. */

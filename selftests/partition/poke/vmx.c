@@ -14,35 +14,20 @@
 #include <asm/vmx.h>
 
 #include "poke.h"
+#include "vmx.h"
 
 #define NO_VMCS		(~0ull)
 
-/* 0, -EFAULT an exception, -EPERM VMfail */
-#define VMX_OPERAND(insn, pa)						\
-({									\
-	u64 operand = (pa);						\
-	long r;								\
-									\
-	asm volatile("mov %[fault], %[r]\n"				\
-		     "1: " insn " %[operand]\n"				\
-		     "mov %[fail], %[r]\n"				\
-		     "jbe 2f\n"						\
-		     "mov $0, %[r]\n"					\
-		     "2:\n"						\
-		     _ASM_EXTABLE(1b, 2b)				\
-		     : [r] "=&r" (r)					\
-		     : [operand] "m" (operand), [fault] "i" (-EFAULT),	\
-		       [fail] "i" (-EPERM)				\
-		     : "cc", "memory");					\
-	r;								\
-})
+/* Of newer CPUs, that 6.1 has no names for. */
+#define VIRTUALIZATION_EXCEPTION	0x202a
+#define EPT_VIOLATION_VE		BIT(18)
+#define VMFUNC_EPTP_SWITCHING		BIT(0)
 
 static bool was_on;
 static u64 was_current = NO_VMCS;
-static unsigned long irqs;
-static u32 *region, *vmcs;
+static u32 *region, *vmcs, *list;
 
-static long vmwrite(unsigned long field, u64 value)
+static long set_field(unsigned long field, u64 value)
 {
 	long r;
 
@@ -71,39 +56,70 @@ static u32 *new_structure(void)
 	return page;
 }
 
-/* In VMX operation, if this CPU is not yet, with interrupts off.  KVM's current VMCS is kept. */
-static int vmx_begin(void)
+/* Before interrupts are off. */
+int poke_vmx_alloc(void)
 {
 	region = new_structure();
 	vmcs = new_structure();
-	if (!region || !vmcs) {
-		free_page((unsigned long)region);
-		free_page((unsigned long)vmcs);
-		return -ENOMEM;
-	}
-	local_irq_save(irqs);
+	list = new_structure();
+	if (region && vmcs && list)
+		return 0;
+	poke_vmx_free();
+	return -ENOMEM;
+}
+
+void poke_vmx_free(void)
+{
+	free_page((unsigned long)region);
+	free_page((unsigned long)vmcs);
+	free_page((unsigned long)list);
+}
+
+/* In VMX operation, if this CPU is not yet, with interrupts off.  KVM's current VMCS is kept. */
+void poke_vmx_on(void)
+{
 	was_on = __read_cr4() & X86_CR4_VMXE;
 	if (was_on) {
 		asm volatile("vmptrst %0" : "=m" (was_current) : : "memory");
 	} else {
 		cr4_set_bits_irqsoff(X86_CR4_VMXE);
-		VMX_OPERAND("vmxon", __pa(region));
+		VMX_POINTER("vmxon", __pa(region));
 	}
-	return 0;
 }
 
-static void vmx_end(void)
+void poke_vmx_off(void)
 {
-	VMX_OPERAND("vmclear", __pa(vmcs));
+	VMX_POINTER("vmclear", __pa(vmcs));
 	if (!was_on) {
 		asm volatile("vmxoff" : : : "cc", "memory");
 		cr4_clear_bits_irqsoff(X86_CR4_VMXE);
 	} else if (was_current != NO_VMCS) {
-		VMX_OPERAND("vmptrld", was_current);
+		VMX_POINTER("vmptrld", was_current);
 	}
-	local_irq_restore(irqs);
-	free_page((unsigned long)region);
-	free_page((unsigned long)vmcs);
+}
+
+/* A VMCS of ours is current. */
+void poke_vmx_load(void)
+{
+	VMX_POINTER("vmclear", __pa(vmcs));
+	VMX_POINTER("vmptrld", __pa(vmcs));
+}
+
+/* @attack in VMX operation, with interrupts off. */
+static long in_vmx(const struct poke *p, long (*attack)(const struct poke *p))
+{
+	unsigned long flags;
+	long r = poke_vmx_alloc();
+
+	if (r)
+		return r;
+	local_irq_save(flags);
+	poke_vmx_on();
+	r = attack(p);
+	poke_vmx_off();
+	local_irq_restore(flags);
+	poke_vmx_free();
+	return r;
 }
 
 static int told(const char *what, const struct poke *p, long r)
@@ -114,26 +130,36 @@ static int told(const char *what, const struct poke *p, long r)
 	return r ? -EFAULT : 0;
 }
 
+static long load(const struct poke *p)
+{
+	return VMX_POINTER("vmptrld", p->addr);
+}
+
 int poke_vmptrld(const struct poke *p)
 {
-	long r = vmx_begin();
+	return told("VMPTRLD", p, in_vmx(p, load));
+}
 
-	if (r)
-		return r;
-	r = VMX_OPERAND("vmptrld", p->addr);
-	vmx_end();
-	return told("VMPTRLD", p, r);
+static long clear(const struct poke *p)
+{
+	return VMX_POINTER("vmclear", p->addr);
 }
 
 int poke_vmclear(const struct poke *p)
 {
-	long r = vmx_begin();
+	return told("VMCLEAR", p, in_vmx(p, clear));
+}
 
-	if (r)
-		return r;
-	r = VMX_OPERAND("vmclear", p->addr);
-	vmx_end();
-	return told("VMCLEAR", p, r);
+static long write_field(const struct poke *p)
+{
+	poke_vmx_load();
+	return set_field(p->addr, p->value);
+}
+
+/* Field @addr, that nobody knows. */
+int poke_vmwrite(const struct poke *p)
+{
+	return told("VMWRITE", p, in_vmx(p, write_field));
 }
 
 /* Only where KVM is not in use. */
@@ -145,7 +171,7 @@ int poke_vmxon(const struct poke *p)
 	local_irq_save(flags);
 	if (!(__read_cr4() & X86_CR4_VMXE)) {
 		cr4_set_bits_irqsoff(X86_CR4_VMXE);
-		r = VMX_OPERAND("vmxon", p->addr);
+		r = VMX_POINTER("vmxon", p->addr);
 		if (!r)
 			asm volatile("vmxoff" : : : "cc", "memory");
 		cr4_clear_bits_irqsoff(X86_CR4_VMXE);
@@ -156,7 +182,7 @@ int poke_vmxon(const struct poke *p)
 
 /* What an address needs to be used. */
 static const struct {
-	u32 field, pin, primary, secondary, exit, entry, count;
+	u32 field, pin, primary, secondary, vmfunc, count;
 } uses[] = {
 	{ .field = IO_BITMAP_A, .primary = CPU_BASED_USE_IO_BITMAPS },
 	{ .field = IO_BITMAP_B, .primary = CPU_BASED_USE_IO_BITMAPS },
@@ -166,6 +192,9 @@ static const struct {
 	{ .field = EPT_POINTER, .secondary = SECONDARY_EXEC_ENABLE_EPT },
 	{ .field = PML_ADDRESS, .secondary = SECONDARY_EXEC_ENABLE_PML },
 	{ .field = POSTED_INTR_DESC_ADDR, .pin = PIN_BASED_POSTED_INTR },
+	{ .field = EPTP_LIST_ADDRESS, .secondary = SECONDARY_EXEC_ENABLE_VMFUNC,
+	  .vmfunc = VMFUNC_EPTP_SWITCHING },
+	{ .field = VIRTUALIZATION_EXCEPTION, .secondary = EPT_VIOLATION_VE },
 	{ .field = VMREAD_BITMAP, .secondary = SECONDARY_EXEC_SHADOW_VMCS },
 	{ .field = VMWRITE_BITMAP, .secondary = SECONDARY_EXEC_SHADOW_VMCS },
 	{ .field = VMCS_LINK_POINTER },
@@ -183,17 +212,17 @@ static void fill_host(void)
 
 	native_store_gdt(&gdt);
 	store_idt(&idt);
-	vmwrite(HOST_CS_SELECTOR, __KERNEL_CS);
-	vmwrite(HOST_SS_SELECTOR, __KERNEL_DS);
-	vmwrite(HOST_TR_SELECTOR, GDT_ENTRY_TSS * 8);
-	vmwrite(HOST_CR0, read_cr0());
-	vmwrite(HOST_CR3, __read_cr3());
-	vmwrite(HOST_CR4, __read_cr4());
-	vmwrite(HOST_GDTR_BASE, gdt.address);
-	vmwrite(HOST_IDTR_BASE, idt.address);
-	vmwrite(HOST_TR_BASE, gdt.address);
-	vmwrite(HOST_RIP, (unsigned long)fill_host);
-	vmwrite(VM_EXIT_CONTROLS, VM_EXIT_HOST_ADDR_SPACE_SIZE);
+	set_field(HOST_CS_SELECTOR, __KERNEL_CS);
+	set_field(HOST_SS_SELECTOR, __KERNEL_DS);
+	set_field(HOST_TR_SELECTOR, GDT_ENTRY_TSS * 8);
+	set_field(HOST_CR0, read_cr0());
+	set_field(HOST_CR3, __read_cr3());
+	set_field(HOST_CR4, __read_cr4());
+	set_field(HOST_GDTR_BASE, gdt.address);
+	set_field(HOST_IDTR_BASE, idt.address);
+	set_field(HOST_TR_BASE, gdt.address);
+	set_field(HOST_RIP, (unsigned long)fill_host);
+	set_field(VM_EXIT_CONTROLS, VM_EXIT_HOST_ADDR_SPACE_SIZE);
 }
 
 /* An address that another field of the same pair or set needs: one of ours. */
@@ -202,38 +231,26 @@ static void fill(size_t use)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(uses); i++)
-		vmwrite(uses[i].field, __pa(region));
-	vmwrite(VMCS_LINK_POINTER, NO_VMCS);
+		set_field(uses[i].field, __pa(region));
+	set_field(VMCS_LINK_POINTER, NO_VMCS);
 	/* A VM without that is denied for another reason. */
-	vmwrite(PIN_BASED_VM_EXEC_CONTROL, PIN_BASED_NMI_EXITING | uses[use].pin);
-	vmwrite(CPU_BASED_VM_EXEC_CONTROL, uses[use].primary |
+	set_field(PIN_BASED_VM_EXEC_CONTROL, PIN_BASED_NMI_EXITING | uses[use].pin);
+	set_field(CPU_BASED_VM_EXEC_CONTROL, uses[use].primary |
 		(uses[use].secondary ? CPU_BASED_ACTIVATE_SECONDARY_CONTROLS : 0));
-	vmwrite(SECONDARY_VM_EXEC_CONTROL, uses[use].secondary);
-	vmwrite(VM_EXIT_MSR_STORE_COUNT, 0);
-	vmwrite(VM_EXIT_MSR_LOAD_COUNT, 0);
-	vmwrite(VM_ENTRY_MSR_LOAD_COUNT, 0);
+	set_field(SECONDARY_VM_EXEC_CONTROL, uses[use].secondary);
+	set_field(VM_FUNCTION_CONTROL, uses[use].vmfunc);
+	set_field(VM_EXIT_MSR_STORE_COUNT, 0);
+	set_field(VM_EXIT_MSR_LOAD_COUNT, 0);
+	set_field(VM_ENTRY_MSR_LOAD_COUNT, 0);
 	if (uses[use].count)
-		vmwrite(uses[use].count, 1);
+		set_field(uses[use].count, 1);
 	fill_host();
 }
 
-/* Field @value is @addr in a VMCS that VMLAUNCH is tried with. */
-int poke_vmcs(const struct poke *p)
+static long launch(void)
 {
-	size_t use = 0;
 	long r;
 
-	while (use < ARRAY_SIZE(uses) && uses[use].field != p->value)
-		use++;
-	if (use == ARRAY_SIZE(uses))
-		return -EINVAL;
-	r = vmx_begin();
-	if (r)
-		return r;
-	VMX_OPERAND("vmclear", __pa(vmcs));
-	VMX_OPERAND("vmptrld", __pa(vmcs));
-	fill(use);
-	vmwrite(uses[use].field, p->addr | (uses[use].field == EPT_POINTER ? 0x1e : 0));
 	asm volatile("mov %[fault], %[r]\n"
 		     "1: vmlaunch\n"
 		     "mov %[fail], %[r]\n"
@@ -242,6 +259,68 @@ int poke_vmcs(const struct poke *p)
 		     : [r] "=&r" (r)
 		     : [fault] "i" (-EFAULT), [fail] "i" (-EPERM)
 		     : "cc", "memory");
-	vmx_end();
-	return told("VMLAUNCH", p, r);
+	return r;
+}
+
+static size_t use_of(unsigned long field)
+{
+	size_t use = 0;
+
+	while (use < ARRAY_SIZE(uses) && uses[use].field != field)
+		use++;
+	return use;
+}
+
+static long launch_with_address(const struct poke *p)
+{
+	size_t use = use_of(p->value);
+
+	poke_vmx_load();
+	fill(use);
+	set_field(uses[use].field, p->addr | (uses[use].field == EPT_POINTER ? 0x1e : 0));
+	return launch();
+}
+
+/* Field @value is @addr in a VMCS that VMLAUNCH is tried with. */
+int poke_vmcs(const struct poke *p)
+{
+	if (use_of(p->value) == ARRAY_SIZE(uses))
+		return -EINVAL;
+	return told("VMLAUNCH", p, in_vmx(p, launch_with_address));
+}
+
+static long launch_with_list(const struct poke *p)
+{
+	size_t use = use_of(p->value);
+
+	*list = p->addr;
+	poke_vmx_load();
+	fill(use);
+	set_field(uses[use].field, __pa(list));
+	set_field(uses[use].count, p->count);
+	return launch();
+}
+
+/* The list of field @value is our own, of @count entries, the first of which is for MSR @addr. */
+int poke_vmcs_list(const struct poke *p)
+{
+	size_t use = use_of(p->value);
+
+	if (use == ARRAY_SIZE(uses) || !uses[use].count)
+		return -EINVAL;
+	return told("VMLAUNCH with the MSR", p, in_vmx(p, launch_with_list));
+}
+
+static long launch_without_nmi(const struct poke *p)
+{
+	poke_vmx_load();
+	fill(use_of(IO_BITMAP_A));
+	set_field(PIN_BASED_VM_EXEC_CONTROL, 0);
+	return launch();
+}
+
+/* A VM that NMIs would not end, so that the shim would not get its CPU back. */
+int poke_vmcs_no_nmi(const struct poke *p)
+{
+	return told("VMLAUNCH", p, in_vmx(p, launch_without_nmi));
 }
