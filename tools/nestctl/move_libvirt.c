@@ -66,13 +66,10 @@ static void no_answer(int number)
 	_exit(EXIT_UNKNOWN);
 }
 
-/* Nothing has been begun. */
 static int open_there(const struct move_options *options)
 {
 	unsigned int tries = options->wait * RETRIES_PER_S;
 
-	signal(SIGALRM, no_answer);
-	alarm(options->wait + ANSWER);
 	while (!(moves.there = lib.virConnectOpen(options->uri))) {
 		if (!tries--) {
 			complain("cannot connect to %s (%s): does libvirtd listen there?",
@@ -81,7 +78,6 @@ static int open_there(const struct move_options *options)
 		}
 		usleep(RETRY);
 	}
-	alarm(0);
 	/* A dead peer is noticed in seconds. */
 	lib.virConnectSetKeepAlive(moves.there, 1, 3);
 	return 0;
@@ -104,6 +100,9 @@ int move_open(const struct move_options *options)
 		complain("libvirt has no event loop: %s", lib.virGetLastErrorMessage());
 		return -1;
 	}
+	/* Nothing has been begun. */
+	signal(SIGALRM, no_answer);
+	alarm(options->wait + ANSWER);
 	moves.here = lib.virConnectOpen(options->from ?: LIBVIRT_LOCAL);
 	if (!moves.here) {
 		complain("cannot connect to %s (%s): does libvirtd run?  Use sudo",
@@ -112,6 +111,7 @@ int move_open(const struct move_options *options)
 	}
 	if (open_there(options))
 		return -1;
+	alarm(0);
 	if (pthread_create(&thread, NULL, run_events, NULL)) {
 		complain("no thread for libvirt's events: too many processes?");
 		return -1;
