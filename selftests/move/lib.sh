@@ -38,6 +38,7 @@ libvirt_start()
 	mkdir -p /etc/libvirt/hooks/qemu.d
 	[ ! -f /lab/qemu-hook ] || cp /lab/qemu-hook /etc/libvirt/hooks/qemu.d/nestctl
 	[ ! -f /lab/qemu-hook ] || chmod +x /etc/libvirt/hooks/qemu.d/nestctl
+	rm -f /run/libvirt/libvirt-sock
 	/usr/sbin/libvirtd --listen >/var/log/libvirt/output 2>&1 &
 	libvirtd=$!
 	tries=600
@@ -81,6 +82,20 @@ domain()
 		  </devices>
 		</domain>
 	END
+}
+
+# qemu_of NAME: its process, if this kernel runs it
+qemu_of()
+{
+	grep -ls "guest=$1[,]" /proc/[0-9]*/cmdline | sed 's,/proc/\(.*\)/cmdline,\1,'
+}
+
+# qemus: names of VMs that this kernel runs
+qemus()
+{
+	for vm in vm1 vm2 vm3; do
+		[ -z "$(qemu_of $vm)" ] || printf '%s ' $vm
+	done
 }
 
 # heartbeat NAME: the last complete line of a guest
