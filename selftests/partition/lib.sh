@@ -6,6 +6,7 @@
 . /lab/words.sh
 
 SERIAL=0x2f8,3
+RECORD=/run/nestctl/partition.json
 KHZ=$(tr ' ' '\n' </proc/cmdline | sed -n 's/^tsc_early_khz=//p')
 CLEAR=$(tr ' ' '\n' </proc/cmdline | grep ^clearcpuid=)
 # As the lab boots its kernels, and what its machine needs.
@@ -132,6 +133,18 @@ part_begin()
 	vm_begin
 }
 
+# Nothing is taken any more, nothing is left, and the machine is what it was when the test began.
+is_all_back()
+{
+	is "$(part state)" none && is "$(part shim)" bare && no_trace_left && fails test -e $RECORD &&
+		vm_runs && machine_facts >now && diff before now
+}
+
+all_is_back()
+{
+	nestctl refresh undo && is_all_back
+}
+
 # The second kernel is taken away, whatever it does, and the machine is what it was.
 part_end()
 {
@@ -158,4 +171,21 @@ machine_facts()
 		/sys/devices/system/memory/memory*/valid_zones; do
 		echo "$file $(cat "$file")"
 	done
+}
+
+# All names in /sys, and what is in the files about CPUs, memory and devices; likewise /proc.  Not what
+# is counted, nor what the allocator and the VM of the test make and drop as they run.
+machine_files()
+{
+	find /sys -path /sys/kernel/slab -prune -o -path /sys/kernel/debug -prune -o -print | sort
+	find /sys/devices/system /sys/firmware/memmap /sys/bus/pci/devices/*/ -type f \
+		! -name uevent ! -path '*/cpuidle/*' ! -path '*/node/node*' ! -name 'resource[0-9]*' \
+		! -name rom ! -name 'runtime_*_time' -exec md5sum {} + 2>/dev/null | sort -k 2
+	for file in cpuinfo iomem ioports devices misc mtrr modules cmdline bus/pci/devices; do
+		[ ! -r /proc/$file ] || sed "/^cpu MHz/d; s|^|$file |" /proc/$file
+	done
+	awk '/^Node/ { zone = $4 } /^ *(spanned|present|managed|start_pfn)/ { print "zoneinfo", zone, $0 }' \
+		/proc/zoneinfo
+	awk 'NR > 1 { name = $1; sub(/^.*  +/, ""); print "interrupt", name, $0 }' /proc/interrupts
+	find /proc/irq | sort
 }
