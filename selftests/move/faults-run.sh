@@ -54,6 +54,13 @@ result()
 	sed -n 's/.*"event":"end","result":"\([a-z]*\)".*/\1/p' events | tail -1
 }
 
+# goes STATUS VERB: what nestctl says then
+goes()
+{
+	nestctl refresh "$2" --json >events 2>said
+	is $? "$1" || { says; return 1; }
+}
+
 # all_back STATE FAULT HOW: one kernel, all VMs, and nothing left
 all_back()
 {
@@ -116,6 +123,88 @@ faults_of_run()
 	begin stay --wait=2
 	check "the other libvirtd does not come: it goes back" ends 3
 	all_back move "timeout: no libvirtd there" "run again"
+}
+
+faults_of_kernel()
+{
+	INITRD=/second/initrd
+	begin "idle:1,panic"
+	check "it boots" at boot does
+	sleep 1
+	kill -9 $run
+	wait $run
+	check "another one waits until what it had begun is done" refused 1 nestctl refresh resume
+	left=600
+	while nestctl refresh resume --json >events 2>said; [ $? = 1 ] && [ $left -gt 0 ]; do
+		left=$((left - 1))
+		sleep 0.1
+	done
+	says
+	all_back boot "kill -9 of nestctl" "nestctl refresh resume (here: to a second kernel that panics)"
+
+	begin "idle:1,panic"
+	check "the second kernel panics: it goes back" ends 3
+	all_back move "panic of the second kernel" "run again"
+
+	begin "idle:1,hang" --wait=4
+	check "the second kernel hangs: it does not answer" ends 4
+	check "VMs run, their memory is right" all_run
+	ALONE=1
+	row move "hang of the second kernel" "$(result)" "nestctl refresh kill, resume"
+	ALONE=''
+	check "it is ended" nestctl refresh kill
+	check "then it goes back" goes 3 resume
+	all_back move "hang of the second kernel, killed" "run again"
+}
+
+# There it is, and all have moved.
+run_and_wait()
+{
+	begin "libvirt:$THEIRS,orders"
+	check "all have moved" ends 0
+	check "it waits" is "$(result)" waits
+	check "none is here" is "$(here)" ""
+}
+
+faults_of_second()
+{
+	INITRD=/tmp/initrd
+	run_and_wait
+	tick "all have moved"
+	ip link set vmlink0 down
+	check "abort, and the link is down: it says so" goes 4 abort
+	check "link up" link_up
+	row moved "abort, link down" "$(result)" "link up, nestctl refresh resume"
+	there 'kill -9 $(pidof libvirtd)'
+	check "libvirtd there is killed: VMs go on" is "$(qemus_there)" "vm1 vm2 "
+	check "resume says so" goes 4 resume
+	row moved "abort, libvirtd there is killed" "$(result)" "start it, nestctl refresh resume"
+	check "it is started" is "$(libvirt_there)" 0
+	check "none starts by itself" is "$(qemus_there)" "vm1 vm2 "
+	check "all come back" goes 3 resume
+	all_back moved abort "run again"
+
+	run_and_wait
+	there 'echo 1 >/proc/sys/kernel/panic; echo c >/proc/sysrq-trigger' &
+	order=$!
+	check "the second kernel ends" p1_ends reset
+	kill $order
+	check "abort" goes 0 abort
+	cat said
+	LOST='vm1 vm2'
+	ALONE=1
+	row moved "panic of the second kernel" "VMs there end with it" "nestctl refresh abort, virsh start"
+	LOST=''
+	check "they are defined here" is "$(here)" vm1vm2vm3
+	rm /run/vm1.serial /run/vm2.serial
+	check "the first one starts" virsh start vm1
+	check "the second one starts" virsh start vm2
+	all_back moved "panic of the second kernel" "run again"
+}
+
+libvirt_there()
+{
+	there 'libvirt_start 22222222-2222-4222-8222-222222222222 '$THEIRS' >/dev/null 2>&1; echo $?'
 }
 
 # The journal is on a file system that can be full.
