@@ -88,6 +88,30 @@ refreshed_and_look()
 	p1 "refresh good"
 }
 
+# hangs_and_look: the first kernel stands still: VMs go on, and it is not taken for dead.
+hangs_and_look()
+{
+	until [ -e /tmp/hangs ]; do sleep 0.1; done
+	begun=$(cut -d . -f 1 /proc/uptime)
+	sleep 0.5
+	nestctl refresh commit && return 1
+	shim_is below && guest_says vm2 && guest_says vm1 || return 1
+	for name in vm2 vm1; do
+		p1 "row moved, hang of the first kernel: $name $(heartbeat $name)"
+	done
+	# It has not gone on meanwhile.
+	p1 "hang from $begun to $(uptime)"
+	[ $(($(cut -d . -f 1 /proc/uptime) - begun)) -lt 8 ]
+}
+
+# hangs:TEST: the VMs come, the first kernel hangs for a while, and panics then: the rest as for refreshed.
+stage_hangs()
+{
+	stage_orders &
+	stage_guest vm2 && stage_guest vm1 && hangs_and_look && refreshed_and_look
+	say_end "$1" $? && end_by poweroff -f
+}
+
 # refreshed:TEST: the VMs come, the first kernel ends, all it had is this one's, and the shim leaves.
 stage_refreshed()
 {
