@@ -99,6 +99,8 @@ def machine_options(parser):
     parser.add_argument("--second", default="", choices=("", *KERNELS), metavar="KERNEL",
                         help="the kernel that boots beside L0, in tests that have one "
                         "(default: what tests.cfg says)")
+    parser.add_argument("--second-modules", default="stock", choices=("stock", "nvx"),
+                        help="KVM modules of the kernel that boots beside L0 (default: stock)")
     config_option(parser)
     parser.set_defaults(model=emulator.DEFAULT_CPU)
     parser.add_argument("--name", type=run_name, help="name of the run (default: the time)")
@@ -225,7 +227,7 @@ def make_options(args):
                    mem=args.mem, ips=args.ips, timeout=getattr(args, "timeout", 0), params=args.param,
                    variables=dict(args.variables), append=args.append,
                    defaults=args.defaults, shim=args.shim, second=args.second,
-                   time_factor=time_factor())
+                   second_modules=args.second_modules, time_factor=time_factor())
 
 
 def command_run(args):

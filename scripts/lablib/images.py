@@ -153,7 +153,7 @@ def vm_overlay(kernel, files, values, level, nested=None):
 
 
 def second_initrd(kernel, files, values, target, modules=()):
-    """Initramfs of a kernel that boots beside L0: stock KVM, disk, and an init of the test's.
+    """Initramfs of a kernel that boots beside L0: KVM, disk, and an init of the test's.
 
     @modules: more of them, in lab/modules/order-more.
     """
@@ -162,7 +162,7 @@ def second_initrd(kernel, files, values, target, modules=()):
     archive.file("lab/lib.sh", os.path.join(GUEST, "lib.sh"))
     archive.text("lab/run.env", shell_assignments(values), 0o644)
     archive.text("lab/level.env", "LEVEL=0\n", 0o644)
-    add_kvm(archive, kernel, "stock")
+    add_kvm(archive, kernel, values["KMOD"])
     add_modules(archive, kernel, DISK_MODULES, "lab/modules/order")
     if modules:
         add_modules(archive, kernel, modules, "lab/modules/order-more")

@@ -241,6 +241,7 @@ def write_report(directory, options, results, boots, seconds):
               "kernel": {"name": options.kernel.name, "release": options.kernel.release,
                          "version": options.kernel.version},
               "modules": options.modules, "l1_modules": options.l1_modules,
+              "second_modules": options.second_modules,
               "backend": options.backend, "cpus": options.cpus,
               "emulator": options.emulator and options.emulator.name,
               "cpu": options.emulator and options.emulator.cpu, "params": options.params,

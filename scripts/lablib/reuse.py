@@ -43,7 +43,8 @@ def check_stock(options, tests):
     ours = [spec for test in tests for spec in
             (*test.files, *test.l1files, *test.l2files, *test.secondfiles)
             if spec.startswith("build/modules/")]
-    if options.modules != "stock" or options.l1_modules != "stock" or options.shim or ours:
+    variants = {options.modules, options.l1_modules, options.second_modules}
+    if variants != {"stock"} or options.shim or ours:
         raise UsageError("--reuse: only for stock modules at all levels, without the shim")
 
 
@@ -59,7 +60,7 @@ def text_of(options, tests):
     """Everything but files that decides about a run, as text; nothing of where it runs."""
     machine = {name: getattr(options, name) for name in
                ("backend", "modules", "l1_modules", "cpus", "mem", "ips", "params", "variables",
-                "append", "defaults", "traces", "second")}
+                "append", "defaults", "traces", "second", "second_modules")}
     machine["kernel"] = (options.kernel.name, options.kernel.release, options.kernel.version)
     machine["cpu"] = options.emulator and options.emulator.cpu
     tests = [dataclasses.asdict(test) for test in tests]

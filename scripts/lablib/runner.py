@@ -46,6 +46,7 @@ class Options:
     emulator: object = None
     # Name of the kernel that boots beside L0, '' = what the test's section says.
     second: str = ""
+    second_modules: str = "stock"
     # So many times are instructions traced, between two magic breaks; 0 = not.
     traces: int = 0
 
@@ -309,7 +310,7 @@ def add_second(archive, options, tests, work):
     """A kernel to boot beside L0, with its initramfs and its release: in /second."""
     kernel = find_kernel(options.second or tests[0].second)
     files = {for_kernel(spec, kernel): None for test in tests for spec in test.secondfiles}
-    values = {**options.variables, "KMOD": "stock", "KPARAMS": ""}
+    values = {**options.variables, "KMOD": options.second_modules, "KPARAMS": ""}
     initrd = os.path.join(work, "second.cpio")
     modules = sorted({name for test in tests for name in test.modules})
     images.second_initrd(kernel, filter(None, files), values, initrd, modules)

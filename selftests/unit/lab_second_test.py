@@ -163,7 +163,8 @@ class Second(InDirectory):
                              f"modules:{' '.join(modules)}.")
 
         archive = Archive()
-        options = types.SimpleNamespace(second=second, variables={"A": "1"})
+        options = types.SimpleNamespace(second=second, second_modules="nvx",
+                                        variables={"A": "1"})
         with mock.patch.object(runner, "find_kernel", return_value=kernel) as find, \
                 mock.patch.object(images, "second_initrd", side_effect=write):
             runner.add_second(archive, options, tests, self.where)
@@ -178,7 +179,7 @@ class Second(InDirectory):
                                          modules=more)
                                     for some, more in zip(files, modules)])
         self.assertEqual(name, "6.12")
-        self.assertIn("6.12.9 a/6.12.9:/a c stock modules:l m.", text)
+        self.assertIn("6.12.9 a/6.12.9:/a c nvx modules:l m.", text)
         for path in ("second/bzImage", "second/initrd", "second/release"):
             self.assertIn(path, text)
 

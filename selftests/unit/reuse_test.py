@@ -69,7 +69,8 @@ class Key(unittest.TestCase):
 
     def test_only_stock(self):
         reuse.check_stock(options(), tests())
-        for changed in ({"modules": "nvx"}, {"l1_modules": "nvx"}, {"shim": True}):
+        for changed in ({"modules": "nvx"}, {"l1_modules": "nvx"}, {"second_modules": "nvx"},
+                        {"shim": True}):
             with self.assertRaises(UsageError):
                 reuse.check_stock(options(**changed), tests())
         for key in ("files", "l1files", "l2files", "secondfiles"):
