@@ -5,6 +5,11 @@
 
 PATH=$PATH:/usr/sbin:/usr/bin
 
+tick()
+{
+	echo "# $(cut -d ' ' -f 1 /proc/uptime) s after power-on: $*"
+}
+
 # libvirt_start UUID [ADDRESS]: the daemon, listening on an address if there is one.  LIBVIRT_PORT: not
 # on libvirt's own port.
 libvirt_start()

@@ -7,11 +7,6 @@
 . /lab/tap.sh
 . /lab/move.sh
 
-tick()
-{
-	echo "# $(cut -d ' ' -f 1 /proc/uptime) s after power-on: $*"
-}
-
 ip link set lo up
 tick "the test begins"
 check "the daemon starts" libvirt_start 11111111-1111-4111-8111-111111111111

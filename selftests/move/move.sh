@@ -10,16 +10,6 @@
 . /lab/move.sh
 . /lab/vms.sh
 
-tick()
-{
-	echo "# $(cut -d ' ' -f 1 /proc/uptime) s after power-on: $*"
-}
-
-link_up()
-{
-	ip link set vmlink0 mtu 65535 up && ip addr add $OURS/24 dev vmlink0
-}
-
 # moves NAME: what nestctl says of one, NAME VALUE in a line each
 moves()
 {

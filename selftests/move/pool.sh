@@ -15,11 +15,6 @@ LIBVIRT=qemu+tcp://$THEIRS/system
 # RAM blocks of the firmware travel in any case.
 MOST_SENT=1000000
 
-link_up()
-{
-	ip link set vmlink0 mtu 65535 up && ip addr add $OURS/24 dev vmlink0
-}
-
 # pieces: START MIB STATE of the pool in a line each
 pieces()
 {

@@ -34,10 +34,27 @@ stage_orders()
 		chmod +x /tmp/orders && nc -ll -p 4444 -e /tmp/orders
 }
 
+# l1: it comes, and its L2 runs on, by the short form where this KVM has one.
+stage_l1()
+{
+	. /lab/l1-lib.sh
+	until [ -s /run/l1.serial ]; do sleep 0.1; done
+	l1_goes_on /run/l1.serial 0 && l1_goes_on /run/l1.serial "$(l1_round /run/l1.serial)" ||
+		return 1
+	p1 "l1: round $(l1_round /run/l1.serial)"
+	# It writes too fast for the usual pause.
+	BACK="--downtime 2000 --timeout 200"
+	[ "$KMOD" = nvx ] || return 0
+	entries=$(cat /sys/kernel/debug/kvm/nvx/fast_entry)
+	p1 "l1: $entries short VM-entries"
+	[ "$entries" -gt 0 ]
+}
+
 # back:ADDRESS: all go back to where they came from.
 stage_back()
 {
-	nestctl move --json "qemu+tcp://$1/system" && [ -z "$(virsh list --all --name)" ]
+	# shellcheck disable=SC2086 # options
+	nestctl move --json $BACK "qemu+tcp://$1/system" && [ -z "$(virsh list --all --name)" ]
 }
 
 # VMs that were here before the shim left, and are after it.

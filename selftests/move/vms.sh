@@ -8,10 +8,15 @@ OURS=10.99.0.1
 # shellcheck disable=SC2034 # likewise
 THEIRS=10.99.0.2
 
+link_up()
+{
+	ip link set vmlink0 mtu 65535 up && ip addr add $OURS/24 dev vmlink0
+}
+
 # libvirt and QEMU for this kernel, and in the other one's initrd.
 add_libvirt()
 {
-	disk=$(find_disk -v) && (cd / && cpio -i -d -u <"$disk") &&
+	disk=$(find_disk -a) && (cd / && cpio -i -d -u <"$disk") &&
 		cat /second/initrd "$disk" >/tmp/initrd
 }
 

@@ -34,12 +34,14 @@ load_modules()
 	[ $# -eq 0 ] || insmod_list "/lab/test/$TESTNAME/modules"
 }
 
-# Print the disk with the results magic (-v: the other one).
+# Print the disk with the results magic (-v: the first other one, -a: that is a cpio archive).
 find_disk()
 {
 	for disk in /dev/sd? /dev/vd?; do
 		[ -b "$disk" ] || continue
 		case "$1$(head -c 8 "$disk")" in
+		-a070701*)		echo "$disk"; return 0 ;;
+		-a*)			;;
 		"-v$RESULTS_MAGIC")	;;
 		-v* | "$RESULTS_MAGIC")	echo "$disk"; return 0 ;;
 		esac

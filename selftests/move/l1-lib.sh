@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=ash
+#
+# A domain of libvirt that is a hypervisor with an L2: its files, and what it says.
+
+# Kernel and initramfs of the lab's L1, where the XML has them.
+l1_files()
+{
+	mkdir -p /var/lib/libvirt/l1 stage/lab || return 1
+	cp /lab/l1-l2.sh stage/lab/script
+	echo "LEVEL=1 TAG=libvirt VM_DISK=" >stage/lab/level.env
+	cp /r/lab/vmlinuz /var/lib/libvirt/l1/vmlinuz
+	{
+		cat /r/lab/l1.cpio /lab/next.cpio
+		(cd stage && find . | cpio -o -H newc 2>/dev/null)
+	} >/var/lib/libvirt/l1/initrd.img
+	rm -r stage
+}
+
+# l1_round LOG: the last one that L1 has said to be good
+l1_round()
+{
+	tr -d '\r' <"$1" | sed -n 's/^L1: round \([0-9]*\) good$/\1/p' | tail -n 1
+}
+
+# l1_modules LOG: the KVM that it has
+l1_modules()
+{
+	tr -d '\r' <"$1" | sed -n 's/^L1: modules //p'
+}
+
+# l1_goes_on LOG ROUND: L1 says more, and nothing bad
+l1_goes_on()
+{
+	left=1200
+	until now=$(l1_round "$1") && [ "${now:-0}" -gt "$2" ]; do
+		left=$((left - 1))
+		[ $left -gt 0 ] && ! grep -e bad -e "Script done" "$1" ||
+			{ echo "L1 does not go on:"; tail -n 20 "$1"; libvirt_says; return 1; }
+		sleep 0.1
+	done
+	echo "round $now after $2"
+	! grep bad "$1"
+}
