@@ -27,6 +27,7 @@
 	_(PCI_DECODE,		"pci-decode")				\
 	_(PCI_BRIDGE,		"pci-bridge")				\
 	_(PCI_MSI,		"pci-msi")				\
+	_(PCI_LINK,		"pci-link")				\
 	_(IOAPIC_RTE,		"ioapic-entry")				\
 	_(IOAPIC_EOI,		"ioapic-eoi")				\
 	_(IOAPIC_WIDTH,		"ioapic-register")			\

@@ -11,7 +11,7 @@
 #define _REFRESH_SHIM_H
 
 #define SHIM_MAGIC		0x4d494853	/* "SHIM" */
-#define SHIM_ABI_VERSION	10
+#define SHIM_ABI_VERSION	11
 
 #define SHIM_PAGE		4096
 
@@ -74,8 +74,9 @@
 #define SHIM_CALL_TARGET	(SHIM_CALL | 7)	/* where to leave to if the shim gives up */
 
 /*
- * Calls for a second partition, with arguments in RBX, RCX and RDX.  All up to PART_DESTROY are
- * the first partition's: SHIM_E_CALL for the other one.  Addresses are of its own memory.
+ * Calls for a second partition, with arguments in RBX, RCX and RDX.  All up to PART_DESTROY, and
+ * PART_FUNCTION, are the first partition's: SHIM_E_CALL for the other one.  Addresses are of its
+ * own memory.
  */
 #define SHIM_CALL_PART_CREATE	(SHIM_CALL | 0x10)	/* hpa of a struct shim_plan */
 #define SHIM_CALL_PART_MOVE	(SHIM_CALL | 0x11)	/* hpa, bytes, to which partition */
@@ -88,6 +89,7 @@
 #define SHIM_CALL_PART_CLAIM	(SHIM_CALL | 0x18)	/* hpa, bytes: see shim-abi.rst */
 #define SHIM_CALL_FIND		(SHIM_CALL | 0x19)	/* RBX = hpa of struct shim_info */
 #define SHIM_CALL_ADOPT		(SHIM_CALL | 0x1a)	/* hpa of a struct shim_adopt */
+#define SHIM_CALL_PART_FUNCTION	(SHIM_CALL | 0x1b)	/* PCI function, pin or SHIM_NO_PIN */
 
 /* Of the link, from either side. */
 #define SHIM_CALL_LINK_JOIN	(SHIM_CALL | 0x20)	/* pin of the IOAPIC; see shim-abi.rst */
@@ -98,6 +100,9 @@
  */
 #define SHIM_CALL_POOL		(SHIM_CALL | 0x22)	/* hpa, bytes, enum shim_pool_op */
 #define SHIM_CALL_POOL_FIND	(SHIM_CALL | 0x23)	/* hpa: the first piece there or above */
+
+/* A PCI function interrupts by no pin of the IOAPIC. */
+#define SHIM_NO_PIN		0xffffffff
 
 /* Leaf that tells that a shim is there, to who asks with this ECX. */
 #define SHIM_CPUID_LEAF		0x40000300
@@ -181,6 +186,7 @@ enum shim_error {
 	SHIM_E_PLAN	= 6,	/* the plan makes no sense */
 	SHIM_E_CPU	= 7,	/* a CPU does not answer */
 	SHIM_E_BOOT_CPU	= 8,	/* the machine's boot CPU is not online */
+	SHIM_E_FUNCTION	= 9,	/* the PCI function cannot be given as it is */
 };
 
 /* What a CPU is doing, in &shim_shared.state. */

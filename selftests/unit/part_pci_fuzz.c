@@ -37,6 +37,12 @@ static void write_behind(struct machine *m, u32 i, u16 reg, u32 width, u32 value
 	struct pci_function *f = &m->function[i];
 	u32 after[PCI_MSI];
 
+	if (f->links && reg + width > f->links && reg < f->links + 4) {
+		must(verdict == PCI_LINKS, "links are what they are to their owner, too");
+		pci_links_write(&m->pci, f->owner, f->bdf, reg, width, value,
+				&m->denied[f->owner]);
+		return;
+	}
 	if (!f->msi || reg < f->msi || reg >= f->msi + sizeof(after)) {
 		must(verdict == PCI_PASS, "its owner writes what is behind the header");
 		return;
@@ -61,7 +67,7 @@ static void write_own(struct machine *m, u32 i, u16 reg, u32 width, u32 value)
 		must(verdict == PCI_DENY, "an access across registers is denied");
 		return;
 	}
-	must(total_denied(&m->denied[f->owner]) - before == (verdict != PCI_PASS), "counted");
+	must(total_denied(&m->denied[f->owner]) - before == (verdict == PCI_DENY), "counted");
 	if (reg >= sizeof(after)) {
 		write_behind(m, i, reg, width, value, verdict);
 		return;
@@ -92,7 +98,8 @@ static void access_foreign(struct machine *m, u32 i, u16 reg, u32 width, u32 val
 	if (verdict == PCI_LINKS) {
 		must(f->links && reg + width > f->links && reg < f->links + 4,
 		     "links are where they are");
-		pci_links_write(&m->pci, part, f->bdf, reg, width, value);
+		must(!pci_links_write(&m->pci, part, f->bdf, reg, width, value, &m->denied[part]),
+		     "nobody else's links get to the device");
 	}
 }
 

@@ -62,6 +62,7 @@ static struct machine {
 	struct ports		ports;
 	struct pci		pci;
 	struct pci_function	function[NR_FUNCTIONS];
+	struct ioapic		ioapic;
 	struct denied		denied[NR_PARTS];
 	u32			hw[NR_FUNCTIONS][PCI_HEADER];	/* the devices' */
 	u32			hw_msi[NR_FUNCTIONS][PCI_MSI];
@@ -81,10 +82,12 @@ static inline void machine_init(struct machine *m)
 	m->ports = (struct ports){
 		.nr_ranges = 1, .range = { { IO_BASE, IO_BASE + IO_SIZE - 1, 1 } },
 	};
+	m->ioapic = (struct ioapic){ .pins = IOAPIC_PINS };
 	memcpy(m->function, functions, sizeof(functions));
 	m->pci = (struct pci){
 		.function = m->function, .nr_functions = NR_FUNCTIONS,
 		.memory = &m->memory, .ports = &m->ports, .cpus = &set,
+		.ioapic = &m->ioapic,
 	};
 	memset(m->denied, 0, sizeof(m->denied));
 	for (i = 0; i < NR_FUNCTIONS; i++) {

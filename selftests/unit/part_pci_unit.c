@@ -53,8 +53,8 @@ struct read_row {
 static const struct read_row read_rows[] = {
 	{ "host bridge", BDF(0, 0, 0), 0, 4, { PCI_PASS, PCI_PASS } },
 	{ "ISA bridge", BDF(0, 1, 0), 0x0e, 1, { PCI_PASS, PCI_PASS } },
-	{ "a link", BDF(0, 1, 0), 0x63, 1, { PCI_PASS, PCI_LINKS } },
-	{ "all links", BDF(0, 1, 0), 0x60, 4, { PCI_PASS, PCI_LINKS } },
+	{ "a link", BDF(0, 1, 0), 0x63, 1, { PCI_LINKS, PCI_LINKS } },
+	{ "all links", BDF(0, 1, 0), 0x60, 4, { PCI_LINKS, PCI_LINKS } },
 	{ "behind the links", BDF(0, 1, 0), 0x64, 4, { PCI_PASS, PCI_PASS } },
 	{ "before the links", BDF(0, 1, 0), 0x5c, 4, { PCI_PASS, PCI_PASS } },
 	{ "vendor of a nameless one", BDF(0, 1, 3), 0, 4, { PCI_PASS, PCI_ABSENT } },
@@ -155,7 +155,7 @@ static const struct write_row write_rows[] = {
 	{ "BAR of what is shown", 1, F_HOST, 4, 0x10, ~0u, PCI_DROP },
 	{ "chipset register", 1, F_HOST, 1, 0x59, 0x33, PCI_DENY },
 	{ "link", 1, F_ISA, 1, 0x62, 0x80, PCI_LINKS },
-	{ "link, by its owner", 0, F_ISA, 1, 0x62, 0x80, PCI_PASS },
+	{ "link, by its owner", 0, F_ISA, 1, 0x62, 0x80, PCI_LINKS },
 	{ "command of the other's", 1, F_VGA, 2, 0x04, 0, PCI_DENY },
 	{ "BAR of the other's", 0, F_NET, 4, 0x10, 0, PCI_DENY },
 };
@@ -204,22 +204,184 @@ static void test_widths(void)
 	ok(foreign, "widths: no write to a foreign function, wherever and however wide");
 }
 
+static u32 links_write(u32 part, u16 bdf, u16 reg, u32 width, u32 value)
+{
+	return pci_links_write(&m->pci, part, bdf, reg, width, value, &m->denied[part]);
+}
+
 static void test_links(void)
 {
 	struct pci *pci = &m->pci;
 
 	machine_init(m);
-	pci_links_write(pci, 1, BDF(0, 1, 0), 0x60, 4, 0x0b0a0580);
-	pci_links_write(pci, 1, BDF(0, 1, 0), 0x61, 1, 0x09);
-	pci_links_write(pci, 1, BDF(0, 1, 0), 0x62, 2, 0x8007);
+	ok(!links_write(1, BDF(0, 1, 0), 0x60, 4, 0x0b0a0580) &&
+	   !links_write(1, BDF(0, 1, 0), 0x61, 1, 0x09) &&
+	   !links_write(1, BDF(0, 1, 0), 0x62, 2, 0x8007), "links: no byte gets to the device");
 	ok(pci_links_read(pci, 1, BDF(0, 1, 0), 0x60, 4, 0x12345678) == 0x80070980 &&
 	   pci_links_read(pci, 1, BDF(0, 1, 0), 0x62, 2, 0x1234) == 0x8007 &&
 	   pci_links_read(pci, 1, BDF(0, 1, 0), 0x63, 1, 0x12) == 0x80,
 	   "links: bytes, words and all");
 	ok(!pci->links[0][0] && !pci->links[0][3], "links: the other's are others");
-	pci_links_write(pci, 1, BDF(7, 7, 7), 0x60, 4, 0);
-	ok(pci_links_read(pci, 1, BDF(0, 1, 0), 0x64, 4, 0x12345678) == 0x12345678 &&
+	ok(!links_write(1, BDF(7, 7, 7), 0x60, 4, 0) &&
+	   pci_links_read(pci, 1, BDF(0, 1, 0), 0x64, 4, 0x12345678) == 0x12345678 &&
 	   pci->links[1][0] == 0x80, "links: nothing else");
+	ok(links_write(0, BDF(0, 1, 0), 0x60, 4, 0x0a0a800b) == 0xf &&
+	   links_write(0, BDF(0, 1, 0), 0x62, 1, 0x05) == 1 &&
+	   pci_links_read(pci, 0, BDF(0, 1, 0), 0x60, 4, 0) == 0x0a05800b,
+	   "links: what their owner writes does");
+	ok(!total_denied(&m->denied[0]) && !total_denied(&m->denied[1]), "links: none is denied");
+}
+
+/* Pin 11 goes to the second partition, with the link that leads to it. */
+static void test_links_given(void)
+{
+	struct pci *pci = &m->pci;
+
+	machine_init(m);
+	links_write(0, BDF(0, 1, 0), 0x60, 4, 0x80050b0b);
+	links_write(1, BDF(0, 1, 0), 0x60, 4, 0x80808080);
+	m->ioapic.owner[11] = 1;
+	pci_give_links(pci, 11, 1);
+	ok(pci->link_owner[0] == 1 && pci->link_owner[1] == 1 && !pci->link_owner[2] &&
+	   !pci->link_owner[3], "links given: those that lead to the pin");
+	ok(pci_links_read(pci, 1, BDF(0, 1, 0), 0x60, 4, 0) == 0x80800b0b,
+	   "links given: the new owner finds them as they are");
+	ok(links_write(1, BDF(0, 1, 0), 0x60, 1, 0x80) == 1 &&
+	   links_write(1, BDF(0, 1, 0), 0x60, 1, 0x0b) == 1, "links given: off and on");
+	ok(!links_write(1, BDF(0, 1, 0), 0x61, 1, 0x05) && m->denied[1].count[DENIED_PCI_LINK] == 1,
+	   "links given: not to the other's pin");
+	ok(!links_write(0, BDF(0, 1, 0), 0x60, 1, 0x80) && !total_denied(&m->denied[0]) &&
+	   pci->links[0][0] == 0x80 && pci->links[1][0] == 0x0b,
+	   "links given: no more the giver's, who may write what it likes");
+	ok(links_write(0, BDF(0, 1, 0), 0x60, 4, 0x050b0b0b) == 8 &&
+	   m->denied[0].count[DENIED_PCI_LINK] == 1,
+	   "links given: nor may another link of the giver's lead there");
+	ok(links_write(0, BDF(0, 1, 0), 0x62, 1, 0x8b) == 1, "links given: but when it is off");
+}
+
+/* ---- functions that are given */
+
+static bool decoded_is(const struct pci_decoded *d, u64 bar0, u64 bar2, u64 rom)
+{
+	return d->nr_memory == 2 + !!rom && d->memory[0].hpa == bar0 &&
+	       d->memory[0].size == 0x20000 && d->memory[1].hpa == bar2 &&
+	       d->memory[1].size == 0x100000 &&
+	       (!rom || (d->memory[2].hpa == rom && d->memory[2].size == 0x40000)) &&
+	       d->nr_ports == 1 && d->ports[0].first == 0x6000 && d->ports[0].last == 0x603f;
+}
+
+/* A function of the first partition's that can be given. */
+static struct pci_function *givable(void)
+{
+	struct pci_function *f = &m->function[F_NET];
+
+	machine_init(m);
+	f->owner = 0;
+	f->config[1] = 0x02100003;
+	f->config[2] = 0x02000003;
+	f->config[4] = 0xf0000000;
+	f->config[5] = 0x6001;
+	f->config[6] = 0x1000000c;
+	f->config[7] = 0x50;
+	f->msi_config[0] = 0x00800005;
+	return f;
+}
+
+static void test_give(void)
+{
+	static const u8 shown[] = { F_HOST, F_ISA, F_POWER, F_BRIDGE, F_OTHER_BRIDGE };
+	struct pci_function *f = givable();
+	struct pci_decoded d;
+	bool good = true;
+	u64 where;
+	u32 i;
+
+	ok(!pci_give_check(&m->pci, f, &d) && decoded_is(&d, 0xf0000000, 0x5010000000, 0),
+	   "given: memory of 32 and of 64 bits, and ports");
+	f->config[12] = 0xf1000000;
+	ok(!pci_give_check(&m->pci, f, &d) && decoded_is(&d, 0xf0000000, 0x5010000000, 0xf1000000),
+	   "given: a ROM that has an address, though it is off");
+	for (i = 0; i < ARRAY_SIZE(shown); i++)
+		good &= pci_give_check(&m->pci, &m->function[shown[i]], &d) == PCI_GIVE_E_KIND;
+	ok(good, "not given: bridges, and what both see");
+	f->msi_config[0] |= 0x10000;
+	ok(pci_give_check(&m->pci, f, &d) == PCI_GIVE_E_MESSAGES, "not given: messages are on");
+	f = givable();
+	f->bar_size[0] = 0x800;
+	ok(pci_give_check(&m->pci, f, &d) == PCI_GIVE_E_PAGES, "not given: a BAR of half a page");
+	f = givable();
+	f->config[4] = 0;
+	ok(pci_give_check(&m->pci, f, &d) == PCI_GIVE_E_PAGES, "not given: a BAR without address");
+	f = givable();
+	f->config[5] = 1;
+	ok(pci_give_check(&m->pci, f, &d) == PCI_GIVE_E_PAGES, "not given: the same of ports");
+	f = givable();
+	owner_move(&m->memory, 0x5010080000, 0x1000, OWNER_PART, OWNER_PART + 1, &where);
+	ok(pci_give_check(&m->pci, f, &d) == PCI_GIVE_E_FOREIGN,
+	   "not given: a page of it is another's");
+	f = givable();
+	f->config[5] = 0xc001;
+	ok(pci_give_check(&m->pci, f, &d) == PCI_GIVE_E_FOREIGN,
+	   "not given: a port of it is another's");
+	f = givable();
+	f->bar_kind[5] = BAR_MEMORY_64;
+	ok(pci_give_check(&m->pci, f, &d) == PCI_GIVE_E_PAGES,
+	   "not given: a BAR without its other half");
+}
+
+/* The whole of it: after the gift the filter lets its owner use it, and the giver not. */
+static void test_given(void)
+{
+	struct pci_function *f = givable();
+	struct pci_decoded d;
+	u64 where;
+	u32 i;
+
+	pci_give_check(&m->pci, f, &d);
+	f->owner = 1;
+	ok(!pci_function_valid(&m->pci, f), "given: not before its addresses are");
+	for (i = 0; i < d.nr_memory; i++)
+		owner_move(&m->memory, d.memory[i].hpa, d.memory[i].size, OWNER_PART,
+			   OWNER_PART + 1, &where);
+	ok(!pci_function_valid(&m->pci, f), "given: nor before its ports are");
+	ok(pci_give_ports(&m->ports, &d, 1) && pci_function_valid(&m->pci, f),
+	   "given: with both it decodes its owner's");
+	ok(pci_write(&m->pci, 1, f->bdf, 4, 2, 7, &m->denied[1]) == PCI_PASS &&
+	   pci_write(&m->pci, 1, f->bdf, 0x10, 4, 0xf0000000, &m->denied[1]) == PCI_PASS &&
+	   pci_write(&m->pci, 1, f->bdf, 0x10, 4, 0xf0020000, &m->denied[1]) == PCI_DENY,
+	   "given: its BARs stay where they are");
+	ok(pci_read(&m->pci, 0, f->bdf, 0, 4, &m->denied[0]) == PCI_ABSENT &&
+	   pci_write(&m->pci, 0, f->bdf, 4, 2, 0, &m->denied[0]) == PCI_DENY,
+	   "given: the giver finds nothing there");
+	ok(ports_decide(&m->ports, 0, 0x603f, 1, false, 0, &m->denied[0]).verdict == PORT_DENY &&
+	   ports_decide(&m->ports, 1, 0x603f, 1, false, 0, &m->denied[1]).verdict == PORT_ALLOW &&
+	   ports_decide(&m->ports, 0, 0x6040, 1, false, 0, &m->denied[0]).verdict == PORT_ALLOW,
+	   "given: ports, and none beside them");
+	m->ports.nr_ranges = PORT_MAX_RANGES;
+	ok(!pci_give_ports(&m->ports, &d, 1) && m->ports.nr_ranges == PORT_MAX_RANGES,
+	   "given: not more ranges of ports than there is room for");
+}
+
+static void test_restore(void)
+{
+	struct pci_function *f = givable();
+	u32 order[PCI_HEADER + 2], value[PCI_HEADER + 2], nr;
+
+	f->config[1] = 0x02100007;
+	f->config[3] = 0x40001008;
+	f->config[15] = 0x010b;
+	memcpy(f->given_config, f->config, sizeof(f->config));
+	f->config[1] = 0x02100407;
+	f->config[4] = 0xffffffff;
+	f->config[15] = 0x0105;
+	nr = pci_give_restore(f, order, value);
+	ok(nr == PCI_HEADER - 1 && order[0] == 1 && value[0] == 0 && order[nr - 1] == 1 &&
+	   value[nr - 1] == 3, "comes back: decoders off first, on last, and no bus master");
+	ok(order[1] == 3 && value[1] == 0x1008, "comes back: without a self-test");
+	ok(order[2] == 4 && value[2] == 0xf0000000 && order[nr - 2] == 15 &&
+	   value[nr - 2] == 0x010b, "comes back: all other registers in between");
+	ok(f->config[1] == 0x02100003 && f->config[4] == 0xf0000000 && f->config[15] == 0x010b,
+	   "comes back: as it was given");
 }
 
 static void test_valid(void)
@@ -274,6 +436,10 @@ int main(int argc, char **argv)
 	test_writes();
 	test_widths();
 	test_links();
+	test_links_given();
+	test_give();
+	test_given();
+	test_restore();
 	test_valid();
 	test_stop();
 	return finish();

@@ -249,6 +249,7 @@ void shadow_collect(struct shim_cpu *cpu)
 /* What only runs when two partitions use devices, or when one begins. */
 void ioapic_hw_apply(const struct ioapic_ops *ops) { }
 void world_part_ended(struct shim_cpu *cpu, u32 part) { }
+void world_restore_functions(void) { }
 void part_push(struct shim_cpu *cpu) { }
 void enter_long_mode(struct shim_cpu *cpu) { }
 void enter_real_mode(struct shim_cpu *cpu) { }

@@ -99,6 +99,9 @@ static u64 device_read(struct shim_cpu *cpu, u64 gpa, u32 size)
 {
 	if ((gpa & ~(u64)PAGE_OFFSET) == world.ioapic_hpa)
 		return ioapic_page_read(cpu, gpa & PAGE_OFFSET, size);
+	/* Of what was given away its giver knows that it is another's. */
+	if (!part_of(cpu) && owner_of(&world.memory, gpa) == OWNER_OF_PART(1))
+		deny(world_denied(cpu), DENIED_MEMORY_READ);
 	return ~0ull;
 }
 

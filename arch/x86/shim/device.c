@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The chipset itself: ports, and the IOAPIC.  The lock of the world is held.
+ * The chipset itself: ports, PCI configuration space, the IOAPIC.  The lock of the world is held.
  */
 #include "vmx_ops.h"
 #include "world.h"
+
+#define PCI_CONFIG_ENABLE	0x80000000u
 
 u32 port_in(u16 port, u32 width)
 {
@@ -26,6 +28,19 @@ void port_out(u16 port, u32 width, u32 value)
 		asm volatile("outw %w0, %1" : : "a" (value), "d" (port));
 	else
 		asm volatile("outl %0, %1" : : "a" (value), "d" (port));
+}
+
+/* Who reads and writes CF8 next writes what it needs there. */
+u32 config_read(u16 bdf, u32 reg)
+{
+	port_out(PCI_CONFIG_ADDRESS, 4, PCI_CONFIG_ENABLE | (u32)bdf << 8 | (reg & ~3u));
+	return port_in(PCI_CONFIG_DATA, 4);
+}
+
+void config_write(u16 bdf, u32 reg, u32 width, u32 value)
+{
+	port_out(PCI_CONFIG_ADDRESS, 4, PCI_CONFIG_ENABLE | (u32)bdf << 8 | (reg & ~3u));
+	port_out(PCI_CONFIG_DATA + (reg & 3), width, value);
 }
 
 static void store(u32 offset, u32 value)

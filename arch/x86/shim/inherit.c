@@ -12,9 +12,6 @@
 #define PIC_MASK_2		0xa1
 #define RTC_INDEX		0x70
 #define LOW_END			0x100000ull
-#define PCI_CONFIG_ADDRESS	0xcf8
-#define PCI_CONFIG_DATA		0xcfc
-#define PCI_CONFIG_ENABLE	0x80000000u
 #define PCI_COMMAND		4
 #define RESET_CONTROL		0xcf9
 #define RESET_ARM		0x02
@@ -37,12 +34,6 @@ static void mask_pins(u32 part)
 	}
 }
 
-static void select_config(const struct pci_function *function, u32 reg)
-{
-	port_out(PCI_CONFIG_ADDRESS, 4,
-		 PCI_CONFIG_ENABLE | (u32)function->bdf << 8 | (reg & ~3u));
-}
-
 /* Before its memory is another's. */
 static void stop_functions(u32 part)
 {
@@ -54,10 +45,9 @@ static void stop_functions(u32 part)
 		function = &world.function[i];
 		if (function->owner != part || !pci_function_stop(function, &command))
 			continue;
-		select_config(function, PCI_COMMAND);
-		port_out(PCI_CONFIG_DATA, 2, command);
+		config_write(function->bdf, PCI_COMMAND, 2, command);
 		/* Behind what the function has still sent. */
-		port_in(PCI_CONFIG_DATA, 2);
+		config_read(function->bdf, PCI_COMMAND);
 	}
 	port_out(PCI_CONFIG_ADDRESS, 4, world.pci.latch[!part]);
 }
@@ -79,15 +69,13 @@ static void push_pins(struct shim_cpu *cpu)
 static void push_links(void)
 {
 	const struct pci_function *function;
-	u32 i, link, reg;
+	u32 i, link;
 
 	for (i = 0; i < world.pci.nr_functions; i++) {
 		function = &world.function[i];
-		for (link = 0; function->links && link < PCI_NR_LINKS; link++) {
-			reg = function->links + link;
-			select_config(function, reg);
-			port_out(PCI_CONFIG_DATA + (reg & 3), 1, world.pci.links[1][link]);
-		}
+		for (link = 0; function->links && link < PCI_NR_LINKS; link++)
+			config_write(function->bdf, function->links + link, 1,
+				     world.pci.links[1][link]);
 	}
 	port_out(PCI_CONFIG_ADDRESS, 4, world.pci.latch[1]);
 }

@@ -10,7 +10,6 @@
 #define QUALIFICATION_STRING	BIT(4)
 #define QUALIFICATION_PORT(q)	((q) >> 16 & 0xffff)
 
-#define PCI_CONFIG_ADDRESS	0xcf8
 #define RTC_INDEX		0x70
 #define RTC_DATA		0x71
 #define PIC_MASK_1		0x21
@@ -61,6 +60,17 @@ static void pci_data_read(struct io *io, u16 bdf, u16 reg)
 		io->value = pci_links_read(&world.pci, io->part, bdf, reg, io->width, io->value);
 }
 
+/* What a bridge has beside its links, and links, byte by byte. */
+static void pci_links(struct io *io, u16 bdf, u16 reg)
+{
+	u32 bytes = pci_links_write(&world.pci, io->part, bdf, reg, io->width, io->value,
+				    world_denied(io->cpu)), i;
+
+	for (i = 0; i < io->width; i++)
+		if (bytes >> i & 1)
+			config_write(bdf, reg + i, 1, io->value >> 8 * i & 0xff);
+}
+
 static void pci_data_write(struct io *io, u16 bdf, u16 reg)
 {
 	switch (pci_write(&world.pci, io->part, bdf, reg, io->width, io->value,
@@ -70,7 +80,7 @@ static void pci_data_write(struct io *io, u16 bdf, u16 reg)
 		port_out(io->port, io->width, io->value);
 		break;
 	case PCI_LINKS:
-		pci_links_write(&world.pci, io->part, bdf, reg, io->width, io->value);
+		pci_links(io, bdf, reg);
 		break;
 	default:
 		break;

@@ -109,6 +109,8 @@ u64 handle_part_call(struct shim_cpu *cpu, u32 call)
 		return start(cpu, r[R_RBX]);
 	case SHIM_CALL_PART_KILL:
 		return kill(cpu);
+	case SHIM_CALL_PART_FUNCTION:
+		return world_function(cpu, r[R_RBX], r[R_RCX]);
 	case SHIM_CALL_PART_DESTROY:
 		return world_destroy(cpu);
 	}

@@ -8,6 +8,8 @@
 #define LATCH_MASK		0x80fffffcu
 
 #define CONFIG_SPACE		4096
+#define LINK_OFF		0x80
+#define LINK_PIN		0x0f
 #define ECAM_BUS_SHIFT		20
 
 /* ---- which function, which register */
@@ -41,7 +43,7 @@ bool pci_ecam_target(u64 base, u8 first_bus, u8 last_bus, u64 hpa, u16 *bdf, u16
 	return true;
 }
 
-static struct pci_function *find(const struct pci *pci, u16 bdf)
+struct pci_function *pci_find(const struct pci *pci, u16 bdf)
 {
 	u32 i;
 
@@ -68,7 +70,7 @@ static bool touches_links(const struct pci_function *function, u16 reg, u32 widt
 enum pci_verdict pci_read(const struct pci *pci, u32 part, u16 bdf, u16 reg, u32 width,
 			  struct denied *denied)
 {
-	const struct pci_function *function = find(pci, bdf);
+	const struct pci_function *function = pci_find(pci, bdf);
 
 	if (!valid_access(reg, width)) {
 		deny(denied, DENIED_PCI_WIDTH);
@@ -76,9 +78,8 @@ enum pci_verdict pci_read(const struct pci *pci, u32 part, u16 bdf, u16 reg, u32
 	}
 	if (!function)
 		return PCI_ABSENT;
-	if (function->owner == part)
-		return PCI_PASS;
-	if (function->show == PCI_PRIVATE || (function->show == PCI_NAMELESS && reg < 4))
+	if (function->owner != part &&
+	    (function->show == PCI_PRIVATE || (function->show == PCI_NAMELESS && reg < 4)))
 		return PCI_ABSENT;
 	return touches_links(function, reg, width) ? PCI_LINKS : PCI_PASS;
 }
@@ -86,7 +87,7 @@ enum pci_verdict pci_read(const struct pci *pci, u32 part, u16 bdf, u16 reg, u32
 enum pci_verdict pci_write(struct pci *pci, u32 part, u16 bdf, u16 reg, u32 width, u32 value,
 			   struct denied *denied)
 {
-	struct pci_function *function = find(pci, bdf);
+	struct pci_function *function = pci_find(pci, bdf);
 
 	if (!valid_access(reg, width)) {
 		deny(denied, DENIED_PCI_WIDTH);
@@ -94,12 +95,13 @@ enum pci_verdict pci_write(struct pci *pci, u32 part, u16 bdf, u16 reg, u32 widt
 	}
 	if (!function)
 		return PCI_ABSENT;
+	if (touches_links(function, reg, width) &&
+	    (function->owner == part || function->show != PCI_PRIVATE))
+		return PCI_LINKS;
 	if (function->owner == part) {
 		return pci_function_write(pci, function, reg, width, value, denied) ? PCI_PASS :
 										      PCI_DENY;
 	}
-	if (touches_links(function, reg, width) && function->show != PCI_PRIVATE)
-		return PCI_LINKS;
 	/* A kernel that sizes the BARs of what it sees does no harm. */
 	if (function->show != PCI_PRIVATE && reg < 4 * PCI_HEADER)
 		return PCI_DROP;
@@ -107,10 +109,13 @@ enum pci_verdict pci_write(struct pci *pci, u32 part, u16 bdf, u16 reg, u32 widt
 	return PCI_DENY;
 }
 
-/* PIRQ registers: who does not own the bridge has its own. */
+/*
+ * PIRQ registers: each partition has its own, which read as they were written.  What the owner of a
+ * link has written is in the device as well.
+ */
 u32 pci_links_read(const struct pci *pci, u32 part, u16 bdf, u16 reg, u32 width, u32 real)
 {
-	const struct pci_function *function = find(pci, bdf);
+	const struct pci_function *function = pci_find(pci, bdf);
 	u32 i;
 
 	for (i = 0; function && i < width; i++)
@@ -119,12 +124,37 @@ u32 pci_links_read(const struct pci *pci, u32 part, u16 bdf, u16 reg, u32 width,
 	return real;
 }
 
-void pci_links_write(struct pci *pci, u32 part, u16 bdf, u16 reg, u32 width, u32 value)
+/* A link that is on leads to the pin of a partition that has both. */
+static bool link_ok(const struct pci *pci, u32 part, u8 value)
 {
-	const struct pci_function *function = find(pci, bdf);
-	u32 i;
+	u32 pin = value & LINK_PIN;
 
-	for (i = 0; function && i < width; i++)
-		if (touches_links(function, reg + i, 1))
-			pci->links[part][reg + i - function->links] = value >> 8 * i;
+	return value & LINK_OFF || !pci->ioapic || pin >= pci->ioapic->pins ||
+	       pci->ioapic->owner[pin] == part;
+}
+
+/* Return: a bit for each byte that goes to the device. */
+u32 pci_links_write(struct pci *pci, u32 part, u16 bdf, u16 reg, u32 width, u32 value,
+		    struct denied *denied)
+{
+	const struct pci_function *function = pci_find(pci, bdf);
+	u32 i, link, bytes = 0;
+	u8 byte;
+
+	for (i = 0; function && i < width; i++) {
+		byte = value >> 8 * i;
+		if (!touches_links(function, reg + i, 1)) {
+			bytes |= (function->owner == part) << i;
+			continue;
+		}
+		link = reg + i - function->links;
+		pci->links[part][link] = byte;
+		if (pci->link_owner[link] != part)
+			continue;
+		if (link_ok(pci, part, byte))
+			bytes |= 1u << i;
+		else
+			deny(denied, DENIED_PCI_LINK);
+	}
+	return bytes;
 }

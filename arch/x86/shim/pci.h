@@ -6,6 +6,7 @@
 #define SHIM_PCI_H
 
 #include "apic.h"
+#include "ioapic.h"
 #include "owner.h"
 #include "ports.h"
 
@@ -28,12 +29,13 @@ enum pci_verdict {
 	PCI_ABSENT,		/* reads all ones, a write has no effect */
 	PCI_DROP,		/* a write without effect, as to read-only registers */
 	PCI_DENY,
-	PCI_LINKS,		/* some bytes of it: pci_links_*() */
+	PCI_LINKS,		/* some bytes of it are PIRQ registers: pci_links_*() */
 };
 
 /*
  * @config, @msi_config: registers as they are in the device; whoever resets a function by
  * another way than by writing them reads them again.
+ * @given: the first partition had it; @given_config: its registers at that time.
  */
 struct pci_function {
 	u16	bdf;
@@ -47,6 +49,27 @@ struct pci_function {
 	u32	config[PCI_HEADER];
 	u8	msi;				/* offset of the capability, 0: none */
 	u32	msi_config[PCI_MSI];
+	bool	given;
+	u32	given_config[PCI_HEADER];
+};
+
+/* Addresses that a function decodes, in whole pages, and ports. */
+struct pci_decoded {
+	u32	nr_memory, nr_ports;
+	struct {
+		u64	hpa, size;
+	} memory[PCI_NR_BARS + 1];
+	struct {
+		u16	first, last;
+	} ports[PCI_NR_BARS];
+};
+
+enum pci_give_error {
+	PCI_GIVE_OK,
+	PCI_GIVE_E_KIND,	/* not the giver's alone, or a bridge */
+	PCI_GIVE_E_PAGES,	/* a BAR has no address, or not whole pages */
+	PCI_GIVE_E_FOREIGN,	/* it decodes what is not the giver's */
+	PCI_GIVE_E_MESSAGES,	/* messages are on */
 };
 
 struct pci {
@@ -55,8 +78,12 @@ struct pci {
 	const struct owner_map	*memory;
 	const struct ports	*ports;
 	const struct apic_set	*cpus;
+	const struct ioapic	*ioapic;
 	u32			latch[NR_PARTS];
+	/* Of a PIRQ register: what each has written, whose it is, what it was when it was given. */
 	u8			links[NR_PARTS][PCI_NR_LINKS];
+	u8			link_owner[PCI_NR_LINKS];
+	u8			link_given[PCI_NR_LINKS];
 };
 
 void pci_latch_write(struct pci *pci, u32 part, u32 value);
@@ -67,13 +94,22 @@ enum pci_verdict pci_read(const struct pci *pci, u32 part, u16 bdf, u16 reg, u32
 enum pci_verdict pci_write(struct pci *pci, u32 part, u16 bdf, u16 reg, u32 width, u32 value,
 			   struct denied *denied);
 u32 pci_links_read(const struct pci *pci, u32 part, u16 bdf, u16 reg, u32 width, u32 real);
-void pci_links_write(struct pci *pci, u32 part, u16 bdf, u16 reg, u32 width, u32 value);
+u32 pci_links_write(struct pci *pci, u32 part, u16 bdf, u16 reg, u32 width, u32 value,
+		    struct denied *denied);
+struct pci_function *pci_find(const struct pci *pci, u16 bdf);
 
 /* pci_function.c */
 bool pci_function_valid(const struct pci *pci, const struct pci_function *function);
 bool pci_function_write(const struct pci *pci, struct pci_function *function, u16 reg,
 			u32 width, u32 value, struct denied *denied);
 bool pci_function_stop(struct pci_function *function, u16 *command);
+
+/* pci_give.c */
+enum pci_give_error pci_give_check(const struct pci *pci, const struct pci_function *function,
+				   struct pci_decoded *decoded);
+bool pci_give_ports(struct ports *ports, const struct pci_decoded *decoded, u32 to);
+void pci_give_links(struct pci *pci, u32 pin, u32 to);
+u32 pci_give_restore(struct pci_function *function, u32 *order, u32 *value);
 
 /* A register of four bytes after a write to some of them. */
 static inline u32 pci_merge(u32 old, u16 reg, u32 width, u32 value)

@@ -317,7 +317,7 @@ bool ports_own(const struct ports *ports, u32 part, u32 first, u32 nr)
 void ports_fill_bitmap(const struct ports *ports, u32 part, u8 *bitmap)
 {
 	struct port_answer answer;
-	u32 port;
+	u32 port, bits = 0;
 
 	for (port = 0; port < 0x10000; port++) {
 		bool exits = !is_plain(class_of(ports, part, port), part == ports->platform,
@@ -325,9 +325,12 @@ void ports_fill_bitmap(const struct ports *ports, u32 part, u8 *bitmap)
 
 		if (port && port == ports->reset)
 			exits = true;
-		if (!(port & 7))
-			bitmap[port >> 3] = 0;
-		bitmap[port >> 3] |= exits << (port & 7);
+		/* It is in use: no bit of it is clear for a moment. */
+		bits |= exits << (port & 7);
+		if ((port & 7) != 7)
+			continue;
+		bitmap[port >> 3] = bits;
+		bits = 0;
 	}
 }
 

@@ -162,6 +162,7 @@ void world_reset_devices(struct shim_cpu *cpu)
 		ioapic_mask(&world.ioapic, pin, &ops);
 		ioapic_hw_apply(&ops);
 	}
+	world_restore_functions();
 	world.ioapic.part[1].index = 0;
 	world.pci.latch[1] = 0;
 	world.ports.output_port[1] = false;

@@ -15,6 +15,9 @@
 
 #define WORLD_MAX_COPIES	8
 
+#define PCI_CONFIG_ADDRESS	0xcf8
+#define PCI_CONFIG_DATA		0xcfc
+
 /* Registers of devices that each partition has for itself while the device is another's. */
 struct world_device {
 	u8	rtc_index, rtc_shutdown;
@@ -52,6 +55,7 @@ struct world {
 	struct ioapic		ioapic;
 	u64			ioapic_hpa, hpet_hpa;
 	u32			pins;		/* of the second partition from the start */
+	u32			nr_ports;	/* ranges of ports, likewise */
 	bool			alone;		/* the second partition has the machine */
 	u64			given;		/* bytes of memory that are the second one's */
 	u32			nothing_tables;	/* for reads of what is not theirs */
@@ -92,6 +96,8 @@ u32 world_create(struct shim_cpu *cpu, u64 plan_hpa);
 u32 world_move(struct shim_cpu *cpu, u64 hpa, u64 bytes, u32 to);
 u32 world_copy_page(struct shim_cpu *cpu, u64 gpa, u64 hpa);
 u32 world_destroy(struct shim_cpu *cpu);
+u32 world_change_owner(struct shim_cpu *cpu, u64 hpa, u64 bytes, u32 to);
+void world_set_port_bitmaps(void);
 void *host_page(u64 hpa);
 bool host_pages_ok(u64 hpa, u64 bytes);
 u32 world_phys_bits(void);
@@ -104,6 +110,11 @@ void world_clear_bitmaps(void);
 u32 world_pool(struct shim_cpu *cpu, u64 hpa, u64 bytes, u64 op);
 u32 world_pool_find(struct shim_cpu *cpu, u64 *hpa, u64 *bytes, u64 *whose);
 bool world_pool_back(bool ordinary);
+
+/* function_call.c */
+u32 world_function(struct shim_cpu *cpu, u64 bdf, u64 pin);
+void world_restore_functions(void);
+void world_functions_back(void);
 
 /* link.c */
 bool link_create(void);
@@ -118,5 +129,7 @@ u32 ioapic_hw_read(u32 reg);
 void ioapic_hw_apply(const struct ioapic_ops *ops);
 u32 port_in(u16 port, u32 width);
 void port_out(u16 port, u32 width, u32 value);
+u32 config_read(u16 bdf, u32 reg);
+void config_write(u16 bdf, u32 reg, u32 width, u32 value);
 
 #endif /* SHIM_WORLD_H */

@@ -12,9 +12,6 @@
 
 #define NR_NODES		64
 #define APIC_PAGE		0xfee00000ull
-#define PCI_CONFIG_ADDRESS	0xcf8
-#define PCI_CONFIG_DATA		0xcfc
-#define PCI_CONFIG_ENABLE	0x80000000u
 #define NOBODY			NR_PARTS
 
 #define EPTP_FLAGS		0xfffull
@@ -164,12 +161,7 @@ static void set_ports(const struct shim_plan *plan)
 		ports->range[i].last = plan->port[i].last;
 		ports->range[i].part = 1;
 	}
-}
-
-static u32 read_config(u16 bdf, u32 reg)
-{
-	port_out(PCI_CONFIG_ADDRESS, 4, PCI_CONFIG_ENABLE | (u32)bdf << 8 | reg);
-	return port_in(PCI_CONFIG_DATA, 4);
+	world.nr_ports = plan->nr_ports;
 }
 
 static void set_function(struct pci_function *function, const struct shim_plan_function *plan)
@@ -185,26 +177,30 @@ static void set_function(struct pci_function *function, const struct shim_plan_f
 		function->bar_size[i] = plan->bar_size[i];
 	}
 	for (i = 0; i < PCI_HEADER; i++)
-		function->config[i] = read_config(plan->bdf, 4 * i);
+		function->config[i] = config_read(plan->bdf, 4 * i);
 	for (i = 0; function->msi && i < PCI_MSI; i++)
-		function->msi_config[i] = read_config(plan->bdf, function->msi + 4 * i);
+		function->msi_config[i] = config_read(plan->bdf, function->msi + 4 * i);
 }
 
 static void set_pci(const struct shim_plan *plan)
 {
 	struct pci *pci = &world.pci;
 	u32 latch = port_in(PCI_CONFIG_ADDRESS, 4), i, link;
+	u8 value;
 
 	*pci = (struct pci){
 		.function = world.function, .nr_functions = plan->nr_functions,
 		.memory = &world.memory, .ports = &world.ports, .cpus = &world.cpus,
+		.ioapic = &world.ioapic,
 	};
 	for (i = 0; i < plan->nr_functions; i++) {
 		set_function(&world.function[i], &plan->function[i]);
-		for (link = 0; world.function[i].links && link < PCI_NR_LINKS; link++)
-			pci->links[1][link] = read_config(plan->function[i].bdf,
-							  world.function[i].links & ~3u) >>
-					      8 * link;
+		for (link = 0; world.function[i].links && link < PCI_NR_LINKS; link++) {
+			value = config_read(plan->function[i].bdf,
+					    world.function[i].links & ~3u) >> 8 * link;
+			pci->links[0][link] = value;
+			pci->links[1][link] = value;
+		}
 	}
 	pci_latch_write(pci, 0, latch);
 	port_out(PCI_CONFIG_ADDRESS, 4, latch);
@@ -286,18 +282,24 @@ static bool make_ept(const struct shim_plan *plan)
 }
 
 /* Bitmaps of the first partition are in use: one bit more is one exit more. */
+void world_set_port_bitmaps(void)
+{
+	u64 first = shim_header.part[0].io_bitmap - shim_machine.reserve_hpa;
+
+	ports_fill_bitmap(&world.ports, 1, world.bitmaps + SHIM_PAGE);
+	ports_fill_bitmap(&world.ports, 0, (u8 *)SHIM_VA_IMAGE + first);
+}
+
 static void set_bitmaps(void)
 {
 	struct shim_part *part = shim_header.part;
 	u8 *msrs = (u8 *)SHIM_VA_IMAGE + (part[0].msr_bitmap - shim_machine.reserve_hpa);
-	u8 *ports = (u8 *)SHIM_VA_IMAGE + (part[0].io_bitmap - shim_machine.reserve_hpa);
 
 	copy(world.msr_bitmap, msrs, SHIM_PAGE);
 	copy(world.bitmaps, msrs, SHIM_PAGE);
 	msr_fill_bitmap(world.bitmaps);
 	msr_fill_bitmap(msrs);
-	ports_fill_bitmap(&world.ports, 1, world.bitmaps + SHIM_PAGE);
-	ports_fill_bitmap(&world.ports, 0, ports);
+	world_set_port_bitmaps();
 	part[1].msr_bitmap = reserve_hpa(world.bitmaps);
 	part[1].io_bitmap = part[1].msr_bitmap + SHIM_PAGE;
 	part[1].vmread_bitmap = part[0].vmread_bitmap;
@@ -436,7 +438,7 @@ u32 world_create(struct shim_cpu *cpu, u64 plan_hpa)
 }
 
 /* Memory changes its owner; the loser forgets it before the winner can use it. */
-static u32 move_locked(struct shim_cpu *cpu, u64 hpa, u64 bytes, u32 to)
+u32 world_change_owner(struct shim_cpu *cpu, u64 hpa, u64 bytes, u32 to)
 {
 	u32 from = !to, error = SHIM_OK;
 	u64 where;
@@ -456,10 +458,8 @@ static u32 move_locked(struct shim_cpu *cpu, u64 hpa, u64 bytes, u32 to)
 		error = SHIM_E_CPU;
 	else if (!world_follow(to, hpa, bytes))
 		error = SHIM_E_TABLES;
-	if (!error) {
-		world.given += to ? bytes : -bytes;
+	if (!error)
 		return SHIM_OK;
-	}
 	/* The tables that the way back needs are there. */
 	owner_move(&world.memory, hpa, bytes, OWNER_OF_PART(to), OWNER_OF_PART(from), &where);
 	world_follow(to, hpa, bytes);
@@ -480,7 +480,9 @@ u32 world_move(struct shim_cpu *cpu, u64 hpa, u64 bytes, u32 to)
 	if (!host_pages_ok(hpa, bytes))
 		return SHIM_E_MEMORY;
 	world_lock(cpu);
-	error = move_locked(cpu, hpa, bytes, to);
+	error = world_change_owner(cpu, hpa, bytes, to);
+	if (!error)
+		world.given += to ? bytes : -bytes;
 	world_unlock();
 	return error;
 }
@@ -562,6 +564,7 @@ static void give_devices_back(struct shim_cpu *cpu)
 		if (vector)
 			shim_send_fixed(cpu, vector);
 	}
+	world_functions_back();
 	port_out(PCI_CONFIG_ADDRESS, 4, world.pci.latch[0]);
 	port_out(0x70, 1, world.device[0].rtc_index);
 }
