@@ -68,6 +68,7 @@ int refresh_error_of(u32 result, const char *what)
 		[SHIM_E_PLAN] = "it does not accept the description of the machine",
 		[SHIM_E_CPU] = "a CPU does not answer",
 		[SHIM_E_BOOT_CPU] = "the machine's boot CPU is offline",
+		[SHIM_E_FUNCTION] = "the PCI function is not the caller's alone, or sends messages",
 	};
 
 	if (result == SHIM_OK)
@@ -111,7 +112,7 @@ static bool runs(const struct refresh_reserve *res)
 
 struct part_call {
 	u32 number;
-	u64 argument;
+	u64 a, b;
 	int result;
 };
 
@@ -120,13 +121,23 @@ static int call_alone(void *data)
 {
 	struct part_call *args = data;
 
-	args->result = refresh_call_args(args->number, args->argument, 0, 0);
+	args->result = refresh_call_args(args->number, args->a, args->b, 0);
 	return 0;
 }
 
-static int call_stopped(u32 number, u64 argument, const char *what)
+/**
+ * refresh_part_call_stopped() - A call of the shim while nothing else of this kernel runs
+ * @number: of the call
+ * @a: first argument
+ * @b: second argument
+ * @what: is tried, for the log
+ *
+ * Context: process, may sleep.
+ * Return: 0, or an error of the kernel's.
+ */
+int refresh_part_call_stopped(u32 number, u64 a, u64 b, const char *what)
 {
-	struct part_call args = { .number = number, .argument = argument };
+	struct part_call args = { .number = number, .a = a, .b = b };
 	int r = stop_machine(call_alone, &args, NULL);
 
 	return r ?: refresh_error_of(args.result, what);
@@ -150,13 +161,13 @@ static int create_locked(const struct vmm_refresh_part_create *args)
 	r = refresh_fill_plan(plan, args->serial, args->serial_pin);
 	plan->link = args->flags & VMM_REFRESH_PART_LINK;
 	if (!r)
-		r = call_stopped(SHIM_CALL_PART_CREATE, __pa(plan), "create");
+		r = refresh_part_call_stopped(SHIM_CALL_PART_CREATE, __pa(plan), 0, "create");
 	free_pages((unsigned long)plan, 1);
 	if (r)
 		return r;
 	r = refresh_pool_share();
 	if (r)
-		call_stopped(SHIM_CALL_PART_DESTROY, 0, "destroy");
+		refresh_part_call_stopped(SHIM_CALL_PART_DESTROY, 0, 0, "destroy");
 	else
 		WRITE_ONCE(part.made, true);
 	return r;
@@ -210,6 +221,25 @@ int refresh_part_cpu(u32 cpu)
 		else
 			cpumask_set_cpu(cpu, &part.cpus);
 	}
+	refresh_unlock();
+	return r;
+}
+
+/**
+ * refresh_part_device() - A PCI function is to be the partition's
+ * @bdf: bus, device and function, of domain 0
+ *
+ * Context: process, may sleep.
+ * Return: 0, or an error that vmm_refresh.h lists.
+ */
+int refresh_part_device(u32 bdf)
+{
+	struct refresh_reserve *res;
+	int r = lock_part(&res);
+
+	if (r)
+		return r;
+	r = runs(res) ? -EBUSY : refresh_device_give(bdf);
 	refresh_unlock();
 	return r;
 }
@@ -396,6 +426,9 @@ static int start_locked(const struct refresh_reserve *res,
 		pr_err("the partition runs, or CPU %u is not its\n", args->cpu);
 		return -EBUSY;
 	}
+	r = refresh_device_check();
+	if (r)
+		return r;
 	start = (void *)__get_free_pages(GFP_KERNEL | __GFP_ZERO,
 					 get_order(REFRESH_MAX_COPIES * PAGE_SIZE));
 	if (!start)
@@ -489,12 +522,13 @@ int refresh_part_destroy(void)
 	else
 		r = take_all_back();
 	if (!r)
-		r = call_stopped(SHIM_CALL_PART_DESTROY, 0, "destroy");
+		r = refresh_part_call_stopped(SHIM_CALL_PART_DESTROY, 0, 0, "destroy");
 	if (!r) {
 		WRITE_ONCE(part.made, false);
 		refresh_pool_unshare();
 		memset(&part.ranges, 0, sizeof(part.ranges));
 		refresh_link_destroy();
+		refresh_device_back();
 		r = cpus_back();
 	}
 	refresh_unlock();

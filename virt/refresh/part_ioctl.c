@@ -54,6 +54,18 @@ static int ioctl_cpu(void __user *arg)
 	return args.cpu < nr_cpu_ids ? refresh_part_cpu(args.cpu) : -EINVAL;
 }
 
+static int ioctl_device(void __user *arg)
+{
+	struct vmm_refresh_part_device args;
+	int r = copy_args(&args, sizeof(args), arg);
+
+	if (r)
+		return r;
+	if (args.flags || args.domain || args.bdf > 0xffff)
+		return -EINVAL;
+	return refresh_part_device(args.bdf);
+}
+
 static int ioctl_memory(void __user *arg)
 {
 	struct vmm_refresh_part_memory args;
@@ -157,6 +169,8 @@ long refresh_part_ioctl(unsigned int number, unsigned long arg)
 		return ioctl_create(at);
 	case _IOC_NR(VMM_REFRESH_PART_CPU):
 		return ioctl_cpu(at);
+	case _IOC_NR(VMM_REFRESH_PART_DEVICE):
+		return ioctl_device(at);
 	case _IOC_NR(VMM_REFRESH_PART_MEMORY):
 		return ioctl_memory(at);
 	case _IOC_NR(VMM_REFRESH_PART_LOAD):

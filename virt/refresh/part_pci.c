@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The second kernel after the first one's end: PCI functions that it could not see when it
- * booted.  A rescan would lay out their addresses anew; here they keep those of the firmware,
- * as functions do that are there at boot.
+ * PCI functions that this kernel gets: the second one after the first one's end, those that it
+ * could not see when it booted; the first one, those that it had given away.  A rescan would lay
+ * out their addresses anew; here they keep those of the firmware, as functions do that are there
+ * at boot.
  */
 #include <linux/list.h>
 #include <linux/pci.h>
@@ -62,6 +63,31 @@ static unsigned int scan(struct pci_bus *bus)
 	list_for_each_entry(behind, &bus->children, node)
 		nr += scan(behind);
 	return nr;
+}
+
+/**
+ * refresh_pci_return() - Take a PCI function that this kernel had given away
+ * @bdf: bus, device and function, of domain 0
+ *
+ * Context: process, may sleep.
+ */
+void refresh_pci_return(u32 bdf)
+{
+	struct pci_bus *bus;
+	struct pci_dev *dev;
+
+	pci_lock_rescan_remove();
+	bus = pci_find_bus(0, bdf >> 8);
+	if (bus && pci_scan_slot(bus, bdf & ~7u & 0xff)) {
+		list_for_each_entry(dev, &bus->devices, bus_list)
+			claim_addresses(dev);
+		pci_assign_unassigned_bus_resources(bus);
+		pci_bus_add_devices(bus);
+	} else {
+		pr_err("PCI function %02x:%02x.%x has not come back: echo 1 >/sys/bus/pci/rescan\n",
+		       bdf >> 8, PCI_SLOT(bdf), PCI_FUNC(bdf));
+	}
+	pci_unlock_rescan_remove();
 }
 
 /**

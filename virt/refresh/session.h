@@ -49,6 +49,8 @@ int refresh_part_create(const struct vmm_refresh_part_create *args);
 int refresh_part_init(void);
 void refresh_part_exit(void);
 int refresh_part_cpu(u32 cpu);
+int refresh_part_device(u32 bdf);
+int refresh_part_call_stopped(u32 number, u64 a, u64 b, const char *what);
 int refresh_part_memory(u64 hpa, u64 bytes);
 int refresh_part_load(const struct vmm_refresh_part_load *args);
 int refresh_part_start(const struct vmm_refresh_part_start *args);
@@ -95,6 +97,12 @@ int refresh_adopt_shim(struct refresh_cpu *cpus, bool *on);
 
 /* part_pci.c */
 void refresh_pci_claim(void);
+void refresh_pci_return(u32 bdf);
+
+/* part_device.c */
+int refresh_device_give(u32 bdf);
+int refresh_device_check(void);
+void refresh_device_back(void);
 
 /* link.c */
 #ifdef CONFIG_NET

@@ -114,7 +114,7 @@ struct vmm_refresh_status {
 /*
  * A second kernel beside this one.  It gets CPUs and memory that this kernel has put out of
  * use, and loses them only when it has ended; whatever it does, it cannot reach the rest.
- * The order: VIRTUALIZE with VMM_REFRESH_PARTITION, CREATE, CPU and MEMORY as often as
+ * The order: VIRTUALIZE with VMM_REFRESH_PARTITION, CREATE, CPU, MEMORY and DEVICE as often as
  * needed, LOAD, START.  When it has ended: LOAD and START again, or DESTROY.
  *
  * All of them: ENODEV without a shim, or without room for a partition; EINVAL a structure that
@@ -155,6 +155,28 @@ struct vmm_refresh_part_create {
 struct vmm_refresh_part_cpu {
 	__u32	size;
 	__u32	cpu;
+};
+
+/**
+ * struct vmm_refresh_part_device - Argument of VMM_REFRESH_PART_DEVICE
+ * @size: bytes of this structure
+ * @flags: 0
+ * @domain: 0
+ * @bdf: bus in bits 15 to 8, device in bits 7 to 3, function
+ *
+ * A PCI function that has no driver here leaves this kernel's list, and is the partition's, with
+ * the addresses it has: the second kernel finds it when it boots.  Its DMA is not confined.
+ * DESTROY brings it back, at the same addresses.
+ *
+ * ENOENT there is no such function; EBUSY a driver has it, or one that has a driver interrupts by
+ * the same pin; EOPNOTSUPP it is of a kind that cannot be given yet; ENOSPC too many; EIO the
+ * shim refused.  START: EBUSY a function of this kernel's interrupts by the same pin.
+ */
+struct vmm_refresh_part_device {
+	__u32	size;
+	__u32	flags;
+	__u32	domain;
+	__u32	bdf;
 };
 
 /**
@@ -369,5 +391,6 @@ struct vmm_refresh_pool {
  */
 #define VMM_REFRESH_DETACH	_IO('R', 0xae)
 #define VMM_REFRESH_POOL	_IOWR('R', 0xaf, struct vmm_refresh_pool)
+#define VMM_REFRESH_PART_DEVICE	_IOW('R', 0xb0, struct vmm_refresh_part_device)
 
 #endif /* _UAPI_LINUX_VMM_REFRESH_H */
