@@ -167,7 +167,7 @@ class Boot(Bootable):
         self.assertEqual(report["cmdline"], "maxcpus=2 cpuhp.parallel=0 console=ttyS1,115200")
         self.assertEqual(self.record(), {
             "schema": "nestctl-partition-1", "virtualized": True, "given": True,
-            "serial": 0x2f8, "serial_pin": 3, "blocks": [14, 13, 11], "cpus": [2, 1],
+            "serial": 0x2f8, "serial_pin": 3, "blocks": [14, 13, 11], "cpus": [2, 1], "devices": [],
             "ranges": [{"start": 0x58000000, "end": 0x60000000},
                        {"start": 0x68000000, "end": 0x78000000}]})
         report = self.undo()
@@ -414,8 +414,9 @@ class Boot(Bootable):
         self.ask_json(OK, "refresh", "kill")
         self.log()
         for words in (("--cpus=1",), ("--cpus=1,2,0",), ("--memory=512M",), ("--memory=200M",),
-                      ("--serial=0x3f8,4",), ("--serial=0x2f8,4",)):
-            self.refusal("partition", "with other CPUs, memory, or serial port", *words, *WORDS[3:])
+                      ("--serial=0x3f8,4",), ("--serial=0x2f8,4",), ("--device=0000:00:04.0",)):
+            self.refusal("partition", "with other CPUs, memory, PCI functions, or serial port",
+                         *words, *WORDS[3:])
         self.machine.remove(RECORD)
         self.refusal("half-made", "not made to its end")
         # The CPUs come back nevertheless; which memory it was nobody knows.
@@ -445,7 +446,9 @@ class Boot(Bootable):
         self.refusal("siblings", "CPU 1 and CPU 2 are one core", "--cpus=1", *WORDS[1:])
 
     def test_machine(self):
-        self.refusal("device", "cannot be given yet", *WORDS, "--device=0000:00:04.0")
+        self.refusal("device", "there is no PCI function", *WORDS, "--device=0000:00:04.0")
+        os.makedirs(self.machine.path("sys/bus/pci/devices/0001:00:04.0"))
+        self.refusal("device", "of another domain than 0000", *WORDS, "--device=0001:00:04.0")
         self.refusal("serial", "0x3f8 is ttyS0, and this kernel's console is there",
                      *WORDS[:2], "--serial=0x3f8,4", *WORDS[3:])
         self.machine.write("sys/firmware/efi/x", "")
@@ -624,6 +627,102 @@ class Boot(Bootable):
                 self.log()
         self.trouble((5, self.COMMIT[1]), (5, self.COMMIT[0][:-1] + "0"))
         self.assertEqual(self.commit(BROKEN)["result"], "broken")
+
+
+class Functions(Bootable):
+    """PCI functions of the second kernel's own: 4 has a driver, 5 has none."""
+
+    WORDS = (*WORDS, "--device=0000:00:04.0", "--device=0000:00:05.0")
+    UNBIND = "write /sys/bus/pci/drivers/nic/unbind 0000:00:04.0"
+    BIND = "write /sys/bus/pci/drivers/nic/bind 0000:00:04.0"
+    CALLS = [CALLS[0], UNBIND, *CALLS[1:5], "device 0:20", "device 0:28", *CALLS[5:]]
+    UNDO = [*UNDO[:-1], BIND, UNDO[-1]]
+
+    def setUp(self):
+        super().setUp()
+        os.makedirs(self.machine.path("sys/bus/pci/drivers/nic"))
+        os.makedirs(self.machine.path("sys/bus/pci/drivers/other"))
+        os.makedirs(self.machine.path("sys/bus/pci/devices/0000:00:05.0"))
+        self.machine.link("sys/bus/pci/devices/0000:00:04.0/driver", "../../drivers/nic")
+        self.before = self.machine_state()
+
+    def driver(self, address="0000:00:04.0"):
+        path = self.machine.path(f"sys/bus/pci/devices/{address}/driver")
+        return os.path.basename(os.readlink(path)) if os.path.islink(path) else None
+
+    def untouched(self):
+        super().untouched()
+        self.assertEqual((self.driver(), self.driver("0000:00:05.0")), ("nic", None))
+
+    def test_boot_and_undo(self):
+        self.machine.leaks = True
+        report = self.boot(OK, *self.WORDS)
+        self.assertEqual(self.log(), self.CALLS)
+        self.assertIsNone(self.driver())
+        self.assertEqual([step["text"] for step in report["steps"] if step["unit"] == "unbind"],
+                         ["unbind 0000:00:04.0 from nic",
+                          "take 0000:00:05.0, which has no driver"])
+        self.assertEqual(self.record()["devices"],
+                         [{"address": "0000:00:04.0", "driver": "nic"},
+                          {"address": "0000:00:05.0", "driver": None}])
+        self.assertEqual(report["cmdline"], "maxcpus=2 cpuhp.parallel=0 acpi_irq_nobalance "
+                                            "console=ttyS1,115200")
+        self.undo()
+        self.assertEqual(self.log(), ["kill"] + self.UNDO)
+        self.untouched()
+
+    def test_dry_run(self):
+        printed = self.ask(OK, "refresh", "boot", *self.WORDS, "-n")
+        self.assertIn("planned  unbind 0000:00:04.0 from nic\n", printed)
+        self.assertIn("planned  give PCI function 0000:00:05.0\n", printed)
+        self.untouched()
+
+    def test_again(self):
+        self.boot(OK, *self.WORDS)
+        self.ask_json(OK, "refresh", "kill")
+        self.log()
+        self.refusal("partition", "with other CPUs, memory, PCI functions", *self.WORDS[:-1])
+        for words in self.WORDS, WORDS:
+            self.assertIn("acpi_irq_nobalance", self.boot(OK, *words)["cmdline"])
+            self.ask_json(OK, "refresh", "kill")
+        self.undo()
+        self.untouched()
+
+    def test_drivers_that_come_by_themselves(self):
+        """The kernel finds them when the functions are back."""
+        self.boot(OK, *self.WORDS)
+        self.log()
+        for address in "0000:00:04.0", "0000:00:05.0":
+            self.machine.link(f"sys/bus/pci/devices/{address}/driver", "../../drivers/other")
+        self.undo()
+        self.assertEqual([line for line in self.log() if "drivers" in line],
+                         ["write /sys/bus/pci/drivers/other/unbind 0000:00:05.0",
+                          "write /sys/bus/pci/drivers/other/unbind 0000:00:04.0", self.BIND])
+        self.untouched()
+
+    def test_each_step_fails_or_is_killed(self):
+        for call in self.CALLS:
+            for how in (5, KILL_BEFORE, KILL_AFTER):
+                self.trouble((how, call))
+                result = self.machine.run("refresh", "boot", *self.WORDS)
+                self.assertEqual(result.returncode, FAILED if how == 5 else -signal.SIGKILL)
+                self.trouble()
+                self.undo()
+                self.untouched()
+
+    def test_it_does_not_come_back(self):
+        """All else does."""
+        self.boot(OK, *self.WORDS)
+        self.machine.remove("sys/bus/pci/devices/0000:00:04.0")
+        self.undo(BROKEN)
+        self.assertEqual(self.record()["devices"], [{"address": "0000:00:04.0", "driver": "nic"}])
+        self.assertEqual(self.status()["state"], "none")
+        os.makedirs(self.machine.path("sys/bus/pci/devices/0000:00:04.0"))
+        self.trouble((16, self.BIND))
+        self.undo(BROKEN)
+        self.trouble()
+        self.undo()
+        self.untouched()
 
 
 if __name__ == "__main__":

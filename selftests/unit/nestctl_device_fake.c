@@ -133,12 +133,32 @@ static void put_file(const char *path, const char *text)
 		abort();
 }
 
+/* /sys/bus/pci/drivers/NAME/bind or unbind: the function's link follows. */
+static int switch_driver(const char *path, const char *address)
+{
+	autofree char *whole = below_root("/sys/bus/pci/devices/%s/driver", address);
+	autofree char *now = read_link("/sys/bus/pci/devices/%s/driver", address);
+	const char *name = path + strlen("/sys/bus/pci/drivers/");
+	int length = strcspn(name, "/");
+	autofree char *target = text_of("../../drivers/%.*s", length, name);
+	bool bind = !strcmp(name + length, "/bind");
+	int error;
+
+	begin("write %s %s", path, address);
+	error = fails(bind == !now && (bind || !strcmp(now, target)) ? 0 : -ENODEV);
+	if (!error && (bind ? symlink(target, whole) : unlink(whole)))
+		abort();
+	return end(error);
+}
+
 int device_write(const char *path, const char *text)
 {
 	const char *state = strncmp(text, "online", 6) ? text : "online";
 	autofree char *now = read_text("%s", path);
 	int error;
 
+	if (!strncmp(path, "/sys/bus/pci/drivers/", 21))
+		return switch_driver(path, text);
 	begin("write %s %s", path, text);
 	/* What it is already it cannot become. */
 	error = fails(now && strcmp(now, state) ? 0 : -EINVAL);
@@ -213,6 +233,18 @@ static int give_cpu(struct vmm_refresh_part_cpu *args)
 		return needs(fake.state == VMM_REFRESH_PART_MADE) ?: -EIO;
 	fake.cpus[fake.nr_cpus++] = args->cpu;
 	put_cpu(args->cpu, "0");
+	return 0;
+}
+
+static int give_device(struct vmm_refresh_part_device *args)
+{
+	int state = needs(fake.state == VMM_REFRESH_PART_MADE);
+
+	begin("device %x:%x", args->domain, args->bdf);
+	if (args->size != sizeof(*args) || args->flags || args->domain || args->bdf > 0xffff)
+		return -EINVAL;
+	if (state || fails(0))
+		return state ?: -EBUSY;
 	return 0;
 }
 
@@ -467,6 +499,8 @@ int device_call(int fd, unsigned long request, void *argument)
 		return end(create(argument));
 	case VMM_REFRESH_PART_CPU:
 		return end(give_cpu(argument));
+	case VMM_REFRESH_PART_DEVICE:
+		return end(give_device(argument));
 	case VMM_REFRESH_PART_MEMORY:
 		return end(give_memory(argument));
 	case VMM_REFRESH_PART_LOAD:

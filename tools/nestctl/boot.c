@@ -103,8 +103,14 @@ static void check_machine(void)
 	uint32_t serial = boot.request->serial;
 	int i;
 
-	if (boot.request->wishes.nr_devices)
-		refuse("device", "PCI functions cannot be given yet", "leave --device out");
+	for (i = 0; i < (int)boot.request->wishes.nr_devices; i++) {
+		const char *address = boot.request->wishes.devices[i];
+		autofree char *where = text_of("PCI function %s is of another domain than 0000, which is not possible yet",
+					       address);
+
+		if (strchr(address, ':') != strrchr(address, ':') && strncmp(address, "0000:", 5))
+			refuse("device", where, "give another");
+	}
 	if (exists("/sys/firmware/efi"))
 		refuse("firmware",
 		       "the firmware is UEFI, and a second kernel finds ACPI tables of a BIOS only",
@@ -145,7 +151,6 @@ static void make_plan(void)
 	struct plan plan;
 	size_t i;
 
-	wishes.nr_devices = 0;
 	wishes.kernel = boot.image.init_size;
 	wishes.initrd = boot.initrd_size;
 	read_snapshot(snapshot, boot.request);
@@ -241,11 +246,13 @@ static void add_new_units(void)
 	if (partition->shim.state == VMM_REFRESH_BARE)
 		name_unit(add_unit(partition, UNIT_SHIM, 0), text_of("shim"),
 			  text_of("put the shim under all CPUs"));
+	add_unbinds(partition, &boot.request->wishes);
 	add_blocks();
 	name_unit(add_unit(partition, UNIT_PARTITION, 0), text_of("partition"),
 		  !partition->create.serial ? text_of("make a partition") :
 		  text_of("make a partition, with the serial port at %#x",
 			  partition->create.serial));
+	add_functions(partition, &boot.request->wishes);
 	add_memory();
 	add_cpus();
 }
@@ -284,12 +291,13 @@ static void take_record(void)
 	boot.partition.create.serial_pin = get_int(record, "serial_pin");
 	/* More than it has wraps around. */
 	if (has_cpus(cpus, &request->wishes) &&
+	    has_functions(get(record, "devices"), &request->wishes) &&
 	    (!request->wishes.memory || boot.memory - request->wishes.memory < block_size()) &&
 	    (!request->serial || (request->serial == boot.partition.create.serial &&
 				  request->serial_pin == boot.partition.create.serial_pin)))
 		return;
-	refuse("partition", "there is a partition that has ended, with other CPUs, memory, or serial port",
-	       "leave --cpus, --memory and --serial out to start it as it is, or nestctl refresh undo");
+	refuse("partition", "there is a partition that has ended, with other CPUs, memory, PCI functions, or serial port",
+	       "leave --cpus, --memory, --device and --serial out to start it as it is, or nestctl refresh undo");
 }
 
 /* ---- the kernel */
@@ -305,6 +313,11 @@ static void find_pool(void)
 			(struct range){ piece.hpa, piece.hpa + piece.bytes };
 }
 
+static bool has_devices(void)
+{
+	return boot.request->wishes.nr_devices || length(get(boot.partition.record, "devices"));
+}
+
 static void make_cmdline(void)
 {
 	uint32_t serial = boot.partition.create.serial ?: boot.request->serial;
@@ -317,7 +330,9 @@ static void make_cmdline(void)
 		free(console);
 		console = text_of(" console=ttyS%zu,115200", i);
 	}
-	boot.cmdline = text_of("maxcpus=%zu cpuhp.parallel=0%s%s%s%s", boot.nr_cpus, console,
+	boot.cmdline = text_of("maxcpus=%zu cpuhp.parallel=0%s%s%s%s%s", boot.nr_cpus,
+			       /* The pin of each is where its link leads now, and no other one. */
+			       has_devices() ? " acpi_irq_nobalance" : "", console,
 			       /* Or dax_hmem makes ordinary memory of it. */
 			       boot.nr_pool ? " dax_hmem.region_idle=1" : "",
 			       boot.request->append ? " " : "", boot.request->append ?: "");

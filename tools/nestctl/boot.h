@@ -58,11 +58,25 @@ void record_lock(void);
 int make_run_directory(void);
 int write_run_file(const char *name, struct json_object *object);
 
+/* ---- functions.c: PCI functions of the second kernel's own */
+
+struct partition;
+struct unit;
+
+int run_unbind(struct partition *partition, struct unit *unit);
+int undo_unbind(struct partition *partition, struct unit *unit);
+int run_function(struct partition *partition, struct unit *unit);
+bool is_record_of_functions(struct json_object *devices);
+bool has_functions(struct json_object *devices, const struct wishes *wishes);
+void add_unbinds(struct partition *partition, const struct wishes *wishes);
+void add_functions(struct partition *partition, const struct wishes *wishes);
+void add_unbound(struct partition *partition);
+
 /* ---- units.c */
 
 enum unit_kind {
-	UNIT_SHIM, UNIT_BLOCK, UNIT_PARTITION, UNIT_MEMORY, UNIT_CPU, UNIT_LOAD, UNIT_START,
-	UNIT_ONLINE, UNIT_GROW, UNIT_LEAVE,
+	UNIT_SHIM, UNIT_UNBIND, UNIT_BLOCK, UNIT_PARTITION, UNIT_FUNCTION, UNIT_MEMORY,
+	UNIT_CPU, UNIT_LOAD, UNIT_START, UNIT_ONLINE, UNIT_GROW, UNIT_LEAVE,
 };
 
 /**

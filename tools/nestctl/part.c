@@ -251,6 +251,7 @@ static void add_taken(struct partition *partition)
 	if (get_bool(partition->record, "virtualized"))
 		add_done(partition, UNIT_SHIM, 0, text_of("shim"),
 			 text_of("put the shim under all CPUs"));
+	add_unbound(partition);
 	for (i = 0; i < length(blocks); i++) {
 		unsigned int number = json_object_get_int64(item(blocks, i));
 

@@ -33,6 +33,7 @@ struct json_object *record_new(void)
 	put_int(record, "serial", 0);
 	put_int(record, "serial_pin", 0);
 	put_array(record, "blocks");
+	put_array(record, "devices");
 	put_array(record, "cpus");
 	put_array(record, "ranges");
 	return record;
@@ -79,7 +80,8 @@ static bool is_record(struct json_object *record)
 	for (i = 0; i < length(ranges); i++)
 		if (!is_range(item(ranges, i)))
 			return false;
-	return all_numbers(get(record, "blocks")) && all_numbers(get(record, "cpus"));
+	return all_numbers(get(record, "blocks")) && all_numbers(get(record, "cpus")) &&
+	       is_record_of_functions(get(record, "devices"));
 }
 
 /**
@@ -182,7 +184,7 @@ int record_write(struct json_object *record)
 bool record_is_empty(struct json_object *record)
 {
 	return !get_bool(record, "virtualized") && !get_bool(record, "given") &&
-	       !length(get(record, "blocks"));
+	       !length(get(record, "blocks")) && !length(get(record, "devices"));
 }
 
 /**

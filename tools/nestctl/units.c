@@ -366,8 +366,10 @@ static const struct {
 	int (*undo)(struct partition *partition, struct unit *unit);
 } kinds[] = {
 	[UNIT_SHIM] = { "shim", run_shim, undo_shim },
+	[UNIT_UNBIND] = { "unbind", run_unbind, undo_unbind },
 	[UNIT_BLOCK] = { "memory", run_block, undo_block },
 	[UNIT_PARTITION] = { "partition", run_partition, undo_partition },
+	[UNIT_FUNCTION] = { "device", run_function, NULL },
 	[UNIT_MEMORY] = { "give", run_memory, NULL },
 	[UNIT_CPU] = { "cpu", run_cpu, NULL },
 	[UNIT_LOAD] = { "load", run_load, NULL },
@@ -426,7 +428,7 @@ static int undo_unit(struct partition *partition, struct unit *unit)
 /* What stays to be undone does not depend on this one. */
 static bool can_go_on(struct partition *partition, const struct unit *unit)
 {
-	if (unit->kind == UNIT_BLOCK)
+	if (unit->kind == UNIT_BLOCK || unit->kind == UNIT_UNBIND)
 		return true;
 	/* It is gone, though not all of its CPUs are online. */
 	if (unit->kind != UNIT_PARTITION || partition_look(partition) ||
