@@ -59,7 +59,7 @@ p1_boot()
 	# shellcheck disable=SC2086 # words
 	set -- $P1_APPEND "$@" "scen=$scenario"
 	nestctl refresh boot --cpus "${P1_CPUS:-1}" --memory "${P1_MEMORY:-896M}" \
-		${SERIAL:+--serial $SERIAL} --kernel "${KERNEL:-/second/bzImage}" --initrd "${INITRD:-/second/initrd}" \
+		${SERIAL:+--serial $SERIAL} ${P1_DEVICE:+--device $P1_DEVICE} --kernel "${KERNEL:-/second/bzImage}" --initrd "${INITRD:-/second/initrd}" \
 		--append "$*"
 }
 

@@ -82,6 +82,7 @@ static const struct {
 	{ "address", poke_address },
 	{ "pci", poke_pci },
 	{ "bar", poke_bar },
+	{ "pci-read", poke_pci_read },
 	{ "ioapic", poke_ioapic },
 	{ "race", poke_race },
 	{ "ioapic-write", poke_ioapic_write },

@@ -41,6 +41,7 @@ int poke_absent(const struct poke *p);
 int poke_address(const struct poke *p);
 int poke_pci(const struct poke *p);
 int poke_bar(const struct poke *p);
+int poke_pci_read(const struct poke *p);
 int poke_ioapic(const struct poke *p);
 int poke_race(const struct poke *p);
 int poke_ioapic_write(const struct poke *p);

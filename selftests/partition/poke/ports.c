@@ -96,6 +96,21 @@ int poke_bar(const struct poke *p)
 	return moved == p->value && was & PCI_COMMAND_IO && !(now & PCI_COMMAND_IO) ? 0 : -EIO;
 }
 
+int poke_pci_read(const struct poke *p)
+{
+	unsigned long port = PCI_DATA + (p->addr & 3), flags;
+	u32 saved, value;
+
+	local_irq_save(flags);
+	saved = inl(PCI_ADDRESS);
+	outl(p->addr & ~3ul, PCI_ADDRESS);
+	value = p->width == 1 ? inb(port) : p->width == 2 ? inw(port) : inl(port);
+	outl(saved, PCI_ADDRESS);
+	local_irq_restore(flags);
+	pr_info("poke: PCI %lx: %0*x\n", p->addr, 2 * p->width, value);
+	return 0;
+}
+
 /* Part of the address port, which is all of it or nothing: what is in it stays. */
 int poke_address(const struct poke *p)
 {
