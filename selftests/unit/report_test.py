@@ -67,6 +67,18 @@ class Trace(unittest.TestCase):
             batch(1, 1, "CPUID", "MSR_WRITE") * 5
         self.assertEqual(report.exits_of(report.parse_trace(lines), 1)[0], 1.0)
 
+    def test_batches_that_lack_an_exit(self):
+        # Half of them, and more than half.
+        for lacking in (5, 9):
+            lines = batch(1, 0) * 3 + batch(1, 2, *["VMWRITE", "CPUID"] * 2) * 5 + \
+                batch(1, 2, "CPUID", "VMWRITE", "CPUID") * lacking
+            self.assertEqual(report.exits_of(report.parse_trace(lines), 1),
+                             (2.0, [["VMWRITE", 1.0], ["CPUID", 1.0]]))
+
+    def test_a_batch_with_an_exit_too_many(self):
+        lines = batch(1, 0) * 3 + batch(1, 1, "CPUID") * 7 + batch(1, 1, "CPUID", "HLT") * 2
+        self.assertEqual(report.exits_of(report.parse_trace(lines), 1)[0], 1.0)
+
     def test_an_operation_that_is_like_a_timer(self):
         lines = batch(1, 0) * 3 + batch(1, 1, "MSR_WRITE") * 3 + \
             batch(1, 1, "MSR_WRITE", "INTERRUPT_WINDOW") * 5
