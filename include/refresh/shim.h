@@ -11,7 +11,7 @@
 #define _REFRESH_SHIM_H
 
 #define SHIM_MAGIC		0x4d494853	/* "SHIM" */
-#define SHIM_ABI_VERSION	11
+#define SHIM_ABI_VERSION	12
 
 #define SHIM_PAGE		4096
 
@@ -90,6 +90,7 @@
 #define SHIM_CALL_FIND		(SHIM_CALL | 0x19)	/* RBX = hpa of struct shim_info */
 #define SHIM_CALL_ADOPT		(SHIM_CALL | 0x1a)	/* hpa of a struct shim_adopt */
 #define SHIM_CALL_PART_FUNCTION	(SHIM_CALL | 0x1b)	/* PCI function, pin or SHIM_NO_PIN */
+#define SHIM_CALL_PART_HEAR	(SHIM_CALL | 0x1c)	/* RBX = the other kernel's word */
 
 /* Of the link, from either side. */
 #define SHIM_CALL_LINK_JOIN	(SHIM_CALL | 0x20)	/* pin of the IOAPIC; see shim-abi.rst */

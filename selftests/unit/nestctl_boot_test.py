@@ -487,7 +487,7 @@ class Boot(Bootable):
         self.assertEqual(self.status(), {
             "schema": "nestctl-refresh-status-1", "shim": "bare", "state": "none", "why": None,
             "cpus": 0, "running": 0, "memory": 0, "word": 0, "starts": 0, "exits": [],
-            "guest_exits": 0, "denied": [], "taken": False})
+            "guest_exits": 0, "denied": [], "taken": False, "refresh": None})
         self.boot(OK)
         self.machine.write("sys/kernel/debug/vmm-refresh/denied",
                            "memory-read 0 0\nio-\x1bport: 7 0\n")
@@ -497,7 +497,7 @@ class Boot(Bootable):
             "exits": [{"reason": 10, "name": "CPUID", "count": 1738},
                       {"reason": 48, "name": "EPT violation", "count": 2615},
                       {"reason": 79, "name": None, "count": 1}],
-            "guest_exits": 99, "taken": True,
+            "guest_exits": 99, "taken": True, "refresh": None,
             "denied": [{"kind": "memory-read", "second": 0, "first": 0},
                        {"kind": "io-?port", "second": 7, "first": 0},
                        {"kind": "2", "second": 0, "first": 8}]})

@@ -36,7 +36,7 @@
 
 static struct fake {
 	__u32 shim, room, state, why, nr_cpus, nr_ranges, serial, serial_pin, loaded, physical;
-	__u64 starts, grown, pool_state;
+	__u64 starts, grown, pool_state, word;
 	__u32 cpus[64];
 	struct {
 		__u64 start, end;
@@ -456,6 +456,26 @@ static int ask_pool(struct vmm_refresh_pool *args)
 	return errno ? -1 : 0;
 }
 
+/* Nothing of the machine changes: it is not in the log. */
+static int say_word(__u64 word)
+{
+	errno = ENXIO;
+	if (!fake.state)
+		return -1;
+	fake.word = word;
+	save_state();
+	return 0;
+}
+
+static int tell_words(struct vmm_refresh_part_words *words)
+{
+	errno = ENXIO;
+	if (!fake.state && !exists("/fake/second"))
+		return -1;
+	words->first = fake.word;
+	return 0;
+}
+
 static __u32 shim_state(void)
 {
 	if (exists("/fake/panicked"))
@@ -513,6 +533,10 @@ int device_call(int fd, unsigned long request, void *argument)
 		return end(destroy());
 	case VMM_REFRESH_POOL:
 		return ask_pool(argument);
+	case VMM_REFRESH_PART_SAY:
+		return say_word((uintptr_t)argument);
+	case VMM_REFRESH_PART_WORDS:
+		return tell_words(argument);
 	}
 	errno = ENOTTY;
 	return -1;

@@ -186,6 +186,34 @@ class Run(boot.Bootable):
         os.unlink(self.machine.path("a.xml"))
         self.nothing_left()
 
+    def refresh(self):
+        """What status says of it."""
+        process = self.start("status", "--json")
+        report = json.loads(self.end(process, OK)[0])
+        with open(os.path.join(lib.SCHEMAS, "nestctl-refresh-status-1.json"),
+                  encoding="utf-8") as file:
+            jsonschema.validate(report, json.load(file))
+        return report["refresh"]
+
+    def test_either_kernel_says_how_far_it_is(self):
+        """By the journal, and in the second one by what the shim shows it."""
+        self.assertIsNone(self.refresh())
+        self.go(OK, "run", "--commit=stop")
+        moved = {"phase": "move", "state": "done"}
+        self.assertEqual(self.refresh(), moved)
+        text, _ = self.end(self.start("status"), OK)
+        self.assertIn("refresh: move, done", text)
+        journal = self.machine.path(JOURNAL)
+        os.rename(journal, journal + ".away")
+        for state in ("4", "3"):  # adoptable, below
+            self.machine.write("fake/second", state)
+            self.assertEqual(self.refresh(), moved)
+        self.machine.remove("fake/second")
+        os.rename(journal + ".away", journal)
+        self.go(OK, "abort")
+        self.assertIsNone(self.refresh())
+        self.nothing_left()
+
     def test_autostart_is_held_off(self):
         """As long as there are two kernels, and after the way back no more."""
         self.domains, self.back = "a:1:off", "a:1:came"

@@ -9,6 +9,7 @@
 #include "boot.h"
 #include "device.h"
 #include "nestctl.h"
+#include "run.h"
 
 #define DENIED	"/sys/kernel/debug/vmm-refresh/denied"
 
@@ -114,6 +115,7 @@ static struct json_object *status_report(struct partition *partition)
 	put_denied(report, partition);
 	record = record_read(&broken);
 	put_bool(report, "taken", record || broken);
+	json_object_object_add(report, "refresh", run_describe(partition->fd));
 	json_object_put(record);
 	return report;
 }
@@ -150,6 +152,11 @@ static void print_status(struct json_object *report)
 	say(PLAIN, why ? " (%s)\n" : "\n", why);
 	say(BOLD, "shim: ");
 	say(PLAIN, "%s\n", shim ?: "vmm-refresh is not loaded, or cannot part a machine");
+	if (get(report, "refresh")) {
+		say(BOLD, "refresh: ");
+		say(PLAIN, "%s, %s\n", get_string(get(report, "refresh"), "phase"),
+		    get_string(get(report, "refresh"), "state"));
+	}
 	if (strcmp(state, "none")) {
 		say(BOLD, "CPUs: ");
 		say(PLAIN, "%lld, %lld of them run\n", (long long)get_int(report, "cpus"),

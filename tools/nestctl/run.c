@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "boot.h"
+#include "device.h"
 #include "kept.h"
 #include "nestctl.h"
 #include "phases.h"
@@ -258,10 +259,55 @@ static int act(const struct phase *phase, bool undo)
 	return status;
 }
 
+/* ---- how far it is, also for the other kernel: in a word that the shim shows it */
+
+#define WORD		0x5246u
+#define WORD_SHIFT	16
+#define PHASE_SHIFT	8
+
+/* Before there are two kernels nobody is there to be told. */
+static void show(size_t at, enum phase_state state)
+{
+	uintptr_t word = WORD << WORD_SHIFT | at << PHASE_SHIFT | state;
+	int fd = device_open();
+
+	if (fd < 0)
+		return;
+	device_call(fd, VMM_REFRESH_PART_SAY, (void *)word);
+	close(fd);
+}
+
+/**
+ * run_describe() - How far a refresh is, as the first kernel has shown it
+ * @fd: of the device
+ *
+ * Return: an object with phase and state, NULL: none is under way.
+ */
+struct json_object *run_describe(int fd)
+{
+	struct vmm_refresh_part_words words = { .size = sizeof(words) };
+	struct json_object *object = run_journal_describe();
+	const char *state;
+	size_t at;
+
+	if (object || fd < 0 || device_call(fd, VMM_REFRESH_PART_WORDS, &words) ||
+	    words.first >> WORD_SHIFT != WORD)
+		return object;
+	at = words.first >> PHASE_SHIFT & 0xff;
+	state = run_state_word(words.first & 0xff);
+	if (at >= ARRAY_SIZE(phases) || !state)
+		return NULL;
+	object = json_object_new_object();
+	put_string(object, "phase", phases[at].name);
+	put_string(object, "state", state);
+	return object;
+}
+
 static int keep(const struct phase *phase, enum phase_state state)
 {
 	run.at = phase - phases;
 	run.state = state;
+	show(run.at, state);
 	return run_journal_write(&run.options, phase->name, state);
 }
 

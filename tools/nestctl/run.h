@@ -32,6 +32,7 @@ struct run_options {
 };
 
 int refresh_run(int argc, char **argv);
+struct json_object *run_describe(int fd);
 
 /* ---- run_options.c */
 
@@ -45,5 +46,7 @@ int run_journal_read(struct run_options *options, const char **phase, enum phase
 int run_journal_write(const struct run_options *options, const char *phase,
 		      enum phase_state state);
 void run_journal_remove(void);
+struct json_object *run_journal_describe(void);
+const char *run_state_word(enum phase_state state);
 
 #endif /* NESTCTL_RUN_H */

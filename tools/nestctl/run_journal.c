@@ -171,6 +171,37 @@ int run_journal_write(const struct run_options *options, const char *phase, enum
 }
 
 /**
+ * run_state_word() - A state in a word
+ * @state: of a phase
+ *
+ * Return: the word; NULL if there is no such state.
+ */
+const char *run_state_word(enum phase_state state)
+{
+	return state < ARRAY_SIZE(states) ? states[state] : NULL;
+}
+
+/**
+ * run_journal_describe() - How far the refresh of this kernel is
+ *
+ * Return: an object with phase and state, NULL: none is under way, or its journal cannot be read.
+ */
+struct json_object *run_journal_describe(void)
+{
+	autofree char *text = read_text(JOURNAL);
+	struct json_object *written = text ? json_tokener_parse(text) : NULL, *object = NULL;
+	const char *phase = get_string(written, "phase"), *state = get_string(written, "state");
+
+	if (phase && state) {
+		object = json_object_new_object();
+		put_string(object, "phase", phase);
+		put_string(object, "state", state);
+	}
+	json_object_put(written);
+	return object;
+}
+
+/**
  * run_journal_remove() - Nothing is under way any more
  */
 void run_journal_remove(void)

@@ -632,11 +632,48 @@ int refresh_part_status(struct vmm_refresh_part_status *status)
  * refresh_part_say() - Show a word to the other kernel
  * @word: the word
  *
- * Return: 0, or -ENXIO in a kernel that does not run in a partition.
+ * Context: process, may sleep.
+ * Return: 0, or -ENXIO where there is no other one.
  */
 int refresh_part_say(u64 word)
 {
-	if (!refresh_shim_below())
-		return -ENXIO;
-	return refresh_call_args(SHIM_CALL_PART_SAY, word, 0, 0) == SHIM_OK ? 0 : -ENXIO;
+	const struct refresh_reserve *res = NULL;
+	u32 result = SHIM_E_STATE;
+
+	if (!refresh_shim_below()) {
+		res = refresh_lock();
+		if (!res)
+			return -ENXIO;
+	}
+	if (!res || part.made)
+		result = refresh_call_args(SHIM_CALL_PART_SAY, word, 0, 0);
+	if (res)
+		refresh_unlock();
+	return result == SHIM_OK ? 0 : -ENXIO;
+}
+
+/**
+ * refresh_part_words() - What both kernels have said last
+ * @words: @first and @second are filled in
+ *
+ * Context: process, may sleep.
+ * Return: 0, or -ENXIO where there are no two.
+ */
+int refresh_part_words(struct vmm_refresh_part_words *words)
+{
+	const struct refresh_reserve *res;
+	int r = -ENXIO;
+
+	if (refresh_shim_below())
+		return refresh_hear(&words->first) == SHIM_OK ? 0 : r;
+	res = refresh_lock();
+	if (!res)
+		return r;
+	if (part.made) {
+		words->first = READ_ONCE(info(res, 0)->word);
+		words->second = READ_ONCE(info(res, 1)->word);
+		r = 0;
+	}
+	refresh_unlock();
+	return r;
 }

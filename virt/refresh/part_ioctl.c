@@ -123,6 +123,21 @@ static int ioctl_status(void __user *arg)
 	return r;
 }
 
+static int ioctl_words(void __user *arg)
+{
+	struct vmm_refresh_part_words words;
+	int r = copy_args(&words, sizeof(words), arg);
+
+	if (r)
+		return r;
+	if (words.flags)
+		return -EINVAL;
+	words.first = 0;
+	words.second = 0;
+	r = refresh_part_words(&words);
+	return copy_to_user(arg, &words, sizeof(words)) ? -EFAULT : r;
+}
+
 static int ioctl_grow(void __user *arg)
 {
 	struct vmm_refresh_part_grow args;
@@ -185,6 +200,8 @@ long refresh_part_ioctl(unsigned int number, unsigned long arg)
 		return ioctl_status(at);
 	case _IOC_NR(VMM_REFRESH_PART_SAY):
 		return refresh_part_say(arg);
+	case _IOC_NR(VMM_REFRESH_PART_WORDS):
+		return ioctl_words(at);
 	case _IOC_NR(VMM_REFRESH_PART_GROW):
 		return ioctl_grow(at);
 	case _IOC_NR(VMM_REFRESH_POOL):

@@ -58,6 +58,7 @@ int refresh_part_kill(void);
 int refresh_part_destroy(void);
 int refresh_part_status(struct vmm_refresh_part_status *status);
 int refresh_part_say(u64 word);
+int refresh_part_words(struct vmm_refresh_part_words *words);
 
 /* part_memory.c: what the second partition has */
 #define REFRESH_MAX_RANGES	64

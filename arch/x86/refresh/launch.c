@@ -513,6 +513,20 @@ u32 refresh_find(u64 *hpa)
 }
 
 /**
+ * refresh_hear() - What has the other kernel said last?
+ * @word: filled in
+ *
+ * Return: SHIM_OK, or SHIM_E_STATE where there is none.
+ */
+u32 refresh_hear(u64 *word)
+{
+	unsigned long rax = SHIM_CALL_PART_HEAR;
+
+	asm volatile("vmcall" : "+a" (rax), "=b" (*word) : : "cc", "memory");
+	return rax;
+}
+
+/**
  * refresh_claim() - Ask the shim for memory that the first kernel has left behind
  * @hpa: first byte, of a page
  * @bytes: at most how many; the length of the piece at @hpa is written

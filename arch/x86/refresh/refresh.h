@@ -144,6 +144,7 @@ int refresh_leave_cpu(struct refresh_cpu *rc);
 u32 refresh_set_target(struct refresh_cpu *rc, bool on);
 u32 refresh_call(u32 call);
 u32 refresh_call_args(u32 call, u64 a, u64 b, u64 c);
+u32 refresh_hear(u64 *word);
 u32 refresh_claim(u64 hpa, u64 *bytes);
 u32 refresh_link_join(u32 pin, u64 *own, u64 *other, u64 *bytes);
 bool refresh_link_ring(void);

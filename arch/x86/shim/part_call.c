@@ -86,6 +86,12 @@ u64 handle_part_call(struct shim_cpu *cpu, u32 call)
 		part_info(part_of(cpu))->word = r[R_RBX];
 		return SHIM_OK;
 	}
+	if (call == SHIM_CALL_PART_HEAR) {
+		if (policy_may_give())
+			return SHIM_E_STATE;
+		r[R_RBX] = part_info(!part_of(cpu))->word;
+		return SHIM_OK;
+	}
 	if (call == SHIM_CALL_LINK_JOIN)
 		return link_join(cpu, &r[R_RBX], &r[R_RCX], &r[R_RDX]);
 	if (call == SHIM_CALL_LINK_RING)

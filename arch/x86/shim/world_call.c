@@ -358,6 +358,7 @@ static void copy_part(void)
 	}
 	fill(part_info(1), 0, sizeof(struct shim_part_info));
 	fill(part_info(0)->denied, 0, sizeof(part_info(0)->denied));
+	part_info(0)->word = 0;
 }
 
 static void drop_ept(void)

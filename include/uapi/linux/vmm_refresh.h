@@ -304,6 +304,22 @@ struct vmm_refresh_part_status {
 };
 
 /**
+ * struct vmm_refresh_part_words - Argument and result of VMM_REFRESH_PART_WORDS
+ * @size: bytes of this structure
+ * @flags: 0
+ * @first: what the first kernel has said last, 0 at first
+ * @second: what the second one has, which only the first one is told
+ *
+ * In either kernel, for the second one also when the first one has ended, until it adopts the shim.
+ */
+struct vmm_refresh_part_words {
+	__u32	size;
+	__u32	flags;
+	__u64	first;
+	__u64	second;
+};
+
+/**
  * struct vmm_refresh_part_grow - Argument and result of VMM_REFRESH_PART_GROW
  * @size: bytes of this structure
  * @flags: 0
@@ -379,8 +395,8 @@ struct vmm_refresh_pool {
 #define VMM_REFRESH_PART_DESTROY _IO('R', 0xaa)
 #define VMM_REFRESH_PART_STATUS	_IOWR('R', 0xab, struct vmm_refresh_part_status)
 /*
- * In a kernel that runs in a partition (the module finds a shim that it has not brought): the
- * argument is shown to the other kernel as @word.  ENXIO in any other kernel.
+ * The argument is shown to the other kernel: what the second one says as @word of
+ * &vmm_refresh_part_status, and by VMM_REFRESH_PART_WORDS.  ENXIO where there are no two.
  */
 #define VMM_REFRESH_PART_SAY	_IO('R', 0xac)
 #define VMM_REFRESH_PART_GROW	_IOWR('R', 0xad, struct vmm_refresh_part_grow)
@@ -392,5 +408,6 @@ struct vmm_refresh_pool {
 #define VMM_REFRESH_DETACH	_IO('R', 0xae)
 #define VMM_REFRESH_POOL	_IOWR('R', 0xaf, struct vmm_refresh_pool)
 #define VMM_REFRESH_PART_DEVICE	_IOW('R', 0xb0, struct vmm_refresh_part_device)
+#define VMM_REFRESH_PART_WORDS	_IOWR('R', 0xb1, struct vmm_refresh_part_words)
 
 #endif /* _UAPI_LINUX_VMM_REFRESH_H */
