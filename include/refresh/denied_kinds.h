@@ -28,6 +28,7 @@
 	_(PCI_BRIDGE,		"pci-bridge")				\
 	_(PCI_MSI,		"pci-msi")				\
 	_(PCI_LINK,		"pci-link")				\
+	_(PCI_CHIPSET,		"pci-chipset")				\
 	_(IOAPIC_RTE,		"ioapic-entry")				\
 	_(IOAPIC_EOI,		"ioapic-eoi")				\
 	_(IOAPIC_WIDTH,		"ioapic-register")			\

@@ -42,7 +42,7 @@ static const struct pci_function functions[NR_FUNCTIONS] = {
 		       .msi = 0xf4, .msi_config = { 0x00010005, 0xfee03000, 0x31 },
 		       .bar_kind = { BAR_MEMORY },
 		       .bar_size = { 16 }, .config = { [1] = 2, [4] = 0xe1000010 } },
-	[F_OTHER_BRIDGE] = { .bdf = BDF(0, 5, 0), .bridge = true,
+	[F_OTHER_BRIDGE] = { .bdf = BDF(0, 5, 0), .show = PCI_SHOWN, .bridge = true,
 			     .bar_kind = { BAR_MEMORY }, .bar_size = { 0x1000 },
 			     .rom_size = 0x800,
 			     .config = { [1] = 3, [4] = 0xfa000000, [6] = 0x00020200,

@@ -154,6 +154,15 @@ static const struct write_row write_rows[] = {
 	{ "command of what is shown", 1, F_ISA, 2, 0x04, 0, PCI_DROP },
 	{ "BAR of what is shown", 1, F_HOST, 4, 0x10, ~0u, PCI_DROP },
 	{ "chipset register", 1, F_HOST, 1, 0x59, 0x33, PCI_DENY },
+	{ "the same, by its owner", 0, F_HOST, 1, 0x59, 0x33, PCI_CHIPSET },
+	{ "the last one of the host bridge", 0, F_HOST, 4, 0xffc, 0, PCI_CHIPSET },
+	{ "base of power management", 0, F_POWER, 4, 0x40, 0x2f9, PCI_CHIPSET },
+	{ "the same by a byte", 0, F_POWER, 1, 0x41, 0x02, PCI_CHIPSET },
+	{ "decoders of the ISA bridge", 0, F_ISA, 2, 0x4e, 0xffff, PCI_CHIPSET },
+	{ "behind the links", 0, F_ISA, 4, 0x64, 0, PCI_CHIPSET },
+	{ "header of the ISA bridge", 0, F_ISA, 2, 0x04, 0x0007, PCI_PASS },
+	{ "capability of a bridge to another bus", 0, F_OTHER_BRIDGE, 4, 0x84, 3, PCI_PASS },
+	{ "the same, of the other's", 1, F_OTHER_BRIDGE, 4, 0x84, 3, PCI_DENY },
 	{ "link", 1, F_ISA, 1, 0x62, 0x80, PCI_LINKS },
 	{ "link, by its owner", 0, F_ISA, 1, 0x62, 0x80, PCI_LINKS },
 	{ "command of the other's", 1, F_VGA, 2, 0x04, 0, PCI_DENY },
@@ -202,6 +211,17 @@ static void test_widths(void)
 	}
 	ok(crossing, "widths: none across registers, none beyond the last");
 	ok(foreign, "widths: no write to a foreign function, wherever and however wide");
+}
+
+static void test_chipset(void)
+{
+	struct denied denied = { };
+
+	ok(pci_chipset_write(0xb001, 0xb001, &denied) && !total_denied(&denied),
+	   "chipset: what is there may be written");
+	ok(!pci_chipset_write(0x2f9, 0xb001, &denied) && !pci_chipset_write(0, 1, &denied) &&
+	   denied.count[DENIED_PCI_CHIPSET] == 2 && total_denied(&denied) == 2,
+	   "chipset: nothing else may");
 }
 
 static u32 links_write(u32 part, u16 bdf, u16 reg, u32 width, u32 value)
@@ -435,6 +455,7 @@ int main(int argc, char **argv)
 	test_reads();
 	test_writes();
 	test_widths();
+	test_chipset();
 	test_links();
 	test_links_given();
 	test_give();

@@ -61,7 +61,7 @@ class Partition(unittest.TestCase):
     def test_pci(self):
         """PCI configuration space: rows, and random accesses to devices."""
         parts = ('pci.c', 'pci_function.c', 'pci_give.c', 'owner.c', 'ports.c', 'apic.c')
-        self.run_program(127, 'part_pci_unit.c', *parts)
+        self.run_program(138, 'part_pci_unit.c', *parts)
         self.run_fuzz('part_pci_fuzz.c', *parts)
 
     def test_ioapic(self):

@@ -60,7 +60,7 @@ static void pci_data_read(struct io *io, u16 bdf, u16 reg)
 		io->value = pci_links_read(&world.pci, io->part, bdf, reg, io->width, io->value);
 }
 
-/* What a bridge has beside its links, and links, byte by byte. */
+/* Byte by byte. */
 static void pci_links(struct io *io, u16 bdf, u16 reg)
 {
 	u32 bytes = pci_links_write(&world.pci, io->part, bdf, reg, io->width, io->value,
@@ -81,6 +81,10 @@ static void pci_data_write(struct io *io, u16 bdf, u16 reg)
 		break;
 	case PCI_LINKS:
 		pci_links(io, bdf, reg);
+		break;
+	case PCI_CHIPSET:
+		port_out(PCI_CONFIG_ADDRESS, 4, world.pci.latch[io->part]);
+		pci_chipset_write(io->value, port_in(io->port, io->width), world_denied(io->cpu));
 		break;
 	default:
 		break;

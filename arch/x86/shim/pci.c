@@ -65,6 +65,15 @@ static bool touches_links(const struct pci_function *function, u16 reg, u32 widt
 	       reg + width > function->links;
 }
 
+/*
+ * Registers of the machine's: host bridge, ISA bridge, power management.  They say what of memory
+ * and ports goes where, by no BAR.  A bridge to another bus has its capabilities there.
+ */
+static bool is_chipset(const struct pci_function *function, u16 reg)
+{
+	return function->show != PCI_PRIVATE && !function->bridge && reg >= 4 * PCI_HEADER;
+}
+
 /* ---- accesses */
 
 enum pci_verdict pci_read(const struct pci *pci, u32 part, u16 bdf, u16 reg, u32 width,
@@ -98,6 +107,8 @@ enum pci_verdict pci_write(struct pci *pci, u32 part, u16 bdf, u16 reg, u32 widt
 	if (touches_links(function, reg, width) &&
 	    (function->owner == part || function->show != PCI_PRIVATE))
 		return PCI_LINKS;
+	if (function->owner == part && is_chipset(function, reg))
+		return PCI_CHIPSET;
 	if (function->owner == part) {
 		return pci_function_write(pci, function, reg, width, value, denied) ? PCI_PASS :
 										      PCI_DENY;
@@ -107,6 +118,15 @@ enum pci_verdict pci_write(struct pci *pci, u32 part, u16 bdf, u16 reg, u32 widt
 		return PCI_DROP;
 	deny(denied, DENIED_PCI_FUNCTION);
 	return PCI_DENY;
+}
+
+/*
+ * While there are two nobody moves what the chipset decodes, not even who has it.  @real: what is
+ * there.  A write of the same needs no access, which could clear a status.
+ */
+bool pci_chipset_write(u32 value, u32 real, struct denied *denied)
+{
+	return value == real || deny(denied, DENIED_PCI_CHIPSET);
 }
 
 /*
@@ -143,10 +163,8 @@ u32 pci_links_write(struct pci *pci, u32 part, u16 bdf, u16 reg, u32 width, u32 
 
 	for (i = 0; function && i < width; i++) {
 		byte = value >> 8 * i;
-		if (!touches_links(function, reg + i, 1)) {
-			bytes |= (function->owner == part) << i;
+		if (!touches_links(function, reg + i, 1))
 			continue;
-		}
 		link = reg + i - function->links;
 		pci->links[part][link] = byte;
 		if (pci->link_owner[link] != part)

@@ -29,7 +29,8 @@ enum pci_verdict {
 	PCI_ABSENT,		/* reads all ones, a write has no effect */
 	PCI_DROP,		/* a write without effect, as to read-only registers */
 	PCI_DENY,
-	PCI_LINKS,		/* some bytes of it are PIRQ registers: pci_links_*() */
+	PCI_LINKS,		/* these are PIRQ registers: pci_links_*() */
+	PCI_CHIPSET,		/* nothing may change there: pci_chipset_write() */
 };
 
 /*
@@ -93,6 +94,7 @@ enum pci_verdict pci_read(const struct pci *pci, u32 part, u16 bdf, u16 reg, u32
 			  struct denied *denied);
 enum pci_verdict pci_write(struct pci *pci, u32 part, u16 bdf, u16 reg, u32 width, u32 value,
 			   struct denied *denied);
+bool pci_chipset_write(u32 value, u32 real, struct denied *denied);
 u32 pci_links_read(const struct pci *pci, u32 part, u16 bdf, u16 reg, u32 width, u32 real);
 u32 pci_links_write(struct pci *pci, u32 part, u16 bdf, u16 reg, u32 width, u32 value,
 		    struct denied *denied);

@@ -340,6 +340,10 @@ static u32 check_plan(const struct shim_plan *plan)
 	for (i = 0; i < plan->nr_ports; i++)
 		if (plan->port[i].first > plan->port[i].last)
 			return SHIM_E_PLAN;
+	/* Nothing else is in the same register. */
+	for (i = 0; i < plan->nr_functions; i++)
+		if (plan->function[i].links & 3)
+			return SHIM_E_PLAN;
 	return SHIM_OK;
 }
 
