@@ -37,6 +37,7 @@
 	_(ICR_VECTOR,		"icr-vector")				\
 	_(MSR,			"msr")					\
 	_(MSR_APIC_BASE,	"msr-apic-base")			\
-	_(MSR_LIST,		"msr-list")
+	_(MSR_LIST,		"msr-list")				\
+	_(CALL,			"call")
 
 #endif /* REFRESH_DENIED_KINDS_H */

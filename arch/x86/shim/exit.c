@@ -87,16 +87,36 @@ static u32 check_leave(struct shim_cpu *cpu, u32 call)
 		SHIM_OK : SHIM_E_CALL;
 }
 
-static u64 handle_call(struct shim_cpu *cpu)
+/* Did the host ask for what is not its own?  Not if it only asked in order to know. */
+static bool is_misuse(u32 call, u32 error)
+{
+	switch (error) {
+	case SHIM_OK:
+	case SHIM_E_TABLES:
+	case SHIM_E_CPU:
+	case SHIM_E_BOOT_CPU:
+		return false;
+	case SHIM_E_CALL:
+		return true;
+	}
+	switch (call) {
+	case SHIM_CALL_FIND:
+	case SHIM_CALL_PART_CLAIM:
+	case SHIM_CALL_LINK_JOIN:
+	case SHIM_CALL_LINK_RING:
+	case SHIM_CALL_POOL:
+	case SHIM_CALL_POOL_FIND:
+	/* Its end may have been sooner. */
+	case SHIM_CALL_PART_KILL:
+		return false;
+	}
+	return true;
+}
+
+static u64 serve_call(struct shim_cpu *cpu, u32 call)
 {
 	u64 *r = cpu->regs->r;
-	u32 call = r[R_RAX];
 
-	/* An NMI comes before the call; the host repeats it then. */
-	if (host_takes_nmi(cpu))
-		return SHIM_RESUME;
-
-	host_skip_instruction();
 	r[R_RAX] = wants_to_leave(call) ? check_leave(cpu, call) : SHIM_OK;
 	if (r[R_RAX] != SHIM_OK)
 		return SHIM_RESUME;
@@ -113,6 +133,22 @@ static u64 handle_call(struct shim_cpu *cpu)
 	else
 		return handle_test_call(cpu, call);
 	return SHIM_RESUME;
+}
+
+static u64 handle_call(struct shim_cpu *cpu)
+{
+	u32 call = cpu->regs->r[R_RAX];
+	u64 how;
+
+	/* An NMI comes before the call; the host repeats it then. */
+	if (host_takes_nmi(cpu))
+		return SHIM_RESUME;
+
+	host_skip_instruction();
+	how = serve_call(cpu, call);
+	if (!policy_may_give() && is_misuse(call, cpu->regs->r[R_RAX]))
+		deny(world_denied(cpu), DENIED_CALL);
+	return how;
 }
 
 /* ---- handlers of exit_rules.h that are not elsewhere */
