@@ -24,7 +24,7 @@ attack_rows()
 		-v ring="$theirs" -v reserve=$(((ours < theirs ? ours : theirs) - 4096)) '
 		/^#/ || !NF || !index($1, side) { next }
 		{
-			sub(/^[01]+ +/, "")
+			sub(/^[012]+ +/, "")
 			gsub("@cpu", cpu * 16777216)
 			gsub("@reserve:1", reserve - 4096)
 			gsub("@reserve", reserve)

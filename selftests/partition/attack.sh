@@ -45,17 +45,19 @@ second_attacks()
 	check "no NMI has come to this kernel" is "$(nmis)" "$before"
 }
 
+# first_attacks PAGE [ROWS]: of this kernel, while the second one runs; 2: when that has ended
 first_attacks()
 {
-	attack_rows 0 "$1" 1 0 5 >rows.0
+	side=${2:-0}
+	attack_rows "$side" "$1" 1 0 5 >rows
 	last=
 	while read -r kind times words; do
 		[ "$kind" = "$last" ] || before=$(denied "$kind" first)
 		# shellcheck disable=SC2086 # words
-		check "0: $words: comes back" attack $words
-		check "0: $words: is denied as $kind, $times times" counted "$kind" first "$times"
+		check "$side: $words: comes back" attack $words
+		check "$side: $words: is denied as $kind, $times times" counted "$kind" first "$times"
 		last=$kind before=$now
-	done <rows.0
+	done <rows
 	attacks_over
 }
 
@@ -71,5 +73,6 @@ first_attacks $THEIRS
 sleep 0.3
 check "the second kernel and its VM run, no NMI has come to it" p1_word "$(word 3 $WORD_BEGINS)"
 check "it is killed" nestctl refresh kill
+first_attacks $THEIRS 2
 part_end
 tap_end

@@ -7,12 +7,26 @@
 
 #include "poke.h"
 
+#define PART_FUNCTION_CALL	0x5348001b
+
+/* An error is the answer. */
+static int refused(unsigned long number, unsigned long rbx, unsigned long rcx)
+{
+	unsigned long rax = number, rdx = 0;
+
+	asm volatile("vmcall" : "+a" (rax), "+b" (rbx), "+c" (rcx), "+d" (rdx) : : "cc", "memory");
+	pr_info("poke: call %lx (%lx, %lx): %lu\n", number, rbx, rcx, rax);
+	return rax ? 0 : -EIO;
+}
+
 /* @value is the call, @addr its first argument, a page long and for the first partition. */
 int poke_call(const struct poke *p)
 {
-	unsigned long rax = p->value, rbx = p->addr, rcx = 4096, rdx = 0;
+	return refused(p->value, p->addr, 4096);
+}
 
-	asm volatile("vmcall" : "+a" (rax), "+b" (rbx), "+c" (rcx), "+d" (rdx) : : "cc", "memory");
-	pr_info("poke: call %lx: %lu\n", p->value, rax);
-	return rax ? 0 : -EIO;
+/* PCI function @addr, with pin @value of the IOAPIC, is to be the second partition's. */
+int poke_function(const struct poke *p)
+{
+	return refused(PART_FUNCTION_CALL, p->addr, p->value);
 }

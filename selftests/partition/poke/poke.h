@@ -34,6 +34,7 @@ int poke_ins_to(const struct poke *p);
 int poke_outs_from(const struct poke *p);
 
 int poke_call(const struct poke *p);
+int poke_function(const struct poke *p);
 int poke_lie(const struct poke *p);
 
 int poke_out(const struct poke *p);
@@ -42,6 +43,7 @@ int poke_address(const struct poke *p);
 int poke_pci(const struct poke *p);
 int poke_bar(const struct poke *p);
 int poke_pci_read(const struct poke *p);
+int poke_pci_turn(const struct poke *p);
 int poke_ioapic(const struct poke *p);
 int poke_race(const struct poke *p);
 int poke_ioapic_write(const struct poke *p);

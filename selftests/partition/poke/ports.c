@@ -60,6 +60,25 @@ int poke_pci(const struct poke *p)
 	return 0;
 }
 
+/* Turns bits @value of the register, which stays what it is; none: what is there is written. */
+int poke_pci_turn(const struct poke *p)
+{
+	unsigned long port = PCI_DATA + (p->addr & 3), flags;
+	u32 saved, was, now;
+
+	local_irq_save(flags);
+	saved = inl(PCI_ADDRESS);
+	outl(p->addr & ~3ul, PCI_ADDRESS);
+	was = inl(PCI_DATA);
+	port_write(port, was >> 8 * (p->addr & 3) ^ p->value, p->width);
+	outl(p->addr & ~3ul, PCI_ADDRESS);
+	now = inl(PCI_DATA);
+	outl(saved, PCI_ADDRESS);
+	local_irq_restore(flags);
+	pr_info("poke: PCI %lx: %x, then %x\n", p->addr, was, now);
+	return now == was ? 0 : -EIO;
+}
+
 static u32 config_read(u32 address)
 {
 	outl(address, PCI_ADDRESS);
