@@ -145,6 +145,9 @@ static int add(u64 hpa, u64 bytes)
 		return -EBUSY;
 	}
 	nid = page_to_nid(pfn_to_page(PHYS_PFN(hpa)));
+	r = refresh_split_direct_map(hpa, bytes);
+	if (r)
+		return r;
 	r = offline_and_remove_memory(hpa, bytes);
 	if (r) {
 		pr_err("pool: the memory at %#llx cannot be taken out (%d): take blocks of ZONE_MOVABLE\n",

@@ -153,6 +153,9 @@ u32 refresh_find(u64 *hpa);
 void refresh_send_init(u32 apic_id);
 struct shim_shared *refresh_shared(const struct refresh_reserve *res, u32 area);
 
+/* direct_map.c */
+int refresh_split_direct_map(u64 hpa, u64 bytes);
+
 /* snapshot.c */
 #define REFRESH_SNAPSHOT_MAX	80
 
