@@ -360,6 +360,21 @@ class Pool(lib.Test):
         for qemu in ("prelaunch", "inmigrate"):
             self.assertEqual(self.started(REFUSED, "is not this kernel's", qemu), asks)
 
+    def test_larger_than_the_kernel(self):
+        """Linux would refuse what libvirt reserves besides: said before QEMU is started."""
+        self.have_pool()
+        self.have_domain()
+        self.report(OK, "domain", "convert", "a", schema="nestctl-domain-1", domains="a:98304:moves")
+        for mode, total, swap, refused in ((0, 65536, 0, True), (1, 65536, 0, False),
+                                           (0, 98304, 0, False), (0, 65536, 32768, False)):
+            self.machine.write("proc/sys/vm/overcommit_memory", f"{mode}\n")
+            self.machine.write("proc/meminfo", f"MemTotal:  {total} kB\nSwapTotal:  {swap} kB\n")
+            result = self.machine.run("hook", "a", "prepare", "begin", "-", input=self.xml(),
+                                      env=self.env())
+            self.assertEqual(result.returncode, REFUSED, result.stderr)
+            self.assertEqual("'a' has 96 MiB, and this kernel, with 64 MiB" in result.stderr, refused,
+                             result.stderr)
+
     def test_not_moved_when_it_cannot_be_lent(self):
         self.machine.write("fake/fail", f"6 pool lend {START:#x} {96 << 20:#x}\n")
         domain, log = self.move("moves", FAILED)

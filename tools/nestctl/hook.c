@@ -136,12 +136,38 @@ static void show_device(const char *node)
 		die(EXIT_REFUSED, "cannot make %s: %s", link, strerror(errno));
 }
 
+static uint64_t memory_of(const char *info, const char *name)
+{
+	const char *at = info ? strstr(info, name) : NULL;
+
+	return at ? strtoull(at + strlen(name), NULL, 10) << 10 : 0;
+}
+
+/*
+ * libvirt has QEMU reserve as much once more, as ordinary memory that is never touched.  A second
+ * kernel that is small yet refuses that, and QEMU would say no more than that it cannot allocate.
+ */
+static void check_overcommit(void)
+{
+	autofree char *mode = read_text("/proc/sys/vm/overcommit_memory");
+	autofree char *info = read_text("/proc/meminfo");
+	uint64_t all = memory_of(info, "MemTotal:") + memory_of(info, "SwapTotal:");
+
+	if (!mode || !info || atoi(mode) || hook.zero.size <= all)
+		return;
+	die(EXIT_REFUSED,
+	    "'%s' has %llu MiB, and this kernel, with %llu MiB of its own, does not let QEMU reserve as much: set vm.overcommit_memory to 1 here (for a second kernel: --append sysctl.vm.overcommit_memory=1)",
+	    hook.words[0], (unsigned long long)hook.zero.size >> 20,
+	    (unsigned long long)all >> 20);
+}
+
 static void prepare(void)
 {
 	struct vmm_refresh_pool args = { .op = VMM_REFRESH_POOL_ATTACH };
 	autofree char *node = NULL;
 	uint32_t state, device;
 
+	check_overcommit();
 	make_directories();
 	if (!pool_drivers_ready())
 		exit(EXIT_REFUSED);
