@@ -15,12 +15,14 @@ import tty
 from .common import LabError, need_file
 
 IPS = 500_000_000
-BOCHS_MAX_MEM = 2048
+# Of more than the second figure it swaps what the machine has touched to a file.
+BOCHS_MAX_MEM = 3072
+BOCHS_HOST_MEM = 2048
 LOG_LIMIT = 256 << 10
 
 BOCHSRC = """\
 cpu: model={model}, count={count}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs=1{more}
-memory: guest={mem}, host={mem}
+memory: guest={mem}, host={host}
 romimage: file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot
 vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
@@ -215,7 +217,8 @@ class Bochs(Machine):
                         for slot, path in zip(DISK_SLOTS, self.disks))
         config = os.path.join(self.work, "bochsrc")
         with open(config, "w", encoding="utf-8") as stream:
-            stream.write(BOCHSRC.format(count=self.count(), ips=self.ips, mem=self.mem, iso=self.iso,
+            stream.write(BOCHSRC.format(count=self.count(), ips=self.ips, mem=self.mem,
+                                        host=min(self.mem, BOCHS_HOST_MEM), iso=self.iso,
                                         disks=disks, tty=self.tty_name, com2=self.com2(),
                                         card=CARD if self.e1000 else "", log=self.log,
                                         model=self.emulator.cpu, more=self.cpu_settings(),

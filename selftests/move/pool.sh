@@ -39,12 +39,12 @@ fact()
 	moves "$1" | awk -v fact="$2" '$1 == fact { print $2 }'
 }
 
-# Two in the pool, one of them as large as there is room for; one whose memory is copied.
+# Two in the pool, one of them five times as large; one whose memory is copied.
 define_vms()
 {
 	libvirt_start 11111111-1111-4111-8111-111111111111 0.0.0.0 || return 1
 	domain vm1 96 rate=2 >vm1.xml
-	domain vm2 256 rate=2 mib=128 >vm2.xml
+	domain vm2 512 rate=2 mib=128 >vm2.xml
 	domain vm3 16 rate=2 >vm3.xml
 	virsh define vm1.xml && virsh define vm2.xml && virsh define vm3.xml
 }
@@ -90,6 +90,13 @@ sent_nothing()
 			return 1
 	done
 	is "$(fact vm3 how)" copy && [ "$(fact vm3 ram_bytes_sent)" -gt 8000000 ]
+}
+
+# By the size of the memory it would be five times as long.
+as_short()
+{
+	[ "$(fact vm1 pause_ms)" -gt 0 ] &&
+		[ "$(fact vm2 pause_ms)" -lt $((2 * $(fact vm1 pause_ms))) ]
 }
 
 all_run()
@@ -144,7 +151,8 @@ ip link set lo up
 check "there is libvirt, for both kernels" add_libvirt
 memory=$(total)
 check "there is no pool" sh -c "nestctl pool list | grep -q 'no pool'"
-check "a pool is made" nestctl pool create 384M
+check "what it is made of is mapped by a page of 1 GiB" grep -q 'DirectMap1G: *[1-9]' /proc/meminfo
+check "a pool is made" nestctl pool create 640M
 start=$(pieces | awk '{ print $1; exit }')
 check "it is this kernel's" pool_is here
 check "a part of a block is refused" fails nestctl pool create 100M
@@ -162,6 +170,8 @@ check "all run" all_run
 check "one is saved, and restored" saved_vm
 # shellcheck disable=SC2034 # for p1_boot
 INITRD=/tmp/initrd P1_MEMORY=512M
+# The larger VM has more memory than that.
+P1_APPEND="$P1_APPEND sysctl.vm.overcommit_memory=1"
 check "the second kernel is started" p1_boot \
 	"libvirt:$THEIRS,guest:vm3,guest:vm2,guest:vm1,back:$OURS,stay"
 rm /tmp/initrd
@@ -173,6 +183,8 @@ check "the pool is still here" pool_is here
 check "all move" sh -c "nestctl move --json $LIBVIRT >moves.json 2>progress"
 cat progress
 check "of two nothing was sent" sent_nothing
+echo "# paused for $(fact vm1 pause_ms) ms (96 MiB), $(fact vm2 pause_ms) ms (512 MiB)"
+check "the pause is not by the size of the memory" as_short
 check "none is here" is "$(here)" ""
 nestctl pool list
 check "the second VM runs there, its memory is right" p1_word "$(word 3 $WORD_GOOD)" 240
