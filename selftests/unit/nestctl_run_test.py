@@ -4,6 +4,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -173,14 +174,17 @@ class Run(boot.Bootable):
         self.assertIn("may run them", self.end(self.start_domain("restore"), REFUSED)[1])
         self.go(OK, "abort")
         self.assertEqual(os.listdir(kept), [])
-        for gone, again in (("a", ["define a"]), ("", [])):
+        for domains, gone, text in (("a:1:moves b:1:moves", "a", "start it with virsh start a"),
+                                    ("a:1:off b:1:moves", "a", "'a', which was off, is defined here again"),
+                                    ("a:1:moves b:1:moves", "", "")):
+            self.domains = self.back = domains
             self.machine.write("a.xml", "<domain><name>a</name></domain>")
             self.go(OK, "run", "--commit=stop")
             self.machine.write("fake/end", "2\n")
             self.gone = gone
             calls, err = self.go(OK, "abort")
-            self.assertEqual((calls, os.listdir(kept)), (again + boot.UNDO, []))
-            self.assertEqual("start it with virsh start a" in err, bool(gone))
+            self.assertEqual((calls, os.listdir(kept)), (["define a"] * bool(gone) + boot.UNDO, []))
+            self.assertEqual([text] * bool(gone), re.findall("start it with .*|'a', .* again", err))
             self.machine.remove("fake/end")
             self.gone = ""
         os.unlink(self.machine.path("a.xml"))

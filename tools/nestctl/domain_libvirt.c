@@ -91,10 +91,11 @@ int domain_release(void)
  * @uuid: of it
  * @name: of it
  * @xml: its definition
+ * @off: it was off when it moved
  *
  * Return: 1 if it was not known, 0 if it was, or -1 after a message.
  */
-int domain_restore(const char *uuid, const char *name, const char *xml)
+int domain_restore(const char *uuid, const char *name, const char *xml, bool off)
 {
 	virDomainPtr handle = lib.virDomainLookupByUUIDString(connection, uuid);
 
@@ -109,8 +110,11 @@ int domain_restore(const char *uuid, const char *name, const char *xml)
 	}
 	if (domain_define(xml))
 		return -1;
-	complain("'%s' has ended with the other kernel: it is defined here again, start it with virsh start %s",
-		 name, name);
+	if (off)
+		complain("'%s', which was off, is defined here again", name);
+	else
+		complain("'%s' has ended with the other kernel: it is defined here again, start it with virsh start %s",
+			 name, name);
 	return 1;
 }
 

@@ -22,10 +22,11 @@
  * @uuid: of the domain
  * @name: of the domain
  * @xml: its definition
+ * @off: it does not run
  *
  * Return: 0 when it is on the disk, or -1 after a message.
  */
-int kept_write(const char *uuid, const char *name, const char *xml)
+int kept_write(const char *uuid, const char *name, const char *xml, bool off)
 {
 	autofree char *directory = below_root(DIRECTORY);
 	autofree char *file = text_of(DIRECTORY "/%s" SUFFIX, uuid);
@@ -39,6 +40,7 @@ int kept_write(const char *uuid, const char *name, const char *xml)
 	object = new_report("nestctl-kept-1");
 	put_string(object, "name", name);
 	put_string(object, "xml", xml);
+	put_bool(object, "off", off);
 	status = write_run_file(file, object);
 	json_object_put(object);
 	return status;
@@ -73,8 +75,7 @@ bool kept_any(void)
 	return any;
 }
 
-static int restore(const char *uuid, int (*function)(const char *uuid, const char *name,
-						     const char *xml))
+static int restore(const char *uuid, kept_fn *function)
 {
 	autofree char *text = read_text(DIRECTORY "/%s" SUFFIX, uuid);
 	struct json_object *object = text ? json_tokener_parse(text) : NULL;
@@ -85,7 +86,7 @@ static int restore(const char *uuid, int (*function)(const char *uuid, const cha
 		complain(DIRECTORY "/%s" SUFFIX " cannot be read: define that domain by hand, and remove the file",
 			 uuid);
 	else
-		status = function(uuid, name, xml);
+		status = function(uuid, name, xml, get_bool(object, "off"));
 	json_object_put(object);
 	if (status >= 0)
 		kept_remove(uuid);
@@ -94,11 +95,11 @@ static int restore(const char *uuid, int (*function)(const char *uuid, const cha
 
 /**
  * kept_each() - Do something with each, and forget those with which it went well
- * @function: returns 1, 0, or -1 after a message
+ * @function: what
  *
  * Return: how many have returned 1, or -1 if one has not gone well.
  */
-int kept_each(int (*function)(const char *uuid, const char *name, const char *xml))
+int kept_each(kept_fn *function)
 {
 	struct dirent **entries;
 	int i, status, nr = list(&entries, DIRECTORY), sum = 0, bad = 0;

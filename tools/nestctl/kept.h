@@ -7,9 +7,20 @@
 
 #include <stdbool.h>
 
-int kept_write(const char *uuid, const char *name, const char *xml);
+/**
+ * typedef kept_fn - What is done with a definition
+ * @uuid: of the domain
+ * @name: of the domain
+ * @xml: its definition
+ * @off: it was off when it moved
+ *
+ * Return: 1, 0, or -1 after a message.
+ */
+typedef int kept_fn(const char *uuid, const char *name, const char *xml, bool off);
+
+int kept_write(const char *uuid, const char *name, const char *xml, bool off);
 void kept_remove(const char *uuid);
 bool kept_any(void);
-int kept_each(int (*function)(const char *uuid, const char *name, const char *xml));
+int kept_each(kept_fn *function);
 
 #endif /* NESTCTL_KEPT_H */

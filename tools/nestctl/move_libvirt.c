@@ -440,7 +440,7 @@ static bool keep(struct move_domain *domain, const struct move_options *options)
 	xml = lib.virDomainGetXMLDesc(domain->handle,
 				      VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
 	if (xml && !lib.virDomainGetUUIDString(domain->handle, uuid) &&
-	    !kept_write(uuid, domain->name, xml))
+	    !kept_write(uuid, domain->name, xml, !domain->active))
 		return true;
 	domain->why = text_of("its definition cannot be kept");
 	return false;

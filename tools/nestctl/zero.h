@@ -65,7 +65,7 @@ int domain_open(void);
 char *domain_xml(const char *name);
 int domain_define(const char *xml);
 int domain_release(void);
-int domain_restore(const char *uuid, const char *name, const char *xml);
+int domain_restore(const char *uuid, const char *name, const char *xml, bool off);
 int domain_each(void (*function)(const char *xml, void *data), void *data);
 
 #endif /* NESTCTL_ZERO_H */
