@@ -146,6 +146,15 @@ class Commands(unittest.TestCase):
                      "Documentation/nestctl.rst"):
             self.assertGreater(len(list(commands(page))), 5, page)
 
+    def test_help_has_all_words(self):
+        """Of nestctl: what may follow a command, its --help says."""
+        for name in ["", *sorted(word for word in completion() if word[0] != "-")]:
+            command = [name] * bool(name)
+            said = subprocess.run([lib.PROGRAM, *command, "--help"], text=True, capture_output=True,
+                                  check=True).stdout
+            words = {word for word in completion(*command) if word[0] != "-"}
+            self.assertEqual(words - set(re.findall("[a-z-]+", said)), set(), name)
+
     def test_what_is_wrong(self):
         for words, text in (
                 ("make dema", "no target dema"), ("nestctl stat", "no command stat"),

@@ -76,9 +76,9 @@ static const struct argp domain_argp = {
 	       "pool create) from its next start on, and it moves without a copy; or back.  A domain that "
 	       "runs is not touched until it is shut down and started again.\n\n"
 	       "release: set autostart of those domains for which nestctl move --hold-autostart has held "
-	       "it off.  nestctl refresh commit does that by itself.\n\n"
+	       "it off.  nestctl refresh commit and abort do that by themselves.\n\n"
 	       "restore: define those domains again that have moved with --hold-autostart to a kernel that has "
-	       "ended.  nestctl refresh abort does that by itself.",
+	       "ended, and name those that ran and are to be started.  nestctl refresh abort does that by itself.",
 	.children = children,
 };
 

@@ -48,7 +48,7 @@ enum nestctl_exit {
 	X(bench, "what exits of a guest of this machine cost")			\
 	X(load, "exchange the KVM modules that are loaded for nvx")		\
 	X(unload, "unload them, and load the distribution's")			\
-	X(refresh, "a second kernel on a part of the machine")			\
+	X(refresh, "a second kernel beside this one, or in its place")			\
 	X(move, "move VMs to another kernel while they run")			\
 	X(pool, "memory of VMs that moves to another kernel without a copy")	\
 	X(domain, "let a VM's memory be in the pool")				\

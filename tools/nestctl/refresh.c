@@ -139,7 +139,7 @@ static void parse_verb(struct arguments *arguments, const char *arg, struct argp
 	if (verb)
 		arguments->verb = verb;
 	else
-		argp_error(state, "'%s' is unexpected: plan, boot, status, kill, undo or commit",
+		argp_error(state, "'%s' is unexpected: plan, boot, status, kill, undo, commit or run",
 			   arg);
 }
 
@@ -150,7 +150,7 @@ static void check_options(const struct arguments *arguments, struct argp_state *
 	bool plan, boot, commit;
 
 	if (!verb) {
-		argp_error(state, "what about a second kernel: plan, boot, status, kill, undo or commit");
+		argp_error(state, "what about a second kernel: plan, boot, status, kill, undo, commit or run");
 		return;
 	}
 	plan = verb->run == refresh_plan;
@@ -276,8 +276,8 @@ static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 
 static const struct argp refresh_argp = {
 	.options = options,
 	.parser = parse,
-	.args_doc = "plan|boot|status|kill|undo|commit",
-	.doc = "A second kernel on a part of this machine, beside this one.\n\n"
+	.args_doc = "plan|boot|status|kill|undo|commit\nrun|resume|abort",
+	.doc = "A second kernel on a part of this machine, beside this one, or in its place.\n\n"
 	       "plan: CPUs, memory and PCI functions in the order in which they would be given, or each "
 	       "reason against it with its cure.  Nothing is changed.\n"
 	       "boot: do it, and start the kernel; if a step fails, those before are undone, the last "
@@ -286,7 +286,9 @@ static const struct argp refresh_argp = {
 	       "kill: end it at once.\n"
 	       "undo: end it, and give all back that boot has taken.\n"
 	       "commit: in the second kernel, when the first one has ended: take the rest of the machine, "
-	       "and the shim away.\v"
+	       "and the shim away.\n\n"
+	       "run, resume, abort: all of it in order, with the VMs of this kernel (nestctl refresh run "
+	       "--help).\v"
 	       "The second kernel's command line is maxcpus=N cpuhp.parallel=0, for a serial port of a PC "
 	       "console=ttySN,115200, and the text of --append.  That port is the second kernel's, and this one is "
 	       "denied it: its console is to be seen at the other end of the line (a BMC's serial over LAN), and "
