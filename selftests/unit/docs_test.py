@@ -74,7 +74,8 @@ def wrong_row(section, row):
         yield from wrong_test(argument, command)
     elif way == "in":
         yield from wrong_in(argument, command)
-    elif way == "deb" and f'documented "{section}"' not in pages.text_of("selftests/deb/packages"):
+    elif way == "deb" and not any(f'documented "{section}"' in pages.text_of(f"selftests/deb/{name}")
+                                  for name in ("packages", "lib.sh")):
         yield f"selftests/deb/packages does not take `{command}` out of \"{section}\""
     elif way == "not" and len(argument.split()) < 3:
         yield f"`{command}`: that is no reason"
