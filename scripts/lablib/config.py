@@ -19,7 +19,7 @@ USES = {"use": "files", "l1use": "l1files", "l2use": "l2files", "seconduse": "se
         "diskuse": "diskfiles"}
 KEYS = ("script", *USES.values(), *USES, "needs", "group", "timeout", "mem",
         "known-bad", "kvm", "modules", "append", "console", "args", "counters", "l1counters",
-        "second", "serial2", "cores", "e1000", "like")
+        "second", "serial2", "cores", "e1000", "disk", "like")
 # Keys whose files are for the kernel of L0; those of a second kernel are found with it.
 FILES_OF_BASE = ("files", "l1files", "l2files", "diskfiles")
 SET_PREFIX = "files:"
@@ -51,6 +51,8 @@ class Test:
     known_bad: str = ""
     append: str = ""
     console: str = ""
+    # Image of a disk that the machine gets a copy of, as the last one.
+    disk: str = ""
     # What the second serial line has to say; the machine has one where this is asked.
     serial2: str = ""
     # Each CPU of the machine is a core of its own.
@@ -208,6 +210,7 @@ def make_test(name, section, script=None, files=()):
                 known_bad=section.get("known-bad", ""), append=section.get("append", ""),
                 console=section.get("console", ""), serial2=section.get("serial2", ""),
                 cores=section.get("cores") == "yes", e1000=section.get("e1000") == "yes",
+                disk=section.get("disk", ""),
                 second=section.get("second", ""), secondfiles=words("secondfiles"),
                 args=section.get("args", ""))
 

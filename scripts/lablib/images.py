@@ -279,6 +279,15 @@ def files_disk(files, target):
     os.truncate(target, os.path.getsize(target) + (1 << 20))
 
 
+def sparse_copy(source, target):
+    """A copy of a disk's image that a machine may write to; without its holes."""
+    path = os.path.join(TOP, source)
+    if not os.path.exists(path):
+        raise LabError(f"{source} is missing: tests.cfg names it as a disk of a test "
+                       "(selftests/deb/boot makes those of installed Debians, and runs their tests)")
+    run_tool(["cp", "--sparse=always", "--reflink=auto", path, target], what=f"copying {source}")
+
+
 def check_name(name):
     """A test's name becomes a file name and a word of the guest's shell."""
     if not name.replace("-", "").replace("_", "").replace(".", "").isalnum():

@@ -2,6 +2,7 @@
 """Stock Debian kernels: download, unpack, and hand out their modules; debug kernels."""
 
 import functools
+import glob
 import lzma
 import os
 import shutil
@@ -13,8 +14,11 @@ from .common import (BUILD, CACHE, LabError, TOP, UsageError, cache_lock,
 from .results import read_known
 
 # Names of kernels in the lab: series, and flavour if it is not the general one.
-KERNELS = ("6.1-cloud", "6.1", "6.12-cloud", "6.12", "6.1-debug")
+# trixie: Debian 13's own, which selftests/deb/boot fetches.
+KERNELS = ("6.1-cloud", "6.1", "6.12-cloud", "6.12", "6.12-trixie", "6.1-debug")
 DEBUG_SUFFIX = "-debug"
+TRIXIE = "6.12-trixie"
+TRIXIE_DEBS = os.path.join(CACHE, "apt", "trixie", "linux-image-6.12.*-cloud-amd64_*.deb")
 KNOWN_REPORTS = os.path.join(TOP, "selftests", "debug", "stock-reports")
 BUILDER = os.path.join(TOP, "scripts", "build-modules")
 DEBUG_BUILDER = os.path.join(TOP, "scripts", "build-debug-kernel")
@@ -185,8 +189,21 @@ def find_kernel(name):
         raise UsageError(f"unknown kernel '{name}'; known: {' '.join(KERNELS)}")
     if name.endswith(DEBUG_SUFFIX):
         return DebugKernel(name, build_debug_kernel(name[:-len(DEBUG_SUFFIX)]))
+    if name == TRIXIE:
+        return trixie_kernel()
     release, version = debian.lab_release(name)
     kernel = Kernel(name, debian.download("linux-image-" + release, version))
+    kernel.unpack()
+    return kernel
+
+
+def trixie_kernel():
+    """Debian 13's kernel, of the packages that its root has been made of."""
+    found = sorted(glob.glob(TRIXIE_DEBS), key=os.path.getmtime)
+    if not found:
+        raise LabError(f"there is no {os.path.relpath(TRIXIE_DEBS)}: run "
+                       "`selftests/deb/boot --debian trixie`, which fetches it")
+    kernel = Kernel(TRIXIE, found[-1])
     kernel.unpack()
     return kernel
 

@@ -92,7 +92,7 @@ def run_key(run, tests):
     # The name of the disk has its contents in it.
     parts += [("disk", os.path.basename(os.path.dirname(images.root_disk(options.kernel))))]
     parts += [(path, file_digest(os.path.join(TOP, path))) for test in tests
-              for path in (spec.partition(":")[0] for spec in test.diskfiles)
+              for path in (*(spec.partition(":")[0] for spec in test.diskfiles), test.disk)
               if os.path.isfile(os.path.join(TOP, path))]
     parts += [(path, file_digest(path)) for path in FIRMWARE if os.path.exists(path)]
     parts += [("emulator", file_digest(options.emulator.program))] if options.emulator else []

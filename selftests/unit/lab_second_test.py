@@ -12,7 +12,8 @@ from unittest import mock
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "scripts"))
 
-from lablib import images, runner
+from lablib import images, kernels, runner
+from lablib.common import LabError
 from lablib.config import Test
 from lablib.console import Console
 from lablib.cpio import Archive
@@ -204,8 +205,33 @@ class FilesDisk(InDirectory):
         self.assertLess(end + 512, len(disk) // (16 * 63 * 512) * (16 * 63 * 512))
 
     def test_tests_with_other_disks_have_other_machines(self):
-        tests = [Test("t", "s"), Test("u", "s", diskfiles=["a"]), Test("v", "s", diskfiles=["b"])]
-        self.assertEqual(len({runner.machine_of(test) for test in tests}), 3)
+        tests = [Test("t", "s"), Test("u", "s", diskfiles=["a"]), Test("v", "s", diskfiles=["b"]),
+                 Test("w", "s", disk="a")]
+        self.assertEqual(len({runner.machine_of(test) for test in tests}), 4)
+
+    def test_a_copy_is_written_to(self):
+        """Its holes stay holes."""
+        with open(self.path("a"), "wb") as stream:
+            stream.write(b"x")
+            stream.truncate(64 << 20)
+        images.sparse_copy(self.path("a"), self.path("copy"))
+        self.assertEqual(os.path.getsize(self.path("copy")), 64 << 20)
+        self.assertLess(os.stat(self.path("copy")).st_blocks, 4096)
+        with self.assertRaisesRegex(LabError, "selftests/deb/boot makes"):
+            images.sparse_copy("nosuch", self.path("copy"))
+
+    def test_kernel_of_debian_13(self):
+        """The newest of the packages that there are; else it is said who fetches one."""
+        with mock.patch.object(kernels, "TRIXIE_DEBS", self.path("linux-image-*.deb")):
+            with self.assertRaisesRegex(LabError, "boot --debian trixie"):
+                kernels.find_kernel("6.12-trixie")
+            for number in (1, 2):
+                path = self.path(f"linux-image-6.12.{number}+deb13-cloud-amd64_6.12.{number}-1_amd64.deb")
+                with open(path, "wb"):
+                    os.utime(path, (number, number))
+            with mock.patch.object(kernels.Kernel, "unpack"):
+                kernel = kernels.find_kernel("6.12-trixie")
+        self.assertEqual((kernel.release, kernel.base), ("6.12.2+deb13-cloud-amd64", "6.12"))
 
 
 if __name__ == "__main__":
