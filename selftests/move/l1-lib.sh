@@ -8,7 +8,7 @@ l1_files()
 {
 	mkdir -p /var/lib/libvirt/l1 stage/lab || return 1
 	cp /lab/l1-l2.sh stage/lab/script
-	echo "LEVEL=1 TAG=libvirt VM_DISK=" >stage/lab/level.env
+	echo "LEVEL=1 TAG=libvirt VM_DISK= ${L1_VALUES:-}" >stage/lab/level.env
 	cp /r/lab/vmlinuz /var/lib/libvirt/l1/vmlinuz
 	{
 		cat /r/lab/l1.cpio /lab/next.cpio
