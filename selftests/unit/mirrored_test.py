@@ -111,6 +111,19 @@ class Callees(unittest.TestCase):
                                                      1), HEADER), '')
 
 
+    def test_another_release(self):
+        """What was looked at is known beside what was known, and nothing else is."""
+        seen, third = (SOURCE.replace('a();', text) for text in ('b();', 'c();'))
+        known = MIRRORED.with_also(self.found(SOURCE), self.found(seen))
+        self.assertEqual(len(known[0][2].split(',')), 2)
+        with contextlib.redirect_stderr(io.StringIO()):
+            self.assertEqual([MIRRORED.compare_callees(known, self.found(text), '6.1')
+                              for text in (SOURCE, seen, third)], [False, False, True])
+        self.assertEqual(MIRRORED.with_also(known, self.found(seen)), known)
+        more = MIRRORED.with_also([], self.found(SOURCE))
+        self.assertEqual(more, self.found(SOURCE))
+
+
 class Source(unittest.TestCase):
     """Against a source of which the functions are gone."""
 
