@@ -7,4 +7,4 @@
 . /lab/facts.sh
 
 echo "P1: bare" >/dev/ttyS1
-facts_take . && facts_short >short && cat short
+facts_take . && { facts_short && part-cost; } >short && cat short

@@ -102,9 +102,23 @@ class Report(unittest.TestCase):
     def test_table(self):
         """The text has the figures."""
         report, _ = self.make()
-        text = maker.table(report, maker.read_facts(FACTS))
-        for figure in ("6.12", "2010", "250.0", "port-smi", "EPT violation"):
+        said = maker.second_says(LINE + "P1: vmm1 cost_cpuid 901\r\nP1: after cost_cpuid 32\r\n")
+        bare = {**BARE, "cost_cpuid": "31"}
+        text = maker.table(report, maker.read_facts(FACTS), said, bare)
+        for figure in ("6.12", "2010", "250.0", "port-smi", "EPT violation", "901", "32", "31"):
             self.assertIn(figure, text)
+
+    def test_costs(self):
+        """A shim that is still there is seen by what it costs."""
+        for alone, bare, bad in ((0, 0, 0), (128, 0, 1), (3269, 3267, 0), (3310, 3267, 1),
+                                 (3000, 3267, 0)):
+            said = {"after": {"cost_cpuid": str(alone)}}
+            found = list(maker.dearer(said, {"cost_cpuid": str(bare)}))
+            self.assertEqual(len(found), bad, found)
+        with self.assertRaisesRegex(maker.ReportError, "does not say"):
+            list(maker.dearer({"after": {}}, {"cost_cpuid": "1"}))
+        with self.assertRaisesRegex(maker.ReportError, "bare run"):
+            list(maker.dearer({"after": {}}, BARE))
 
     def assert_bad(self, word, **changes):
         """One problem is found, and it says @word."""
