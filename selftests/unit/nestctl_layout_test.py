@@ -173,10 +173,20 @@ class Layout(lib.Test):
         self.assertEqual(self.start["rip"], self.segments["kernel"][0] + 0x200)
 
     def memory_map(self):
-        """What the kernel sees: before 6.10 RAM behind its own last page is reserved."""
+        """
+        What the kernel sees: before 6.10 RAM behind its own last page is reserved; later the last page
+        of RAM is a table if it is not its own and there is none behind it.
+        """
         last = self.ranges()[-1][1]
         if not self.start["physical"]:
-            return self.without_pool(sorted(self.e820))
+            seen = sorted(self.e820)
+            ends = [(start + size, start, i) for i, (start, size, name) in enumerate(seen)
+                    if name == "System RAM"]
+            end, start, i = max(ends)
+            if last < end and not any(name == "ACPI Tables" and at >= end for at, _, name in seen):
+                seen[i:i + 1] = [(start, end - PAGE - start, "System RAM"),
+                                 (end - PAGE, PAGE, "ACPI Tables")]
+            return self.without_pool(seen)
         seen = []
         for start, size, name in sorted(self.e820):
             end = start + size
@@ -280,7 +290,7 @@ class Layout(lib.Test):
         self.assertEqual(report["cmdline"], "maxcpus=1 cpuhp.parallel=0 console=ttyS1,115200 "
                          "quiet debug")
         self.assertEqual((report["memory"], report["lost"], report["kernel"]),
-                         (896 * MIB, 128 * MIB - 0x10000, "6.12.5-cloud-amd64"))
+                         (896 * MIB, 0, "6.12.5-cloud-amd64"))
         self.assertEqual((self.start["cpu"], self.start["physical"]), (1, False))
         top = 0x78000000 - self.segments["initrd"][0]
         self.assertLess(top - len(self.initrd), 16 * PAGE)
@@ -448,6 +458,23 @@ class Layout(lib.Test):
         self.e820[3:5] = [(MIB, 0x7fff0000 - MIB, "System RAM")]
         self.e820.append((0xa0000000, PAGE, "Reserved"))
         self.refusal("memory-map", "128 pieces of a zero page (the firmware's has 128)")
+
+    def test_last_page(self):
+        """Of a later kernel, which has none of the last memory; the firmware's tables are elsewhere."""
+        self.blocks = set(range(1, 8))
+        self.layout()
+        self.assertNotIn((0x7ffef000, PAGE, "ACPI Tables"), self.memory_map())
+        self.e820[4] = (0xe0000, 0x1000, "ACPI Tables")
+        self.layout()
+        self.assertIn((0x7ffef000, PAGE, "ACPI Tables"), self.memory_map())
+        self.e820 = [(0, 0xa0000, "System RAM"), (MIB, 3 * GIB - MIB, "System RAM"),
+                     (3 * GIB, PAGE, "ACPI Tables"), (4 * GIB, 3 * GIB, "System RAM")]
+        self.blocks = {22, 23} | set(range(40, 48))
+        self.layout()
+        self.assertIn((7 * GIB - PAGE, PAGE, "ACPI Tables"), self.memory_map())
+        self.blocks = {23} | set(range(48, 56))
+        self.layout()
+        self.assertEqual(self.memory_map()[-1], (4 * GIB, 3 * GIB, "System RAM"))
 
     def test_foreign_pieces(self):
         self.block = 4 * MIB

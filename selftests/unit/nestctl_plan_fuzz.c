@@ -89,6 +89,7 @@ static struct json_object *memory(struct input *input)
 		add_bool(input, block, "movable", how & 48);
 		if (how & 128)
 			add_bool(input, block, "whole", how & 64);
+			add_bool(input, block, "pinned", !(take8(input) & 7));
 		json_object_array_add(array, block);
 	}
 	add_int(input, object, "total", nr * size);
@@ -162,6 +163,7 @@ static void check_memory(const struct snapshot *snapshot)
 		bytes += block->chosen ? snapshot->block_size : 0;
 		must(!block->chosen || (block->online && block->movable && block->whole),
 		     "memory that can go");
+		must(!block->chosen || !block->pinned, "memory without pages of the boot");
 	}
 	must(bytes && bytes < snapshot->total, "memory for each kernel");
 }
@@ -192,6 +194,7 @@ int fuzz_one_input(const uint8_t *data, size_t size)
 		.cpus = numbers, .nr_cpus = take8(&input) % 3, .devices = addresses,
 		.nr_devices = take8(&input) & 1, .memory = (uint64_t)take8(&input) << 26,
 		.kernel = (uint64_t)take8(&input) << 20, .initrd = (uint64_t)take8(&input) << 20,
+		.last_page = take8(&input) & 1,
 	};
 	struct snapshot snapshot;
 	struct plan plan = { };

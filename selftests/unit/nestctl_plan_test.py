@@ -141,8 +141,15 @@ class Plan(lib.Test):
         self.snapshot["cpus"] = [cpu(0, 0), cpu(1, 1), cpu(2, 0), cpu(3, 1, online=False)]
         self.assertEqual(self.plan()[-1], ("cpu", "cpu1"))
 
+    def old_kernel(self):
+        self.machine.write(f"boot/vmlinuz-{lib.RELEASE}",
+                           lib.bzimage(64 * MIB, release=b"6.1.0-56 x"))
+
     def test_last_page(self):
+        """A kernel from before 6.10 needs it."""
         self.snapshot["memory"]["blocks"][-1]["movable"] = False
+        self.assertEqual(self.memory(), [38, 37, 36, 23])
+        self.old_kernel()
         self.refusal("last-page", "before 0x140000000")
         self.snapshot["memory"]["blocks"][-1]["movable"] = True
         self.snapshot["memory"]["end"] += 2 * BLOCK
@@ -174,6 +181,15 @@ class Plan(lib.Test):
             self.snapshot["memory"]["blocks"][24 + i - 32]["movable"] = False
         report = self.ask_json(REFUSED, *self.words(()))
         self.assertIn("256 MiB of 409 MiB that are needed", report["refusals"][0]["text"])
+
+    def test_pinned(self):
+        """In ZONE_MOVABLE, and something of the boot is there."""
+        for i in (39, 38, 36):
+            self.snapshot["memory"]["blocks"][24 + i - 32].update(movable=False, pinned=True)
+        self.assertEqual(self.memory(), [37, 35, 34, 23])
+        report = self.ask_json(REFUSED, *self.words(("--memory=640M",)))
+        self.assertIn("512 MiB of 640 MiB that are needed can be taken out (384 MiB of ZONE_MOVABLE",
+                      report["refusals"][0]["text"])
 
     def test_offline_blocks_are_not_given(self):
         self.snapshot["memory"]["blocks"][-2]["online"] = False
@@ -218,6 +234,7 @@ class Plan(lib.Test):
         self.refusal("device", "interface eth0 is up", "--device=0000:00:05.0")
 
     def test_all_reasons_at_once(self):
+        self.old_kernel()
         self.snapshot["cpus"][0]["tick"] = "pit"
         self.snapshot["memory"]["blocks"][-1]["movable"] = False
         report = self.ask_json(REFUSED, *self.words(("--cpus=0", "--device=x")))
@@ -242,6 +259,7 @@ class Plan(lib.Test):
                              (("memory", "total"), (0, -1, "1", 1.5)),
                              (("memory", "block_size"), (0, None)),
                              (("memory", "blocks", 0, "whole"), (1, "no")),
+                             (("memory", "blocks", 0, "pinned"), (1, "no")),
                              (("memory", "blocks"), (None, [None], [block(0, start=-1)],
                                                        [block(0, start="0")])),
                              (("devices",), (None, [[]], [{"address": 1}])),
@@ -280,14 +298,19 @@ class Snapshot(lib.Test):
         write("proc/cpuinfo", "flags\t: fpu arat\n")
         write("proc/meminfo", "MemTotal:  1000 kB\nMemFree: 1 kB\nMemAvailable:   500 kB\n")
         write("proc/iomem", "00001000-0009ffff : System RAM\n  00002000-00003000 : Kernel code\n"
-              "00100000-177fffff : System RAM\n18000000-1fffffff : System RAM\n"
+              "00100000-177fffff : System RAM\n18000000-27ffffff : System RAM\n"
               "fec00000-fec003ff : IOAPIC 0\n")
         write(blocks + "block_size_bytes", "8000000\n")
         for i, (state, zones) in enumerate((("online", "Normal"), ("online", "Movable"),
-                                            ("online", "Movable"), ("offline", "Movable"))):
+                                            ("online", "Movable"), ("offline", "Movable"),
+                                            ("online", "Movable"))):
             write(f"{blocks}memory{i}/state", state + "\n")
             write(f"{blocks}memory{i}/valid_zones", zones + "\n")
             write(f"{blocks}memory{i}/removable", "1\n")
+        # Only the last page but one of block 4 is in use since the boot, and there is no file behind.
+        with open(self.machine.path("proc/kpageflags"), "wb") as file:
+            file.seek((5 * BLOCK // 4096 - 2) * 8)
+            file.write((1 << 32).to_bytes(8, "little"))
         self.machine.process(70, "qemu", "anon_inode:kvm-vm")
         write("proc/70/status", "Name: qemu\nVmRSS:\t   64 kB\n")
         for i, name in enumerate(("lo", "vda", "vdb", "eth0", "eth1", "dm", "swap")):
@@ -313,9 +336,11 @@ class Snapshot(lib.Test):
             cpu(0, 0, 2, 1), cpu(1, 0, 2, 1, tick="hpet"),
             cpu(2, 2, 2, 1, tick="hpet", online=False)])
         self.assertEqual(report["memory"], {
-            "total": 1000 << 10, "available": 500 << 10, "end": 0x20000000, "block_size": BLOCK,
-            "blocks": [block(0, whole=False), block(1, True, whole=True),
-                       block(2, whole=False), block(3, True, whole=True, online=False)]})
+            "total": 1000 << 10, "available": 500 << 10, "end": 0x28000000, "block_size": BLOCK,
+            "blocks": [block(0, whole=False, pinned=False), block(1, True, whole=True, pinned=False),
+                       block(2, whole=False, pinned=False),
+                       block(3, True, whole=True, online=False, pinned=False),
+                       block(4, whole=True, pinned=True)]})
         self.assertEqual((report["vm_bytes"], report["broadcast"], report["arat"]),
                          (64 << 10, "hpet", True))
         self.assertEqual([(item["driver"], item["use"]) for item in report["devices"]], [

@@ -153,6 +153,7 @@ static void make_plan(void)
 
 	wishes.kernel = boot.image.init_size;
 	wishes.initrd = boot.initrd_size;
+	wishes.last_page = boot.image.physical;
 	read_snapshot(snapshot, boot.request);
 	plan_make(&plan, snapshot, &wishes);
 	for (i = 0; i < length(plan.refusals); i++)

@@ -154,6 +154,26 @@ static struct boot_refusal *add_ram(struct tables *tables, const struct boot_inp
 }
 
 /*
+ * Where the RAM ends that the second kernel is to see as such.  Linux counts pages up to the last
+ * one that is its own RAM, or an ACPI table (from 6.10 on): if RAM that is not its own ends the
+ * machine, with no table behind it, the last page of it is such a table.
+ */
+static uint64_t counted_end(const struct boot_input *input, uint64_t last)
+{
+	uint64_t end = 0;
+	bool tables = false;
+	size_t i;
+
+	for (i = 0; i < input->nr_e820; i++)
+		if (input->e820[i].type == E820_RAM)
+			end = input->e820[i].start + input->e820[i].size;
+	for (i = 0; i < input->nr_e820; i++)
+		tables |= input->e820[i].type == E820_ACPI && input->e820[i].start >= end;
+	return tables || input->kernel->physical || last >= (end & ~(PAGE - 1)) ? UINT64_MAX :
+	       (end & ~(PAGE - 1)) - PAGE;
+}
+
+/*
  * The firmware's map, as the second kernel is to see it.  Before 6.10, Linux counts RAM that
  * setup_data names as no RAM when it looks for its last page, and nevertheless as memory: it
  * would have memory without a node behind its own last page, and panic in free_area_init().
@@ -162,6 +182,7 @@ static struct boot_refusal *add_ram(struct tables *tables, const struct boot_inp
 static struct boot_refusal *make_map(struct tables *tables, const struct boot_input *input)
 {
 	uint64_t last = input->nr_ranges ? input->ranges[input->nr_ranges - 1].end : 0;
+	uint64_t counted = counted_end(input, last);
 	struct boot_refusal *refused = NULL;
 	size_t i;
 
@@ -171,11 +192,14 @@ static struct boot_refusal *make_map(struct tables *tables, const struct boot_in
 
 		if (entry->type == E820_RAM && input->kernel->physical && end > last)
 			middle = last > entry->start ? last : entry->start;
+		else if (entry->type == E820_RAM && end > counted)
+			middle = counted > entry->start ? counted : entry->start;
 		refused = entry->type == E820_RAM ?
 			  add_ram(tables, input, entry->start, middle) :
 			  add_piece(tables, input, entry->start, middle, entry->type);
 		if (!refused)
-			refused = add_piece(tables, input, middle, end, E820_RESERVED);
+			refused = add_piece(tables, input, middle, end,
+					    input->kernel->physical ? E820_RESERVED : E820_ACPI);
 	}
 	return refused;
 }

@@ -5,8 +5,10 @@
  * hole is never let go.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "nestctl.h"
 
@@ -61,6 +63,39 @@ bool block_is_movable(unsigned int block)
 	/* Of a block that is online this is the zone that it is in. */
 	return zones && !strncmp(zones, "Movable", 7) &&
 	       read_int(0, BLOCKS "/memory%u/removable", block) == 1 && block_is_whole(block);
+}
+
+/* Of a block that is online, by one bit of each page. */
+#define KPF_RESERVED	(UINT64_C(1) << 32)
+#define PAGE		4096u
+#define FLAGS_AT_ONCE	4096u
+
+/**
+ * block_is_pinned() - Is something in this block that the kernel has allocated when it booted?
+ * @block: its number
+ *
+ * Such pages (struct pages, hash tables) can be in ZONE_MOVABLE, too, and are never moved.
+ *
+ * Return: true if there is; false if it cannot be told.
+ */
+bool block_is_pinned(unsigned int block)
+{
+	autofree char *path = below_root("/proc/kpageflags");
+	uint64_t flags[FLAGS_AT_ONCE], pages = block_size() / PAGE, page = block * pages, end;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool pinned = false;
+	ssize_t n, i;
+
+	for (end = page + pages; fd >= 0 && !pinned && page < end; page += n / sizeof(*flags)) {
+		n = pread(fd, flags, sizeof(flags), page * sizeof(*flags));
+		if (n < (ssize_t)sizeof(*flags))
+			break;
+		for (i = 0; i < n / (ssize_t)sizeof(*flags); i++)
+			pinned |= flags[i] & KPF_RESERVED && page + i < end;
+	}
+	if (fd >= 0)
+		close(fd);
+	return pinned;
 }
 
 /**

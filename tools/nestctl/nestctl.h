@@ -176,6 +176,7 @@ uint64_t block_size(void);
 bool block_is_whole(unsigned int block);
 bool block_is_online(unsigned int block);
 bool block_is_movable(unsigned int block);
+bool block_is_pinned(unsigned int block);
 
 /* ---- params.c */
 

@@ -2,9 +2,9 @@
 /*
  * From a snapshot to a plan: nothing is read or changed here.
  *
- * The second kernel sees the memory map of the whole machine.  It counts pages up to
+ * The second kernel sees the memory map of the whole machine.  Before 6.10 it counts pages up to
  * the last one of RAM that it owns, so it has to own the last that can be taken out: of a
- * block that is not all RAM the kernel lets go nothing.  It needs pages below
+ * block that is not all RAM the kernel lets go nothing.  Any needs pages below
  * 4 GiB to start in and for devices that reach no further; and its struct pages are for
  * the whole machine, so it must own a part that can hold them.
  */
@@ -174,13 +174,14 @@ static struct plan_block *last_block(struct snapshot *snapshot, uint64_t limit, 
 	return NULL;
 }
 
-static void choose_ends(struct plan *plan, struct snapshot *snapshot)
+#define MOVABLE_CURE \
+	"boot with movablecore=, or movable_node, so that it is in ZONE_MOVABLE; a kernel that " \
+	"has taken the place of another one has such memory by nestctl refresh commit --movable"
+
+static void choose_last(struct plan *plan, struct snapshot *snapshot)
 {
-	static const char cure[] =
-		"boot with movablecore=, or movable_node, so that it is in ZONE_MOVABLE";
 	struct plan_block *block = last_block(snapshot, snapshot->end, -1, false);
 	uint64_t end = snapshot->end;
-	size_t i;
 
 	if (block && !block->whole) {
 		end = block->start;
@@ -191,9 +192,16 @@ static void choose_ends(struct plan *plan, struct snapshot *snapshot)
 		plan->lost = snapshot->end - end;
 	} else {
 		refuse(plan, "last-page",
-		       text_of("the last page of RAM (before %#llx) cannot be taken out",
-			       (unsigned long long)end), cure);
+		       text_of("the last page of RAM (before %#llx) cannot be taken out, and a kernel from before 6.10 needs it",
+			       (unsigned long long)end), MOVABLE_CURE);
 	}
+}
+
+static void choose_low(struct plan *plan, struct snapshot *snapshot)
+{
+	struct plan_block *block;
+	size_t i;
+
 	for (i = 0; i < snapshot->nr_blocks; i++)
 		if (snapshot->blocks[i].chosen && snapshot->blocks[i].start < PLAN_LOW_END)
 			return;
@@ -202,13 +210,26 @@ static void choose_ends(struct plan *plan, struct snapshot *snapshot)
 		block->chosen = true;
 	else
 		refuse(plan, "low-memory",
-		       text_of("no memory below 4 GiB can be taken out"), cure);
+		       text_of("no memory below 4 GiB can be taken out"), MOVABLE_CURE);
+}
+
+/* For people: how much is in ZONE_MOVABLE and cannot go; "" if all can. */
+static char *pinned_text(const struct snapshot *snapshot)
+{
+	uint64_t bytes = 0;
+	size_t i;
+
+	for (i = 0; i < snapshot->nr_blocks; i++)
+		bytes += snapshot->blocks[i].pinned ? snapshot->block_size : 0;
+	return bytes ? text_of(" (%llu MiB of ZONE_MOVABLE are in blocks in which the kernel has allocated something when it booted)",
+			       MIB(bytes)) : text_of("%s", "");
 }
 
 /* False if there is not enough. */
 static bool choose_memory(struct plan *plan, struct snapshot *snapshot,
 			  const struct wishes *wishes)
 {
+	autofree char *pinned = pinned_text(snapshot);
 	uint64_t least = snapshot->total / 100 * PLAN_LEAST, want = wishes->memory;
 	int node = cpu_node(snapshot);
 	struct plan_block *block;
@@ -218,7 +239,9 @@ static bool choose_memory(struct plan *plan, struct snapshot *snapshot,
 		       text_of("%llu MiB are less than %d %% of RAM, %llu MiB: the second kernel's struct pages are for the whole machine",
 			       MIB(want), PLAN_LEAST, MIB(least)), "ask for more");
 	want = want > least ? want : least;
-	choose_ends(plan, snapshot);
+	if (wishes->last_page)
+		choose_last(plan, snapshot);
+	choose_low(plan, snapshot);
 	while (chosen_bytes(snapshot) < want) {
 		block = last_block(snapshot, UINT64_MAX, node, true);
 		if (!block)
@@ -234,9 +257,9 @@ static bool choose_memory(struct plan *plan, struct snapshot *snapshot,
 		       "choose CPUs of a node with more, or boot with movablecore=");
 	else
 		refuse(plan, "memory",
-		       text_of("%llu MiB of %llu MiB that are needed can be taken out",
-			       MIB(chosen_bytes(snapshot)), MIB(want)),
-		       "boot with movablecore= (memory outside of ZONE_MOVABLE may hold what cannot be moved), or ask for less");
+		       text_of("%llu MiB of %llu MiB that are needed can be taken out%s",
+			       MIB(chosen_bytes(snapshot)), MIB(want), pinned),
+		       "boot with movablecore= (memory outside of ZONE_MOVABLE may hold what cannot be moved), ask for less, or, if this kernel has taken the place of another one, have more of that by nestctl refresh commit --movable");
 	return false;
 }
 

@@ -26,7 +26,7 @@ struct plan_cpu {
 struct plan_block {
 	uint64_t start;
 	int node;
-	bool online, movable, whole, chosen;
+	bool online, movable, whole, pinned, chosen;
 };
 
 struct plan_device {
@@ -65,6 +65,7 @@ struct snapshot {
  * @nr_devices: how many
  * @kernel: bytes that the second kernel's image takes when it starts
  * @initrd: bytes of its initrd
+ * @last_page: it has to own the last page of RAM
  */
 struct wishes {
 	int *cpus;
@@ -73,6 +74,7 @@ struct wishes {
 	char **devices;
 	size_t nr_devices;
 	uint64_t kernel, initrd;
+	bool last_page;
 };
 
 /**

@@ -439,6 +439,7 @@ static int refresh_plan(const struct request *request)
 	initrd = read_initrd(&initrd_size, request);
 	wishes.kernel = image.init_size;
 	wishes.initrd = initrd_size;
+	wishes.last_page = image.physical;
 	report = make_report(&snapshot, &wishes);
 	snapshot_free(&snapshot);
 	return finish(report, print_plan,

@@ -88,6 +88,7 @@ static void take_memory(struct json_object *memory)
 	struct dirent **entries;
 	uint64_t size = block_size();
 	int i, nr = list(&entries, BLOCKS);
+	bool movable, pinned;
 	unsigned int number;
 	char rest;
 
@@ -105,8 +106,11 @@ static void take_memory(struct json_object *memory)
 		put_int(block, "start", number * size);
 		put_int(block, "node", node_in(directory));
 		put_bool(block, "online", block_is_online(number));
-		put_bool(block, "movable", block_is_movable(number));
+		movable = block_is_movable(number);
+		pinned = movable && block_is_pinned(number);
+		put_bool(block, "movable", movable && !pinned);
 		put_bool(block, "whole", block_is_whole(number));
+		put_bool(block, "pinned", pinned);
 	}
 	free_list(entries, nr);
 }
@@ -295,14 +299,17 @@ static const char *parse_memory(struct snapshot *snapshot, struct json_object *m
 		    !is(object, "node", json_type_int) ||
 		    !is(object, "online", json_type_boolean) ||
 		    !is(object, "movable", json_type_boolean) ||
-		    (get(object, "whole") && !is(object, "whole", json_type_boolean)))
+		    (get(object, "whole") && !is(object, "whole", json_type_boolean)) ||
+		    (get(object, "pinned") && !is(object, "pinned", json_type_boolean)))
 			return "a memory block";
 		block->start = get_int(object, "start");
 		block->node = get_int(object, "node");
 		block->online = get_bool(object, "online");
 		/* Older snapshots do not say it. */
 		block->whole = !get(object, "whole") || get_bool(object, "whole");
-		block->movable = block->whole && get_bool(object, "movable");
+		block->pinned = get_bool(object, "pinned");
+		block->movable = block->whole && !block->pinned &&
+				 get_bool(object, "movable");
 		snapshot->nr_blocks++;
 	}
 	qsort(snapshot->blocks, snapshot->nr_blocks, sizeof(*snapshot->blocks), by_address);
