@@ -11,7 +11,7 @@
 #define _REFRESH_SHIM_H
 
 #define SHIM_MAGIC		0x4d494853	/* "SHIM" */
-#define SHIM_ABI_VERSION	12
+#define SHIM_ABI_VERSION	13
 
 #define SHIM_PAGE		4096
 
@@ -74,9 +74,9 @@
 #define SHIM_CALL_TARGET	(SHIM_CALL | 7)	/* where to leave to if the shim gives up */
 
 /*
- * Calls for a second partition, with arguments in RBX, RCX and RDX.  All up to PART_DESTROY, and
- * PART_FUNCTION, are the first partition's: SHIM_E_CALL for the other one.  Addresses are of its
- * own memory.
+ * Calls for a second partition, with arguments in RBX, RCX and RDX.  All up to PART_DESTROY,
+ * PART_FUNCTION and PART_RETURN, are the first partition's: SHIM_E_CALL for the other one.
+ * Addresses are of its own memory.
  */
 #define SHIM_CALL_PART_CREATE	(SHIM_CALL | 0x10)	/* hpa of a struct shim_plan */
 #define SHIM_CALL_PART_MOVE	(SHIM_CALL | 0x11)	/* hpa, bytes, to which partition */
@@ -91,6 +91,7 @@
 #define SHIM_CALL_ADOPT		(SHIM_CALL | 0x1a)	/* hpa of a struct shim_adopt */
 #define SHIM_CALL_PART_FUNCTION	(SHIM_CALL | 0x1b)	/* PCI function, pin or SHIM_NO_PIN */
 #define SHIM_CALL_PART_HEAR	(SHIM_CALL | 0x1c)	/* RBX = the other kernel's word */
+#define SHIM_CALL_PART_RETURN	(SHIM_CALL | 0x1d)	/* area of the machine's boot CPU */
 
 /* Of the link, from either side. */
 #define SHIM_CALL_LINK_JOIN	(SHIM_CALL | 0x20)	/* pin of the IOAPIC; see shim-abi.rst */
@@ -421,6 +422,7 @@ struct shim_adopt {
 #define SHIM_PLAN_PORTS		8
 #define SHIM_PLAN_SHOWN		32
 #define SHIM_PLAN_FUNCTIONS	96
+#define SHIM_PLAN_KEPT		32	/* pages */
 #define SHIM_PLAN_BARS		6
 
 struct shim_plan_function {
@@ -447,6 +449,7 @@ struct shim_plan {
 	struct {
 		__u64	hpa, bytes;
 	} shown[SHIM_PLAN_SHOWN];
+	__u64	kept_hpa, kept_bytes;		/* of which the first one keeps a copy */
 	struct shim_plan_function function[SHIM_PLAN_FUNCTIONS];
 };
 

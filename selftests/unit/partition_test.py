@@ -49,6 +49,10 @@ class Partition(unittest.TestCase):
         """Tables of an EPT: rows, and random ranges against an array of pages."""
         self.run_program(13, 'part_ept_unit.c', 'ept.c')
 
+    def test_low(self):
+        """Memory below 1 MiB of which the first partition keeps a copy."""
+        self.run_program(15, 'part_low_unit.c', 'low.c', 'ept.c')
+
     def test_mmio(self):
         """Instructions that move data to and from devices."""
         self.run_program(74, 'part_mmio_unit.c', 'mmio.c')

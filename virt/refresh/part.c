@@ -488,6 +488,29 @@ int refresh_part_kill(void)
 	return r;
 }
 
+/*
+ * The machine's boot CPU comes online while there are two partitions still: afterwards nobody
+ * would be there to make of its INIT anything but a start of the firmware.
+ */
+static int boot_cpu_back(void)
+{
+	u32 cpu, result;
+	int r = 0;
+
+	for_each_cpu(cpu, &part.cpus) {
+		result = refresh_call_args(SHIM_CALL_PART_RETURN, cpu, 0, 0);
+		if (result == SHIM_E_BOOT_CPU)
+			continue;
+		r = refresh_error_of(result, "take the boot CPU back") ?: add_cpu(cpu);
+		if (r)
+			pr_err("CPU %u has not come back online (%d)\n", cpu, r);
+		else
+			cpumask_clear_cpu(cpu, &part.cpus);
+		break;
+	}
+	return r;
+}
+
 /* CPUs that wait for a start-up IPI come online as any other; the first error counts. */
 static int cpus_back(void)
 {
@@ -521,6 +544,8 @@ int refresh_part_destroy(void)
 		r = -EBUSY;
 	else
 		r = take_all_back();
+	if (!r)
+		r = boot_cpu_back();
 	if (!r)
 		r = refresh_part_call_stopped(SHIM_CALL_PART_DESTROY, 0, 0, "destroy");
 	if (!r) {

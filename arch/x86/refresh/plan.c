@@ -245,6 +245,8 @@ int refresh_fill_plan(struct shim_plan *plan, u32 serial, u32 serial_pin)
 	}
 	plan->size = sizeof(*plan);
 	plan->pins = BIT(TIMER_PIN);
+	plan->kept_hpa = REFRESH_LOW_END - REFRESH_LOW_KEPT;
+	plan->kept_bytes = REFRESH_LOW_KEPT;
 	if (serial) {
 		plan->pins |= BIT(serial_pin);
 		plan->port[0].first = serial;

@@ -95,6 +95,8 @@ void refresh_fill_info(struct refresh_reserve *res, u32 nr_areas, u32 flags);
 /* Below 1 MiB, what is the second partition's: its CPUs begin there. */
 #define REFRESH_LOW_FIRST	0x10000ull
 #define REFRESH_LOW_END		0x80000ull
+/* Of that, where a kernel has its code that was the second one: below the end. */
+#define REFRESH_LOW_KEPT	(SHIM_PLAN_KEPT * SHIM_PAGE)
 
 /* plan.c: what two kernels have to share */
 int refresh_fill_plan(struct shim_plan *plan, u32 serial, u32 serial_pin);

@@ -47,9 +47,9 @@
 
 /*
  * For a second partition: nodes of the tree of owners, one table of an EPT for each 2 MiB in
- * which something has an owner of its own, and bitmaps.
+ * which something has an owner of its own, bitmaps, and copies of low memory.
  */
-#define POOL_PAGES	512
+#define POOL_PAGES	(512 + SHIM_PLAN_KEPT)
 
 #define MAP_BITS	46	/* what Linux puts memory into without LA57 */
 

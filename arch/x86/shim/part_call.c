@@ -19,6 +19,33 @@ static u32 take(struct shim_cpu *cpu, u64 area)
 	return cpu_command_wait(target, COMMAND_TAKE, SHIM_STATE_ON) ? SHIM_OK : SHIM_E_CPU;
 }
 
+/*
+ * The machine's boot CPU, whose partition does not run, waits for a start-up IPI of the first
+ * kernel's, in the shim: INIT, by which any other CPU comes back when the partition is destroyed,
+ * would start the firmware on it.
+ */
+static u32 give_back(struct shim_cpu *cpu, u64 area)
+{
+	struct shim_cpu *target;
+
+	if (policy_may_give() || area >= shim_machine.nr_areas ||
+	    part_info(1)->state == SHIM_PART_RUNS)
+		return SHIM_E_STATE;
+	target = cpu_of_area(area);
+	if (!target->boot_cpu)
+		return SHIM_E_BOOT_CPU;
+	if (target->part == &shim_header.part[0])
+		return cpu_state(target) == SHIM_STATE_WAIT ? SHIM_OK : SHIM_E_STATE;
+	if (cpu_state(target) != SHIM_STATE_PARKED)
+		return SHIM_E_STATE;
+	target->part = &shim_header.part[0];
+	target->bsp = true;
+	world_set_cpu(target);
+	world_count(0);
+	world_count(1);
+	return cpu_command_wait(target, COMMAND_INIT, SHIM_STATE_PARKED) ? SHIM_OK : SHIM_E_CPU;
+}
+
 static u32 start(struct shim_cpu *cpu, u64 hpa)
 {
 	struct shim_part_info *info = part_info(1);
@@ -111,6 +138,8 @@ u64 handle_part_call(struct shim_cpu *cpu, u32 call)
 		return world_copy_page(cpu, r[R_RBX], r[R_RCX]);
 	case SHIM_CALL_PART_TAKE:
 		return take(cpu, r[R_RBX]);
+	case SHIM_CALL_PART_RETURN:
+		return give_back(cpu, r[R_RBX]);
 	case SHIM_CALL_PART_START:
 		return start(cpu, r[R_RBX]);
 	case SHIM_CALL_PART_KILL:

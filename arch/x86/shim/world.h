@@ -32,6 +32,13 @@ struct world_copy {
 	u8	*page;
 };
 
+/* @page: copies of the first partition's, as long as the memory is the second one's. */
+struct world_low {
+	u64	hpa, bytes;
+	u32	nr;
+	u8	*page[SHIM_PLAN_KEPT];
+};
+
 /* @pin: of the doorbell, plus one; @missed: its entry was masked. */
 struct world_link {
 	bool			on;
@@ -64,6 +71,7 @@ struct world {
 	u8			*bitmaps;	/* of the second one: MSRs, then ports */
 	struct world_device	device[SHIM_NR_PARTS];
 	struct world_copy	copy[WORLD_MAX_COPIES];
+	struct world_low	low;
 	struct world_link	link;
 };
 
@@ -105,6 +113,10 @@ bool world_device_page(u32 part, u64 hpa, u64 access);
 bool world_follow(u32 part, u64 hpa, u64 bytes);
 void world_open_bitmaps(void);
 void world_clear_bitmaps(void);
+
+/* low.c */
+bool low_keep(struct shim_cpu *cpu, u64 hpa, u64 bytes);
+void low_return(struct shim_cpu *cpu, u64 hpa, u64 bytes);
 
 /* pool_call.c */
 u32 world_pool(struct shim_cpu *cpu, u64 hpa, u64 bytes, u64 op);

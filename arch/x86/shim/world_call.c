@@ -335,6 +335,9 @@ static u32 check_plan(const struct shim_plan *plan)
 	    !pages_ok(plan->ioapic_hpa, SHIM_PAGE) || !pages_ok(plan->hpet_hpa, SHIM_PAGE) ||
 	    plan->ioapic_hpa == plan->hpet_hpa || plan->ioapic_hpa == APIC_PAGE ||
 	    !outside_reserve(plan->ioapic_hpa, SHIM_PAGE) ||
+	    !pages_ok(plan->kept_hpa, plan->kept_bytes) ||
+	    plan->kept_bytes > SHIM_PLAN_KEPT * SHIM_PAGE ||
+	    !outside_reserve(plan->kept_hpa, plan->kept_bytes) ||
 	    !outside_reserve(plan->hpet_hpa, SHIM_PAGE))
 		return SHIM_E_PLAN;
 	for (i = 0; i < plan->nr_ports; i++)
@@ -392,6 +395,7 @@ static u32 create_locked(struct shim_cpu *cpu, const struct shim_plan *plan)
 		return error;
 	world.ioapic_hpa = plan->ioapic_hpa;
 	world.hpet_hpa = plan->hpet_hpa;
+	world.low = (struct world_low){ .hpa = plan->kept_hpa, .bytes = plan->kept_bytes };
 	copy_part();
 	if (!make_ept(plan)) {
 		set_device_pages(false);
@@ -485,7 +489,13 @@ u32 world_move(struct shim_cpu *cpu, u64 hpa, u64 bytes, u32 to)
 	if (!host_pages_ok(hpa, bytes))
 		return SHIM_E_MEMORY;
 	world_lock(cpu);
+	if (!to)
+		low_return(cpu, hpa, bytes);
 	error = world_change_owner(cpu, hpa, bytes, to);
+	if (!error && to && !low_keep(cpu, hpa, bytes)) {
+		world_change_owner(cpu, hpa, bytes, 0);
+		error = SHIM_E_TABLES;
+	}
 	if (!error)
 		world.given += to ? bytes : -bytes;
 	world_unlock();
