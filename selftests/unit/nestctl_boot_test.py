@@ -567,12 +567,22 @@ class Boot(Bootable):
 
     # ---- commit, in the second kernel
 
-    COMMIT = ["write /sys/devices/system/cpu/cpu1/online 1", "grow 268435456", "grow 268435456",
-              "grow 268435456", "leave"]
+    # Blocks 2 and 3 were the first kernel's, and a part of 4; none is movable.  From above, a block at a time.
+    ONLINE = "write /sys/devices/system/cpu/cpu1/online 1"
+    REST = ["grow 268435456", "leave"]
+
+    @staticmethod
+    def block(number, *writes):
+        return [f"grow 0 {number << 27:#x}-{number + 1 << 27:#x}"] + \
+               [f"write /sys/devices/system/memory/memory{number}/state {text}" for text in writes]
 
     def second(self, state, memory=300 * MIB):
         self.machine.write("fake/second", f"{state}\n")
+        self.machine.write("fake/foreign", f"{2 * 128 * MIB}\n")
         self.machine.write("fake/memory", f"{memory}\n")
+        for i in range(16):
+            self.machine.write(f"{BLOCKS}{i}/valid_zones", "Normal\n")
+        self.machine.write("proc/meminfo", "MemTotal: 100000 kB\n")
         self.machine.write(f"{CPUS}1/online", "0\n")
         self.before = self.machine_state()
 
@@ -586,14 +596,34 @@ class Boot(Bootable):
         self.assertEqual((report["result"], set(self.states(report)), self.log()),
                          ("planned", {"planned"}, []))
         report = self.commit(OK)
-        self.assertEqual((report["result"], report["cpus"], report["memory"], report["released"]),
-                         ("done", 1, 300 * MIB, 0))
+        self.assertEqual((report["result"], report["cpus"], report["memory"], report["released"],
+                          report["movable"]), ("done", 1, 300 * MIB, 0, 256 * MIB))
         self.assertEqual([(step["unit"], step["state"]) for step in report["steps"]],
                          [("online", "done"), ("grow", "done"), ("leave", "done")])
-        self.assertEqual(self.log(), self.COMMIT)
+        # 10 % of RAM: two blocks.  Block 0 and the last one have holes.
+        self.assertEqual(self.log(), [
+            self.ONLINE, *sum((self.block(i) for i in range(14, 3, -1)), []),
+            *self.block(3, "offline", "online_movable"), *self.block(2, "offline", "online_movable"),
+            *self.REST])
         self.assertEqual(self.status()["shim"], "bare")
         report = self.commit(REFUSED)
         self.assertEqual([item["id"] for item in report["refusals"]], ["no-shim"])
+
+    def test_commit_movable(self):
+        """As much as is asked for; what is busy, or has the shim in it, when that has left."""
+        self.second(ADOPTABLE)
+        self.assertEqual(self.commit(OK, "--movable=0")["movable"], 0)
+        self.assertEqual(self.log(), [self.ONLINE, "grow 268435456", *self.REST[:1], *self.REST])
+        self.machine.remove("fake/state")
+        self.second(ADOPTABLE)
+        # A busy block is tried once, and again in the end.
+        self.trouble((16, self.block(3, "offline")[1]))
+        run = self.machine.run("refresh", "commit", "--movable=384M")
+        self.assertEqual(run.returncode, OK)
+        self.assertIn("256 MiB of 384 MiB are movable memory", run.stderr)
+        log = self.log()
+        self.assertEqual(log[-4:], ["leave", *self.block(4, "offline", "online_movable")[1:],
+                                    self.block(3, "offline")[1]])
 
     def test_commit_refused(self):
         self.second(BELOW)
@@ -614,7 +644,7 @@ class Boot(Bootable):
 
     def test_commit_fails(self):
         """What has been done is undone, but for memory that has been taken."""
-        for call in (self.COMMIT[0], self.COMMIT[1], self.COMMIT[4]):
+        for call in (self.ONLINE, self.block(7)[0], *self.REST):
             with self.subTest(call):
                 self.second(ADOPTABLE)
                 self.trouble((5, call))
@@ -625,7 +655,7 @@ class Boot(Bootable):
                     self.assertEqual(file.read(), "0\n")
                 self.trouble()
                 self.log()
-        self.trouble((5, self.COMMIT[1]), (5, self.COMMIT[0][:-1] + "0"))
+        self.trouble((5, self.REST[0]), (5, self.ONLINE[:-1] + "0"))
         self.assertEqual(self.commit(BROKEN)["result"], "broken")
 
 

@@ -37,6 +37,7 @@
 static struct fake {
 	__u32 shim, room, state, why, nr_cpus, nr_ranges, serial, serial_pin, loaded, physical;
 	__u64 starts, grown, pool_state, word;
+	__u8 taken[128];	/* of /fake/memory, pieces that have been taken */
 	__u32 cpus[64];
 	struct {
 		__u64 start, end;
@@ -384,17 +385,37 @@ static int part_status(struct vmm_refresh_part_status *status)
 
 /* ---- this is the second kernel */
 
+#define PIECE	(4ull << 20)
+
+/* Of the memory from /fake/foreign on. */
+static __u64 take_pieces(__u64 most, __u64 first, __u64 end)
+{
+	__u64 hpa = read_int(0, "/fake/foreign"), nr = read_int(0, "/fake/memory") / PIECE, i;
+	__u64 done = 0;
+
+	for (i = 0; i < nr && i < sizeof(fake.taken) && (!most || done < most); i++) {
+		if (fake.taken[i] || hpa + i * PIECE < first ||
+		    (end && hpa + (i + 1) * PIECE > end))
+			continue;
+		fake.taken[i] = 1;
+		done += PIECE;
+	}
+	return done;
+}
+
 static int grow(struct vmm_refresh_part_grow *args)
 {
-	__u64 left = read_int(0, "/fake/memory") - fake.grown;
-
-	begin("grow %llu", (unsigned long long)args->bytes);
-	if (args->size != sizeof(*args) || args->flags || args->bytes & 0xfff)
+	if (args->end)
+		begin("grow %llu %#llx-%#llx", (unsigned long long)args->bytes,
+		      (unsigned long long)args->first, (unsigned long long)args->end);
+	else
+		begin("grow %llu", (unsigned long long)args->bytes);
+	if (args->size != sizeof(*args) || args->flags ||
+	    (args->bytes | args->first | args->end) & 0xfff)
 		return -EINVAL;
 	if (read_int(0, "/fake/second") != VMM_REFRESH_ADOPTABLE || fails(0))
 		return -EBUSY;
-	if (!args->bytes || args->bytes > left)
-		args->bytes = left;
+	args->bytes = take_pieces(args->bytes, args->first, args->end);
 	fake.grown += args->bytes;
 	return 0;
 }

@@ -26,6 +26,7 @@
  * @serial_pin: its interrupt
  * @no_link: no network between the kernels
  * @wait: seconds to wait for the first kernel's end
+ * @movable: bytes that are to be movable memory after commit, -1: as many as this kernel has
  * @dry: change nothing
  * @take: only print a snapshot
  */
@@ -33,6 +34,7 @@ struct request {
 	struct wishes wishes;
 	const char *kernel_file, *initrd_file, *snapshot, *append, *dump;
 	uint32_t serial, serial_pin, wait;
+	int64_t movable;
 	bool no_link;
 	bool dry, take;
 };
@@ -110,6 +112,10 @@ struct unit {
  * @layout: to load
  * @start: how to start
  * @grown: bytes that were another kernel's
+ * @movable: bytes of memory that is to be movable afterwards
+ * @moved: of these, what is
+ * @late: numbers of memory blocks of which a part was another kernel's, or that were busy
+ * @nr_late: how many
  */
 struct partition {
 	int fd, error;
@@ -122,7 +128,9 @@ struct partition {
 	struct vmm_refresh_part_create create;
 	struct boot_layout layout;
 	struct vmm_refresh_part_start start;
-	uint64_t grown;
+	uint64_t grown, movable, moved;
+	unsigned int *late;
+	size_t nr_late;
 };
 
 void partition_open(struct partition *partition);
@@ -132,8 +140,16 @@ struct unit *add_unit(struct partition *partition, enum unit_kind kind, unsigned
 int run_units(struct partition *partition);
 int undo_units(struct partition *partition);
 void put_units(struct json_object *report, const struct partition *partition);
+bool units_interrupted(void);
+int block_offline(unsigned int number, unsigned int tries);
 const char *step_word(enum step_state state);
 void print_refusals(struct json_object *refusals);
+
+/* ---- grow.c: memory of the kernel that has ended */
+
+uint64_t grow_default(void);
+int run_grow(struct partition *partition, struct unit *unit);
+void grow_late(struct partition *partition);
 
 /* ---- part.c */
 

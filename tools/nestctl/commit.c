@@ -113,8 +113,9 @@ static void print_commit(struct json_object *report)
 		say(PLAIN, "%-8s %s\n", get_string(item(steps, i), "state"),
 		    get_string(item(steps, i), "text"));
 	say(!strcmp(result, "done") || !strcmp(result, "planned") ? GOOD : BAD, "%s", result);
-	say(PLAIN, ": %lld CPU(s), %lld MiB\n", (long long)get_int(report, "cpus"),
-	    (long long)get_int(report, "memory") >> 20);
+	say(PLAIN, ": %lld CPU(s), %lld MiB; movable memory: %lld MiB\n",
+	    (long long)get_int(report, "cpus"), (long long)get_int(report, "memory") >> 20,
+	    (long long)get_int(report, "movable") >> 20);
 }
 
 static int report_commit(const struct request *request, int cpus, int status)
@@ -125,6 +126,7 @@ static int report_commit(const struct request *request, int cpus, int status)
 	put_bool(report, "dry_run", request->dry);
 	put_int(report, "cpus", cpus);
 	put_int(report, "memory", commit.partition.grown);
+	put_int(report, "movable", commit.partition.moved);
 	put_int(report, "released", commit.released);
 	json_object_object_add(report, "refusals", commit.refusals);
 	put_units(report, &commit.partition);
@@ -153,10 +155,14 @@ int refresh_commit(const struct request *request)
 		add_named(UNIT_GROW, 0, text_of("memory"),
 			  text_of("take the first kernel's memory"));
 		add_named(UNIT_LEAVE, 0, text_of("shim"), text_of("take the shim away"));
+		commit.partition.movable = request->movable < 0 ? grow_default() :
+							  (uint64_t)request->movable;
 		if (!request->dry)
 			status = run_units(&commit.partition);
-		if (!request->dry && status == EXIT_OK)
+		if (!request->dry && status == EXIT_OK) {
+			grow_late(&commit.partition);
 			commit.released = domain_release_here();
+		}
 	}
 	status = report_commit(request, cpus, status);
 	partition_close(&commit.partition);

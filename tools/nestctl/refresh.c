@@ -19,7 +19,7 @@
 
 enum {
 	KEY_CPUS = 0x400, KEY_MEMORY, KEY_DEVICE, KEY_KERNEL, KEY_INITRD, KEY_APPEND, KEY_SERIAL,
-	KEY_NO_LINK, KEY_DUMP, KEY_SNAPSHOT, KEY_TAKE, KEY_WAIT,
+	KEY_NO_LINK, KEY_DUMP, KEY_SNAPSHOT, KEY_TAKE, KEY_WAIT, KEY_MOVABLE,
 };
 
 static int refresh_plan(const struct request *request);
@@ -61,6 +61,9 @@ static const struct argp_option options[] = {
 	  "boot, commit: do every check, print the steps, change nothing", 0 },
 	{ "wait", KEY_WAIT, "SECONDS", 0,
 	  "commit: wait so long for the end of the first kernel", 0 },
+	{ "movable", KEY_MOVABLE, "SIZE", 0,
+	  "commit: have so much movable memory, which can be given to the next kernel "
+	  "(default: as much as this one had when it booted; 0: none)", 0 },
 	{ "dump", KEY_DUMP, "DIR", OPTION_HIDDEN, "write what would be loaded to DIR", 0 },
 	{ "take-snapshot", KEY_TAKE, NULL, 0, "plan: only print what a plan is made of", 0 },
 	{ "snapshot", KEY_SNAPSHOT, "FILE", 0, "plan for the machine of this snapshot", 0 },
@@ -94,7 +97,7 @@ static void parse_cpus(struct arguments *arguments, const char *arg, struct argp
 	argp_error(state, "'%s' is no list of CPUs", arg);
 }
 
-static void parse_memory(struct wishes *wishes, const char *arg, struct argp_state *state)
+static uint64_t parse_size(const char *arg, struct argp_state *state)
 {
 	char *end;
 	unsigned long long number = strtoull(arg, &end, 10);
@@ -102,7 +105,7 @@ static void parse_memory(struct wishes *wishes, const char *arg, struct argp_sta
 
 	if (*arg < '0' || *arg > '9' || !shift || end[1] || !number || number >> (62 - shift))
 		argp_error(state, "'%s' is no size: write it as 2G or 512M", arg);
-	wishes->memory = number << shift;
+	return number << shift;
 }
 
 static void parse_serial(struct request *request, const char *arg, struct argp_state *state)
@@ -160,6 +163,8 @@ static void check_options(const struct arguments *arguments, struct argp_state *
 		argp_error(state, "--dry-run is for boot and commit");
 	if (request->wait && !commit)
 		argp_error(state, "--wait is for commit");
+	if (request->movable >= 0 && !commit)
+		argp_error(state, "--movable is for commit");
 	if (arguments->boot_option && !boot)
 		argp_error(state, "--%s is for boot", arguments->boot_option);
 	if (arguments->option && !plan && !boot)
@@ -216,7 +221,7 @@ static error_t parse_plan(int key, char *arg, struct argp_state *state)
 		parse_cpus(arguments, arg, state);
 		break;
 	case KEY_MEMORY:
-		parse_memory(&request->wishes, arg, state);
+		request->wishes.memory = parse_size(arg, state);
 		break;
 	case KEY_DEVICE:
 		parse_device(arguments, arg, state);
@@ -260,6 +265,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_WAIT:
 		parse_wait(&arguments->request, arg, state);
+		return 0;
+	case KEY_MOVABLE:
+		arguments->request.movable = strcmp(arg, "0") ? parse_size(arg, state) : 0;
 		return 0;
 	case ARGP_KEY_ARG:
 		parse_verb(state->input, arg, state);
@@ -448,7 +456,7 @@ static int refresh_plan(const struct request *request)
 
 static int refresh(int argc, char **argv)
 {
-	static struct arguments arguments;
+	static struct arguments arguments = { .request = { .movable = -1 } };
 
 	if (argc > 1 && (!strcmp(argv[1], "run") || !strcmp(argv[1], "resume") ||
 			 !strcmp(argv[1], "abort")))

@@ -19,13 +19,22 @@
 /* A page that is just being used cannot be moved: try again a little later. */
 #define BLOCK_TRIES	5
 #define BLOCK_PAUSE	(200 * 1000)
-#define GROW_STEP	(256ull << 20)
 
 static volatile sig_atomic_t interrupted;
 
 static void interrupt(int number)
 {
 	interrupted = number;
+}
+
+/**
+ * units_interrupted() - Has a signal come that is to end this?
+ *
+ * Return: true if it has.
+ */
+bool units_interrupted(void)
+{
+	return interrupted;
 }
 
 /* A second one ends nothing either: what has been begun is undone first. */
@@ -91,6 +100,7 @@ void partition_close(struct partition *partition)
 		free(partition->units[i].text);
 	}
 	free(partition->units);
+	free(partition->late);
 	boot_layout_free(&partition->layout);
 	json_object_put(partition->record);
 	if (partition->fd >= 0)
@@ -160,27 +170,38 @@ static void forget_block(struct partition *partition, unsigned int number)
 	record_write(partition->record);
 }
 
+/**
+ * block_offline() - Take a memory block out
+ * @number: of the block
+ * @tries: how often it is tried as long as it is busy
+ *
+ * Return: 0, or -1 with errno.
+ */
+int block_offline(unsigned int number, unsigned int tries)
+{
+	autofree char *path = text_of(BLOCK_STATE, number);
+
+	while (device_write(path, "offline")) {
+		if ((errno != EBUSY && errno != EAGAIN) || !--tries || interrupted)
+			return -1;
+		usleep(BLOCK_PAUSE);
+	}
+	return 0;
+}
+
 static int run_block(struct partition *partition, struct unit *unit)
 {
-	autofree char *path = text_of(BLOCK_STATE, unit->number);
 	struct json_object *blocks = get(partition->record, "blocks");
-	int tries = 0, error;
 
 	json_object_array_add(blocks, json_object_new_int64(unit->number));
 	if (record_write(partition->record))
 		return -1;
-	while (device_write(path, "offline")) {
-		error = errno;
-		if ((error == EBUSY || error == EAGAIN) && ++tries < BLOCK_TRIES && !interrupted) {
-			usleep(BLOCK_PAUSE);
-			continue;
-		}
-		complain("memory block %u cannot be taken out (%s): end programs, or give other memory",
-			 unit->number, strerror(error));
-		forget_block(partition, unit->number);
-		return -1;
-	}
-	return 0;
+	if (!block_offline(unit->number, BLOCK_TRIES))
+		return 0;
+	complain("memory block %u cannot be taken out (%s): end programs, or give other memory",
+		 unit->number, strerror(errno));
+	forget_block(partition, unit->number);
+	return -1;
 }
 
 static int undo_block(struct partition *partition, struct unit *unit)
@@ -326,28 +347,6 @@ static int undo_online(struct partition *partition, struct unit *unit)
 {
 	(void)partition;
 	return switch_cpu(unit, "0");
-}
-
-/* In pieces, so that a signal is heard; what has been taken is this kernel's. */
-static int run_grow(struct partition *partition, struct unit *unit)
-{
-	struct vmm_refresh_part_grow args;
-
-	do {
-		args = (struct vmm_refresh_part_grow){ .size = sizeof(args), .bytes = GROW_STEP };
-		if (interrupted)
-			return -1;
-		if (device_call(partition->fd, VMM_REFRESH_PART_GROW, &args)) {
-			complain("the first kernel's memory cannot be taken (%s): dmesg says why",
-				 strerror(errno));
-			return -1;
-		}
-		partition->grown += args.bytes;
-	} while (args.bytes);
-	free(unit->text);
-	unit->text = text_of("take %llu MiB that were the first kernel's",
-			     (unsigned long long)partition->grown >> 20);
-	return 0;
 }
 
 static int run_leave(struct partition *partition, struct unit *unit)

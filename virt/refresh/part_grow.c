@@ -5,7 +5,9 @@
  */
 #include <linux/ioport.h>
 #include <linux/mm.h>
+#include <linux/page_ref.h>
 #include <linux/sched/signal.h>
+#include <linux/sizes.h>
 
 #include "session.h"
 
@@ -16,6 +18,42 @@ struct growth {
 	u64 left, done;
 	int error;
 };
+
+/*
+ * At once, as the page allocator itself does when a kernel boots: of pages that are freed one by
+ * one the last ones are at hand for whoever allocates next, and their memory block could not go
+ * offline any more.
+ */
+#define CHUNK	(SZ_4M >> PAGE_SHIFT)
+
+static bool is_reserved(u64 pfn)
+{
+	return pfn_to_online_page(pfn) && PageReserved(pfn_to_page(pfn));
+}
+
+static bool chunk_is_reserved(u64 pfn, u64 end)
+{
+	u64 last = pfn + CHUNK;
+
+	if (pfn % CHUNK || end - pfn < CHUNK)
+		return false;
+	while (pfn < last && is_reserved(pfn))
+		pfn++;
+	return pfn == last;
+}
+
+static void release_chunk(u64 pfn)
+{
+	struct page *page = pfn_to_page(pfn);
+	u64 i;
+
+	for (i = 0; i < CHUNK; i++) {
+		ClearPageReserved(page + i);
+		set_page_count(page + i, !i);
+	}
+	adjust_managed_page_count(page, CHUNK);
+	__free_pages(page, get_order(SZ_4M));
+}
 
 /**
  * refresh_release() - Reserved memory becomes ordinary memory
@@ -28,13 +66,19 @@ struct growth {
  */
 u64 refresh_release(u64 hpa, u64 bytes)
 {
-	u64 pfn, done = 0;
+	u64 pfn = hpa >> PAGE_SHIFT, end = pfn + (bytes >> PAGE_SHIFT), nr, done = 0;
 
-	for (pfn = hpa >> PAGE_SHIFT; pfn < (hpa + bytes) >> PAGE_SHIFT; pfn++) {
-		if (!pfn_to_online_page(pfn) || !PageReserved(pfn_to_page(pfn)))
+	for (; pfn < end; pfn += nr) {
+		nr = 1;
+		if (chunk_is_reserved(pfn, end)) {
+			nr = CHUNK;
+			release_chunk(pfn);
+		} else if (is_reserved(pfn)) {
+			free_reserved_page(pfn_to_page(pfn));
+		} else {
 			continue;
-		free_reserved_page(pfn_to_page(pfn));
-		done += PAGE_SIZE;
+		}
+		done += nr << PAGE_SHIFT;
 	}
 	return done;
 }
@@ -67,24 +111,27 @@ static int grow_range(struct resource *res, void *data)
 /**
  * refresh_part_grow() - Take memory and PCI functions of the kernel that has ended
  * @bytes: at most so many, 0: all; how many it were is written
+ * @first: nothing below this address
+ * @end: nothing from this address on, 0: no limit
  *
  * Context: process, may sleep.
  * Return: 0, or an error that vmm_refresh.h lists.
  */
-int refresh_part_grow(u64 *bytes)
+int refresh_part_grow(u64 *bytes, u64 first, u64 end)
 {
 	struct growth growth = { .left = *bytes ?: ~0ull };
 
 	*bytes = 0;
 	if (!refresh_shim_below())
 		return -ENXIO;
-	walk_iomem_res_desc(IORES_DESC_NONE, IORESOURCE_SYSTEM_RAM | IORESOURCE_BUSY, 0, -1,
-			    &growth, grow_range);
+	walk_iomem_res_desc(IORES_DESC_NONE, IORESOURCE_SYSTEM_RAM | IORESOURCE_BUSY, first,
+			    end - 1, &growth, grow_range);
 	*bytes = growth.done;
 	if (growth.done)
 		pr_info("%llu MiB of the first kernel's are this one's memory\n",
 			growth.done >> 20);
-	if (!growth.error)
+	/* Who takes it block by block asks for all that is left in the end. */
+	if (!growth.error && !end)
 		refresh_pci_claim();
 	return growth.error;
 }

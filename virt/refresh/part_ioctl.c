@@ -145,9 +145,10 @@ static int ioctl_grow(void __user *arg)
 
 	if (r)
 		return r;
-	if (args.flags || !PAGE_ALIGNED(args.bytes))
+	if (args.flags || !PAGE_ALIGNED(args.bytes | args.first | args.end) ||
+	    (args.end && args.end <= args.first))
 		return -EINVAL;
-	r = refresh_part_grow(&args.bytes);
+	r = refresh_part_grow(&args.bytes, args.first, args.end);
 	return copy_to_user(arg, &args, sizeof(args)) ? -EFAULT : r;
 }
 

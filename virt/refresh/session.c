@@ -389,7 +389,7 @@ static int take_over(void)
 	if (refresh_below() == VMM_REFRESH_ADOPTABLE) {
 		/* Its peer has ended, and its memory is in the shim's. */
 		refresh_link_destroy();
-		r = refresh_part_grow(&bytes);
+		r = refresh_part_grow(&bytes, 0, 0);
 	}
 	/* One that has had all of the machine has nothing to claim. */
 	return r && r != -EBUSY ? r : adopt_locked();

@@ -324,9 +324,12 @@ struct vmm_refresh_part_words {
  * @size: bytes of this structure
  * @flags: 0
  * @bytes: at most so many, 0: all there are; on return: how many there were
+ * @first: no memory below this address, of a page
+ * @end: none from this address on, of a page; 0: none is too high
  *
  * In the second kernel, when the first one has ended: memory that was that one's becomes
- * ordinary memory of this one, and its PCI functions are found, at the addresses that they have.
+ * ordinary memory of this one, and with no @end its PCI functions are found, at the addresses
+ * that they have.
  * ENXIO in any other kernel; EBUSY the first one runs; ERESTARTSYS after a signal, and it goes on
  * with the next call.
  */
@@ -334,6 +337,8 @@ struct vmm_refresh_part_grow {
 	__u32	size;
 	__u32	flags;
 	__u64	bytes;
+	__u64	first;
+	__u64	end;
 };
 
 /* What &vmm_refresh_pool.op asks for. */

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * In the second kernel, when the first one has ended: take its memory.  Some of it becomes movable,
+ * so that it can be given away when this kernel is to be replaced in its turn.
+ *
+ * A block becomes movable as soon as it has been taken: later on something may be in it that stays.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "boot.h"
+#include "device.h"
+#include "nestctl.h"
+
+#define BLOCKS		"/sys/devices/system/memory"
+#define GROW_STEP	(256ull << 20)
+
+/* ---- how much */
+
+static int64_t memory_total(void)
+{
+	autofree char *text = read_text("/proc/meminfo");
+	long long kib;
+
+	return text && sscanf(text, "MemTotal: %lld", &kib) == 1 ? kib << 10 : 0;
+}
+
+/**
+ * grow_default() - How much memory is to be movable if nobody says so
+ *
+ * As much as this kernel has now, before it has taken any: then the next one can have what this one
+ * had.  Its struct pages are not counted there, so it is never less than a plan asks for.
+ *
+ * Return: bytes, in whole memory blocks.
+ */
+uint64_t grow_default(void)
+{
+	uint64_t size = block_size(), least, want = memory_total();
+	struct memory_blocks blocks;
+
+	if (!size || read_blocks(&blocks))
+		return 0;
+	least = blocks.online * size / 100 * PLAN_LEAST;
+	want = want > least ? want : least;
+	return (want + size - 1) / size * size;
+}
+
+/* ---- blocks */
+
+static int by_number(const void *a, const void *b)
+{
+	const unsigned int *one = a, *other = b;
+
+	return *one < *other ? -1 : *one > *other;
+}
+
+/* Numbers of all that are online and whole. */
+static size_t find_blocks(unsigned int **numbers)
+{
+	struct dirent **entries;
+	int i, nr = list(&entries, BLOCKS);
+	unsigned int number;
+	size_t found = 0;
+	char rest;
+
+	*numbers = calloc(nr > 0 ? nr : 1, sizeof(**numbers));
+	if (!*numbers)
+		die(EXIT_UNKNOWN, "out of memory");
+	for (i = 0; i < nr; i++)
+		if (sscanf(entries[i]->d_name, "memory%u%c", &number, &rest) == 1 &&
+		    block_is_online(number) && block_is_whole(number))
+			(*numbers)[found++] = number;
+	free_list(entries, nr);
+	qsort(*numbers, found, sizeof(**numbers), by_number);
+	return found;
+}
+
+/* False: it is as before, as something in it cannot be moved. */
+static bool make_movable(unsigned int number)
+{
+	autofree char *path = text_of(BLOCKS "/memory%u/state", number);
+
+	/* Outside of ZONE_MOVABLE what does not move as a rule never does. */
+	if (block_offline(number, 1))
+		return false;
+	if (!device_write(path, "online_movable"))
+		return true;
+	if (device_write(path, "online"))
+		complain("memory block %u does not come online again (%s): echo online >%s", number,
+			 strerror(errno), path);
+	return false;
+}
+
+static int take(struct partition *partition, uint64_t first, uint64_t end, uint64_t *bytes)
+{
+	struct vmm_refresh_part_grow args = {
+		.size = sizeof(args), .bytes = *bytes, .first = first, .end = end,
+	};
+
+	if (units_interrupted())
+		return -1;
+	if (device_call(partition->fd, VMM_REFRESH_PART_GROW, &args)) {
+		complain("the first kernel's memory cannot be taken (%s): dmesg says why",
+			 strerror(errno));
+		return -1;
+	}
+	partition->grown += args.bytes;
+	*bytes = args.bytes;
+	return 0;
+}
+
+static void remember(struct partition *partition, unsigned int number)
+{
+	unsigned int *late = realloc(partition->late, (partition->nr_late + 1) * sizeof(*late));
+
+	if (!late)
+		die(EXIT_UNKNOWN, "out of memory");
+	partition->late = late;
+	partition->late[partition->nr_late++] = number;
+}
+
+/* All that was the first kernel's in one block; of this kernel's own there is none. */
+static int take_block(struct partition *partition, unsigned int number)
+{
+	uint64_t size = block_size(), bytes = 0;
+
+	if (take(partition, number * size, (number + 1) * size, &bytes))
+		return -1;
+	if (bytes == size && make_movable(number))
+		partition->moved += size;
+	else if (bytes)
+		remember(partition, number);
+	return 0;
+}
+
+/*
+ * As a plan chooses them: one below 4 GiB, then the last ones.  That leaves another one below 4 GiB
+ * for the kernel that comes after the next one.
+ */
+static int take_movable(struct partition *partition, unsigned int *numbers, size_t nr)
+{
+	uint64_t size = block_size();
+	bool low = partition->moved;
+	size_t i, pass;
+
+	for (pass = 0; pass < 2; pass++)
+		for (i = nr; i-- > 0;) {
+			if (partition->moved >= partition->movable || (!pass && low))
+				break;
+			if (numbers[i] == UINT32_MAX ||
+			    (!pass && numbers[i] * size >= PLAN_LOW_END))
+				continue;
+			if (take_block(partition, numbers[i]))
+				return -1;
+			numbers[i] = UINT32_MAX;
+			low |= partition->moved;
+		}
+	return 0;
+}
+
+/**
+ * run_grow() - Take all memory of the kernel that has ended
+ * @partition: @movable says how much is to be movable; @grown, @moved and @late are written
+ * @unit: its text gets the figures
+ *
+ * In pieces, so that a signal is heard; what has been taken is this kernel's.
+ *
+ * Return: 0, or -1, after a message unless a signal has come.
+ */
+int run_grow(struct partition *partition, struct unit *unit)
+{
+	struct memory_blocks blocks;
+	unsigned int *numbers;
+	size_t nr = find_blocks(&numbers);
+	uint64_t bytes;
+	int status;
+
+	if (!read_blocks(&blocks))
+		partition->moved = blocks.movable * blocks.size;
+	status = take_movable(partition, numbers, nr);
+	free(numbers);
+	do {
+		bytes = GROW_STEP;
+		status = status ?: take(partition, 0, 0, &bytes);
+	} while (!status && bytes);
+	if (status)
+		return status;
+	free(unit->text);
+	unit->text = text_of("take %llu MiB that were the first kernel's",
+			     (unsigned long long)partition->grown >> 20);
+	return 0;
+}
+
+/**
+ * grow_late() - Make movable what could not be before
+ * @partition: after run_grow(), and without the shim, whose memory was in one of the blocks
+ *
+ * That there is less than was wanted is no reason to undo anything.
+ */
+void grow_late(struct partition *partition)
+{
+	uint64_t size = block_size();
+	size_t i;
+
+	for (i = 0; i < partition->nr_late && partition->moved < partition->movable &&
+	     !units_interrupted(); i++)
+		if (make_movable(partition->late[i]))
+			partition->moved += size;
+	if (partition->moved < partition->movable)
+		complain("%llu MiB of %llu MiB are movable memory: a kernel after this one may get less",
+			 (unsigned long long)partition->moved >> 20,
+			 (unsigned long long)partition->movable >> 20);
+}
