@@ -12,7 +12,9 @@ stage_libvirt()
 	ip link set lo up && ip addr flush dev vmlink0 && ip link set vmlink0 mtu 65535 up &&
 		ip addr add "$1/24" dev vmlink0 || return 1
 	[ ! -e /lab/modules/order-more ] || insmod_list /lab/modules/order-more
-	kvm_load && libvirt_start 22222222-2222-4222-8222-222222222222 "$1"
+	# Another one than the other kernel has, whose address ends otherwise.
+	host=${1##*.}
+	kvm_load && libvirt_start $host$host$host$host$host$host$host$host-2222-4222-8222-222222222222 "$1"
 }
 
 # guest:NAME: it comes, and its memory is right.
@@ -145,4 +147,78 @@ stage_refreshed()
 {
 	refreshed_and_look
 	say_end "$1" $? && end_by poweroff -f
+}
+
+# For what it has of the first kernel's tests.
+is()
+{
+	[ "$1" = "$2" ] || { echo "'$1' is not '$2'"; return 1; }
+}
+
+# The VM, and what it has counted, since this kernel has had it.
+hop_guest()
+{
+	guest_says vm1 120 || return 1
+	p1 "hop $1: $2 $(heartbeat vm1)"
+}
+
+# This kernel, number N, has the machine to itself; the same as those before it.
+hop_settle()
+{
+	stage_guest vm1 || return 1
+	nestctl refresh commit --wait 300 || { nestctl refresh status; return 1; }
+	# shellcheck disable=SC2034 # for say_word
+	MUTE=1
+	shim_is bare && hop_guest "$1" bare && disk_reads || return 1
+	[ "$(nproc)" = "$(sed 's/.*-//' /sys/devices/system/cpu/present | awk '{ print $1 + 1 }')" ] ||
+		return 1
+	hop_facts "$1" || return 1
+	sed "s/^/P1: hop $1: /" "/hops/$1/facts" | grep -E 'module|block|zoneinfo|run|net'
+	! dmesg | grep -E "BUG:|WARNING:" || return 1
+	p1 "hop $1 at $(uptime) s"
+}
+
+# No drift: as the kernel two before this one, whose places this one has, and but for these as the last.
+hop_compare()
+{
+	[ "$1" -lt 2 ] || hop_drift $(($1 - 1)) "$1" || return 1
+	[ "$1" -lt 3 ] || hop_drift $(($1 - 2)) "$1"
+}
+
+# A kernel after this one, number N, that is taken back when it has booted: its first CPU is the machine's boot
+# CPU, and its code for CPUs that start is where this one has its own.
+hop_undo()
+{
+	hop_boot $(($1 + 1)) "scen=idle:1" && p1_word $WORD_INIT 120
+	rc=$?
+	nestctl refresh undo && [ $rc = 0 ] || return 1
+	[ "$(nproc)" = "$(sed 's/.*-//' /sys/devices/system/cpu/present | awk '{ print $1 + 1 }')" ] ||
+		return 1
+	vm_on_each && hop_guest "$1" undone && hop_facts undone && hop_drift "$1" undone || return 1
+	rm -r /hops/undone
+}
+
+# hop:N:OF:TEST:BAD: this kernel, number N, takes the place of that before it; then OF is there, or the next one
+# takes the place of this one.  What differs is counted in BAD, and does not end the row.
+stage_hop()
+{
+	export NO_COLOR=1
+	. /lab/hops-lib.sh
+	# shellcheck disable=SC2046 # words
+	set -- $(echo "$1" | tr : ' ')
+	bad=$4
+	if hop_settle "$1"; then
+		hop_compare "$1" || bad=$((bad + 1))
+		[ "$1" -gt 1 ] || hop_undo "$1" || bad=$((bad + 1))
+		p1 "hop $1 good, bad so far: $bad"
+		if [ "$1" -lt "$2" ] && hop_run $(($1 + 1)) "$2" "$3" $bad; then
+			p1 "hop $1 ends: $(heartbeat vm1), QEMU $(pidof qemu-system-x86_64)"
+			nestctl refresh resume --commit=auto
+		fi
+		[ "$1" = "$2" ] || bad=$((bad + 1))
+	else
+		bad=$((bad + 1))
+	fi
+	dmesg | tail -n 40
+	say_end "$3" "$bad" && end_by poweroff -f
 }
