@@ -50,6 +50,9 @@ class Kernel:
             return
         with cache_lock(), new_directory(self.tree) as temp:
             run_tool(["dpkg-deb", "-x", self.deb, temp], what=f"unpacking {self.deb}")
+            # Debian 13's packages have no /lib, which is a link there.
+            if not os.path.exists(os.path.join(temp, "lib")):
+                os.symlink("usr/lib", os.path.join(temp, "lib"))
             run_tool(["depmod", "-b", temp, self.release], what="module dependencies")
 
     @functools.cached_property
