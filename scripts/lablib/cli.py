@@ -158,7 +158,12 @@ def build_parser():
     run.add_argument("tests", nargs="+", metavar="TEST",
                      help="section of tests.cfg, group:NAME, or kvm:GLOB")
     run.set_defaults(handler=command_run)
-    shell = commands.add_parser("shell", help="boot and give a shell in L0")
+    shell = commands.add_parser(
+        "shell", help="boot and give a shell in L0",
+        description="Boot and give a shell in L0, with the functions of lab/lib.sh: kvm_load [PARAM=VALUE...] "
+        "loads KVM anew; l1_boot TAG SCRIPT boots Linux as L1 and runs a script in it, where l2_boot TAG SCRIPT "
+        "does so with L2.  What they say on their consoles is in l1/TAG.console and l1/TAG/l2/TAG.console.  exit, "
+        "or Ctrl-], ends it.")
     machine_options(shell)
     model_option(shell)
     shell.set_defaults(handler=command_shell)
