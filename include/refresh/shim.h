@@ -11,7 +11,7 @@
 #define _REFRESH_SHIM_H
 
 #define SHIM_MAGIC		0x4d494853	/* "SHIM" */
-#define SHIM_ABI_VERSION	13
+#define SHIM_ABI_VERSION	14
 
 #define SHIM_PAGE		4096
 
@@ -92,6 +92,7 @@
 #define SHIM_CALL_PART_FUNCTION	(SHIM_CALL | 0x1b)	/* PCI function, pin or SHIM_NO_PIN */
 #define SHIM_CALL_PART_HEAR	(SHIM_CALL | 0x1c)	/* RBX = the other kernel's word */
 #define SHIM_CALL_PART_RETURN	(SHIM_CALL | 0x1d)	/* area of the machine's boot CPU */
+#define SHIM_CALL_PART_CPU	(SHIM_CALL | 0x1e)	/* APIC ID of a CPU that may wait */
 
 /* Of the link, from either side. */
 #define SHIM_CALL_LINK_JOIN	(SHIM_CALL | 0x20)	/* pin of the IOAPIC; see shim-abi.rst */

@@ -565,6 +565,43 @@ class Boot(Bootable):
         self.assertIsNotNone(self.record())
         self.refused(REFUSED, "no second kernel runs", "refresh", "kill")
 
+    # ---- more for a second kernel that runs
+
+    GIVE = ["write /sys/devices/system/memory/memory11/state offline", "memory 0x58000000 0x8000000"]
+
+    def give_begins(self):
+        self.refused(REFUSED, "no second kernel runs", "refresh", "give")
+        self.ask(OK, "refresh", "boot", "--cpus=2", "--memory=256M", "--kernel=/kernel",
+                 "--initrd=/initrd")
+        self.log()
+
+    def test_give(self):
+        self.give_begins()
+        report = self.ask_json(OK, "refresh", "give", "--rate=1G")
+        self.assertEqual((report["memory"], report["cpus"]), (128 * MIB, 1))
+        self.assertEqual(self.log(), [*self.GIVE, "cpu 1"])
+        record = self.record()
+        self.assertEqual((record["blocks"], record["cpus"]), ([14, 13, 11], [2, 1]))
+        self.assertEqual(record["ranges"][-1], {"start": 0x58000000, "end": 0x60000000})
+        self.assertIn("0 CPU(s), 0 MiB", self.ask(OK, "refresh", "give"))
+        self.ask(OK, "refresh", "undo")
+        self.assertEqual((self.machine_state(), self.record()), (self.before, None))
+
+    def test_give_in_another_order(self):
+        """What cannot be given comes back, and stays."""
+        self.give_begins()
+        self.trouble((5, self.GIVE[1]))
+        report = self.ask_json(OK, "refresh", "give", "--order=cpus,memory")
+        self.assertEqual((report["memory"], report["cpus"]), (0, 1))
+        self.assertEqual(self.log(), ["cpu 1", *self.GIVE,
+                                      self.GIVE[0].replace("offline", "online_movable")])
+        self.assertEqual(self.record()["blocks"], [14, 13])
+        self.ask(OK, "refresh", "undo")
+        self.assertEqual((self.machine_state(), self.record()), (self.before, None))
+        for words in (("--rate=1",), ("--order=cpus",), ("--cpus=1",)):
+            self.ask(64, "refresh", "give", *words)
+        self.ask(64, "refresh", "boot", "--rate=1G")
+
     # ---- commit, in the second kernel
 
     # Blocks 2 and 3 were the first kernel's, and a part of 4; none is movable.  From above, a block at a time.
@@ -631,7 +668,10 @@ class Boot(Bootable):
             report = self.commit(REFUSED, *words)
             self.assertEqual((report["result"], [item["id"] for item in report["refusals"]]),
                              ("refused", ["first-runs"]))
-        self.assertEqual((self.machine_state(), self.log()), (self.before, []))
+            calls = self.log()
+            self.assertEqual({call.split()[0] for call in calls}, {"grow"} if words else set())
+            self.assertEqual(calls[-1:], ["grow 0"] if words else [])
+        self.assertEqual(self.machine_state(), self.before)
         self.machine.write("fake/second", "1\n")
         report = self.commit(REFUSED)
         self.assertEqual([item["id"] for item in report["refusals"]], ["own-shim"])

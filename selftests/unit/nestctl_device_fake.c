@@ -230,8 +230,9 @@ static int give_cpu(struct vmm_refresh_part_cpu *args)
 	if (args->size != sizeof(*args) ||
 	    read_int(0, "/sys/devices/system/cpu/cpu%u/online", args->cpu) != 1)
 		return -EINVAL;
-	if (needs(fake.state == VMM_REFRESH_PART_MADE) || fails(0))
-		return needs(fake.state == VMM_REFRESH_PART_MADE) ?: -EIO;
+	if (needs(fake.state == VMM_REFRESH_PART_MADE || fake.state == VMM_REFRESH_PART_RUNS) ||
+	    fails(0))
+		return needs(fake.state != VMM_REFRESH_PART_NONE) ?: -EIO;
 	fake.cpus[fake.nr_cpus++] = args->cpu;
 	put_cpu(args->cpu, "0");
 	return 0;
@@ -257,7 +258,7 @@ static int give_memory(struct vmm_refresh_part_memory *args)
 	if (args->size != sizeof(*args) || args->flags || !args->bytes ||
 	    (args->hpa | args->bytes) % 4096)
 		return -EINVAL;
-	if (needs(fake.state == VMM_REFRESH_PART_MADE))
+	if (needs(fake.state == VMM_REFRESH_PART_MADE || fake.state == VMM_REFRESH_PART_RUNS))
 		return needs(fake.state == VMM_REFRESH_PART_MADE);
 	for (at = args->hpa; at < args->hpa + args->bytes; at += 4096)
 		if (at % BLOCK == 0 && block_is_online(at / BLOCK))

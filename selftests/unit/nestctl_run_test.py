@@ -102,6 +102,19 @@ class Run(boot.Bootable):
         self.assertEqual(calls, boot.CALLS + LINK + migrate("a") + ["poweroff"])
         self.assertIsNone(self.journal())
 
+    def test_all_is_given_before_the_end(self):
+        """In steps, when there is no way back; that something cannot be given ends nothing."""
+        words = ("--", "--cpus=2", "--memory=256M", *boot.WORDS[3:])
+        given = ["cpu 1", *boot.Boot.GIVE]
+        self.end(self.start("run", *OPTIONS[:-1], "--commit=stop", "--order=cpus,memory", *words), OK)
+        self.assertNotIn(given[0], self.log())
+        self.end(self.start("resume", "--commit=auto"), OK)
+        self.assertEqual(self.log(), [*given, "poweroff"])
+        self.end(self.start("undo"), OK)
+        self.trouble((5, given[-1]))
+        self.end(self.start("run", *OPTIONS, "--rate=1G", *words), OK)
+        self.assertEqual(self.log()[-2:], ["cpu 1", "poweroff"])
+
     def test_dry_run(self):
         calls, _ = self.go(OK, "run", "--dry-run")
         self.assertEqual(calls, [])

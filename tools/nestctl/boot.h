@@ -26,6 +26,8 @@
  * @serial_pin: its interrupt
  * @no_link: no network between the kernels
  * @wait: seconds to wait for the first kernel's end
+ * @rate: bytes of memory that are given in a second, 0: as fast as it goes
+ * @cpus_first: give CPUs before memory
  * @movable: bytes that are to be movable memory after commit, -1: as many as this kernel has
  * @dry: change nothing
  * @take: only print a snapshot
@@ -34,8 +36,9 @@ struct request {
 	struct wishes wishes;
 	const char *kernel_file, *initrd_file, *snapshot, *append, *dump;
 	uint32_t serial, serial_pin, wait;
+	uint64_t rate;
 	int64_t movable;
-	bool no_link;
+	bool no_link, cpus_first;
 	bool dry, take;
 };
 
@@ -114,6 +117,7 @@ struct unit {
  * @grown: bytes that were another kernel's
  * @movable: bytes of memory that is to be movable afterwards
  * @moved: of these, what is
+ * @early: the first kernel runs, and need not have given anything
  * @late: numbers of memory blocks of which a part was another kernel's, or that were busy
  * @nr_late: how many
  */
@@ -129,6 +133,7 @@ struct partition {
 	struct boot_layout layout;
 	struct vmm_refresh_part_start start;
 	uint64_t grown, movable, moved;
+	bool early;
 	unsigned int *late;
 	size_t nr_late;
 };
@@ -137,6 +142,7 @@ void partition_open(struct partition *partition);
 int partition_look(struct partition *partition);
 void partition_close(struct partition *partition);
 struct unit *add_unit(struct partition *partition, enum unit_kind kind, unsigned int number);
+void units_free(struct partition *partition);
 int run_units(struct partition *partition);
 int undo_units(struct partition *partition);
 void put_units(struct json_object *report, const struct partition *partition);
@@ -149,6 +155,7 @@ void print_refusals(struct json_object *refusals);
 
 uint64_t grow_default(void);
 int run_grow(struct partition *partition, struct unit *unit);
+void grow_given(struct partition *partition);
 void grow_late(struct partition *partition);
 
 /* ---- part.c */
@@ -163,5 +170,6 @@ int refresh_kill(const struct request *request);
 bool part_runs(void);
 int refresh_undo(const struct request *request);
 int refresh_commit(const struct request *request);
+int refresh_give(const struct request *request);
 
 #endif /* NESTCTL_BOOT_H */

@@ -34,12 +34,14 @@ static void refuse(const char *id, const char *text, const char *cure)
 	put_string(refusal, "cure", cure);
 }
 
-static void wait_for_end(unsigned int seconds)
+static void wait_for_end(const struct request *request)
 {
 	unsigned int polls;
 
-	for (polls = seconds * POLLS_PER_S;
+	for (polls = request->wait * POLLS_PER_S;
 	     polls && commit.partition.shim.state == VMM_REFRESH_BELOW; polls--) {
+		if (!request->dry && polls % POLLS_PER_S == 0)
+			grow_given(&commit.partition);
 		usleep(POLL);
 		partition_look(&commit.partition);
 	}
@@ -55,7 +57,7 @@ static void check_state(const struct request *request)
 		       "load vmm-refresh");
 		return;
 	}
-	wait_for_end(request->wait);
+	wait_for_end(request);
 	switch (partition->shim.state) {
 	case VMM_REFRESH_ADOPTABLE:
 		break;
@@ -147,6 +149,8 @@ int refresh_commit(const struct request *request)
 
 	commit.refusals = json_object_new_array();
 	partition_open(&commit.partition);
+	commit.partition.movable = request->movable < 0 ? grow_default() :
+						  (uint64_t)request->movable;
 	check_state(request);
 	if (length(commit.refusals)) {
 		status = EXIT_REFUSED;
@@ -155,8 +159,6 @@ int refresh_commit(const struct request *request)
 		add_named(UNIT_GROW, 0, text_of("memory"),
 			  text_of("take the first kernel's memory"));
 		add_named(UNIT_LEAVE, 0, text_of("shim"), text_of("take the shim away"));
-		commit.partition.movable = request->movable < 0 ? grow_default() :
-							  (uint64_t)request->movable;
 		if (!request->dry)
 			status = run_units(&commit.partition);
 		if (!request->dry && status == EXIT_OK) {

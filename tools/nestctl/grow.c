@@ -101,7 +101,10 @@ static int take(struct partition *partition, uint64_t first, uint64_t end, uint6
 
 	if (units_interrupted())
 		return -1;
+	*bytes = 0;
 	if (device_call(partition->fd, VMM_REFRESH_PART_GROW, &args)) {
+		if (errno == EBUSY && partition->early)
+			return 0;
 		complain("the first kernel's memory cannot be taken (%s): dmesg says why",
 			 strerror(errno));
 		return -1;
@@ -158,6 +161,23 @@ static int take_movable(struct partition *partition, unsigned int *numbers, size
 			low |= partition->moved;
 		}
 	return 0;
+}
+
+/**
+ * grow_given() - Take what the first kernel has given while it runs: memory, and CPUs
+ * @partition: as for run_grow()
+ */
+void grow_given(struct partition *partition)
+{
+	unsigned int *numbers;
+	size_t nr = find_blocks(&numbers);
+	uint64_t bytes = 0;
+
+	partition->early = true;
+	if (!take_movable(partition, numbers, nr))
+		take(partition, 0, 0, &bytes);
+	partition->early = false;
+	free(numbers);
 }
 
 /**

@@ -20,6 +20,7 @@
 enum {
 	KEY_CPUS = 0x400, KEY_MEMORY, KEY_DEVICE, KEY_KERNEL, KEY_INITRD, KEY_APPEND, KEY_SERIAL,
 	KEY_NO_LINK, KEY_DUMP, KEY_SNAPSHOT, KEY_TAKE, KEY_WAIT, KEY_MOVABLE,
+	KEY_RATE, KEY_ORDER,
 };
 
 static int refresh_plan(const struct request *request);
@@ -34,6 +35,7 @@ static const struct verb {
 	{ "kill", refresh_kill },
 	{ "undo", refresh_undo },
 	{ "commit", refresh_commit },
+	{ "give", refresh_give },
 };
 
 struct arguments {
@@ -64,6 +66,10 @@ static const struct argp_option options[] = {
 	{ "movable", KEY_MOVABLE, "SIZE", 0,
 	  "commit: have so much movable memory, which can be given to the next kernel "
 	  "(default: as much as this one had when it booted; 0: none)", 0 },
+	{ "rate", KEY_RATE, "SIZE", 0,
+	  "give: so much memory in a second, as in 256M (default: as fast as it goes)", 0 },
+	{ "order", KEY_ORDER, "memory,cpus|cpus,memory", 0,
+	  "give: what first (default: memory,cpus)", 0 },
 	{ "dump", KEY_DUMP, "DIR", OPTION_HIDDEN, "write what would be loaded to DIR", 0 },
 	{ "take-snapshot", KEY_TAKE, NULL, 0, "plan: only print what a plan is made of", 0 },
 	{ "snapshot", KEY_SNAPSHOT, "FILE", 0, "plan for the machine of this snapshot", 0 },
@@ -142,7 +148,7 @@ static void parse_verb(struct arguments *arguments, const char *arg, struct argp
 	if (verb)
 		arguments->verb = verb;
 	else
-		argp_error(state, "'%s' is unexpected: plan, boot, status, kill, undo, commit or run",
+		argp_error(state, "'%s' is unexpected: plan, boot, status, kill, undo, give, commit or run",
 			   arg);
 }
 
@@ -153,7 +159,7 @@ static void check_options(const struct arguments *arguments, struct argp_state *
 	bool plan, boot, commit;
 
 	if (!verb) {
-		argp_error(state, "what about a second kernel: plan, boot, status, kill, undo, commit or run");
+		argp_error(state, "what about a second kernel: plan, boot, status, kill, undo, give, commit or run");
 		return;
 	}
 	plan = verb->run == refresh_plan;
@@ -165,6 +171,8 @@ static void check_options(const struct arguments *arguments, struct argp_state *
 		argp_error(state, "--wait is for commit");
 	if (request->movable >= 0 && !commit)
 		argp_error(state, "--movable is for commit");
+	if ((request->rate || request->cpus_first) && verb->run != refresh_give)
+		argp_error(state, "--rate and --order are for give");
 	if (arguments->boot_option && !boot)
 		argp_error(state, "--%s is for boot", arguments->boot_option);
 	if (arguments->option && !plan && !boot)
@@ -266,6 +274,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_WAIT:
 		parse_wait(&arguments->request, arg, state);
 		return 0;
+	case KEY_RATE:
+		arguments->request.rate = parse_size(arg, state);
+		return 0;
+	case KEY_ORDER:
+		if (strcmp(arg, "memory,cpus") && strcmp(arg, "cpus,memory"))
+			argp_error(state, "--order: '%s' is neither memory,cpus nor cpus,memory",
+				   arg);
+		arguments->request.cpus_first = *arg == 'c';
+		return 0;
 	case KEY_MOVABLE:
 		arguments->request.movable = strcmp(arg, "0") ? parse_size(arg, state) : 0;
 		return 0;
@@ -284,7 +301,7 @@ static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 
 static const struct argp refresh_argp = {
 	.options = options,
 	.parser = parse,
-	.args_doc = "plan|boot|status|kill|undo|commit\nrun|resume|abort",
+	.args_doc = "plan|boot|status|kill|undo|give|commit\nrun|resume|abort",
 	.doc = "A second kernel on a part of this machine, beside this one, or in its place.\n\n"
 	       "plan: CPUs, memory and PCI functions in the order in which they would be given, or each "
 	       "reason against it with its cure.  Nothing is changed.\n"
@@ -293,6 +310,8 @@ static const struct argp refresh_argp = {
 	       "status: whether it runs, why it ended, what it has and did.\n"
 	       "kill: end it at once.\n"
 	       "undo: end it, and give all back that boot has taken.\n"
+	       "give: to the second kernel that runs, memory and CPUs in steps, until one core and what cannot go is "
+	       "left; that kernel takes them while it waits in commit.\n"
 	       "commit: in the second kernel, when the first one has ended: take the rest of the machine, "
 	       "and the shim away.\n\n"
 	       "run, resume, abort: all of it in order, with the VMs of this kernel (nestctl refresh run "
@@ -469,6 +488,6 @@ const struct command refresh_command = {
 	.name = "refresh",
 	.argp = &refresh_argp,
 	.more = &refresh_run_argp,
-	.words = "plan\nboot\nstatus\nkill\nundo\ncommit\nrun\nresume\nabort\n",
+	.words = "plan\nboot\nstatus\nkill\nundo\ngive\ncommit\nrun\nresume\nabort\n",
 	.run = refresh,
 };

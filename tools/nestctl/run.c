@@ -240,6 +240,26 @@ static bool words_of(struct words *words, size_t number, bool undo)
 	}
 }
 
+/* That the other kernel has less by now is no reason for this one not to end. */
+static void give_before(const struct phase *phase)
+{
+	struct words words = { .nr = 0 };
+
+	if (phase != &phases[OFF] || (!run.options.rate && !run.options.order))
+		return;
+	add_self(&words, "refresh");
+	add(&words, "give");
+	if (run.options.rate) {
+		add(&words, "--rate");
+		add(&words, run.options.rate);
+	}
+	if (run.options.order) {
+		add(&words, "--order");
+		add(&words, run.options.order);
+	}
+	run_words(&words, phase, false);
+}
+
 static int act(const struct phase *phase, bool undo)
 {
 	struct words words = { .nr = 0 };
@@ -248,6 +268,7 @@ static int act(const struct phase *phase, bool undo)
 
 	if (words_of(&words, phase - phases, undo)) {
 		tell(phase, undo ? "undoes" : "does", -1);
+		give_before(phase);
 		status = run_words(&words, phase, undo);
 	}
 	/* The other kernel has ended on the way: then it is another command. */

@@ -20,12 +20,14 @@
  * @parallel: VMs that move at a time
  * @commit: "auto", "ask" or "stop"
  * @off: command that ends this kernel
+ * @rate: memory that is given in a second before, NULL: with no limit
+ * @order: of memory and CPUs; neither that nor @rate: nothing is given before
  * @dry: change nothing
  * @boot: options of nestctl refresh boot
  * @nr_boot: how many
  */
 struct run_options {
-	const char *program, *to, *from, *link, *wait, *parallel, *commit, *off;
+	const char *program, *to, *from, *link, *wait, *parallel, *commit, *off, *rate, *order;
 	bool dry;
 	const char **boot;
 	size_t nr_boot;

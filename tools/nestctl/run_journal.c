@@ -32,7 +32,9 @@ static struct json_object *journal;
 	X(wait)									\
 	X(parallel)								\
 	X(commit)								\
-	X(off)
+	X(off)									\
+	X(rate)									\
+	X(order)
 
 static const struct string {
 	const char *name;

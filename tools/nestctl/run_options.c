@@ -10,7 +10,7 @@
 
 enum {
 	KEY_TO = 0x600, KEY_FROM, KEY_LINK, KEY_WAIT, KEY_PARALLEL, KEY_COMMIT, KEY_OFF,
-	KEY_PROGRAM,
+	KEY_PROGRAM, KEY_RATE, KEY_ORDER,
 };
 
 static const struct argp_option options[] = {
@@ -25,6 +25,10 @@ static const struct argp_option options[] = {
 	{ "parallel", KEY_PARALLEL, "N", 0, "VMs that move at a time (default: 1)", 0 },
 	{ "commit", KEY_COMMIT, "auto|ask|stop", 0,
 	  "when all VMs have moved: end this kernel, ask first, or stop there (default: ask)", 0 },
+	{ "rate", KEY_RATE, "SIZE", 0,
+	  "before this kernel ends, give its memory and CPUs in steps (nestctl refresh give), so "
+	  "much memory in a second, as in 256M", 0 },
+	{ "order", KEY_ORDER, "memory,cpus|cpus,memory", 0, "the same: what first", 0 },
 	{ "off", KEY_OFF, "COMMAND", 0, "what ends this kernel (default: poweroff)", 0 },
 	{ "dry-run", 'n', NULL, 0, "print the phases, do the first one", 0 },
 	{ "program", KEY_PROGRAM, "FILE", OPTION_HIDDEN, "in place of nestctl", 0 },
@@ -92,6 +96,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		break;
 	case KEY_COMMIT:
 		wanted->commit = arg;
+		break;
+	case KEY_RATE:
+		wanted->rate = arg;
+		break;
+	case KEY_ORDER:
+		wanted->order = arg;
 		break;
 	case KEY_OFF:
 		wanted->off = arg;

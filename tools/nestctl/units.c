@@ -88,10 +88,10 @@ void partition_open(struct partition *partition)
 }
 
 /**
- * partition_close() - Free what is in it
+ * units_free() - Forget the units, whatever has become of them
  * @partition: opened
  */
-void partition_close(struct partition *partition)
+void units_free(struct partition *partition)
 {
 	size_t i;
 
@@ -100,6 +100,17 @@ void partition_close(struct partition *partition)
 		free(partition->units[i].text);
 	}
 	free(partition->units);
+	partition->units = NULL;
+	partition->nr_units = 0;
+}
+
+/**
+ * partition_close() - Free what is in it
+ * @partition: opened
+ */
+void partition_close(struct partition *partition)
+{
+	units_free(partition);
 	free(partition->late);
 	boot_layout_free(&partition->layout);
 	json_object_put(partition->record);

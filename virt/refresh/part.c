@@ -259,9 +259,15 @@ int refresh_part_memory(u64 hpa, u64 bytes)
 
 	if (r)
 		return r;
-	r = part.given ? -EBUSY : refresh_check_offline(hpa, bytes);
+	r = part.given && !runs(res) ? -EBUSY : refresh_check_offline(hpa, bytes);
 	if (!r)
 		r = refresh_ranges_add(&part.ranges, hpa, bytes);
+	/* One that runs can claim it from now on. */
+	if (!r && part.given) {
+		r = call(SHIM_CALL_PART_MOVE, hpa, bytes, 1, "give memory");
+		if (r)
+			refresh_ranges_drop(&part.ranges, bytes);
+	}
 	refresh_unlock();
 	return r;
 }

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The second kernel after the first one's end: memory that it has reserved when it booted, as it
- * was the other one's, becomes ordinary memory.
+ * Memory that the second kernel has reserved when it booted, as it was the other one's, becomes
+ * ordinary memory when that one has ended, or has given it.
  */
+#include <linux/cpu.h>
 #include <linux/ioport.h>
 #include <linux/mm.h>
 #include <linux/page_ref.h>
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
+#include <asm/smp.h>
 
 #include "session.h"
 
@@ -16,6 +18,7 @@
 
 struct growth {
 	u64 left, done;
+	bool shared;	/* the first kernel runs */
 	int error;
 };
 
@@ -95,8 +98,10 @@ static int grow_range(struct resource *res, void *data)
 		if (result == SHIM_OK) {
 			growth->done += refresh_release(hpa, bytes);
 			growth->left -= bytes;
+		} else if (result == SHIM_E_STATE) {
+			growth->shared = true;
 		} else if (result != SHIM_E_MEMORY) {
-			growth->error = result == SHIM_E_STATE ? -EBUSY : -EIO;
+			growth->error = -EIO;
 			return 1;
 		}
 		if (fatal_signal_pending(current)) {
@@ -106,6 +111,18 @@ static int grow_range(struct resource *res, void *data)
 		cond_resched();
 	}
 	return 0;
+}
+
+/* CPUs that the first kernel has given since this one runs. */
+static unsigned int take_cpus(void)
+{
+	unsigned int cpu, taken = 0;
+
+	for_each_present_cpu(cpu)
+		if (!cpu_online(cpu) &&
+		    refresh_call_args(SHIM_CALL_PART_CPU, cpu_physical_id(cpu), 0, 0) == SHIM_OK)
+			taken += !add_cpu(cpu);
+	return taken;
 }
 
 /**
@@ -130,8 +147,12 @@ int refresh_part_grow(u64 *bytes, u64 first, u64 end)
 	if (growth.done)
 		pr_info("%llu MiB of the first kernel's are this one's memory\n",
 			growth.done >> 20);
+	if (growth.error)
+		return growth.error;
+	if (growth.shared)
+		return take_cpus() || growth.done ? 0 : -EBUSY;
 	/* Who takes it block by block asks for all that is left in the end. */
-	if (!growth.error && !end)
+	if (!end)
 		refresh_pci_claim();
-	return growth.error;
+	return 0;
 }

@@ -18,12 +18,21 @@
  * @hpa: first byte
  * @bytes: how many
  *
+ * One that ends where the last one begins is a part of that.
+ *
  * Return: 0, -EEXIST if a part of it is there, -ENOSPC if there are too many.
  */
 int refresh_ranges_add(struct refresh_ranges *ranges, u64 hpa, u64 bytes)
 {
+	struct refresh_range *last = ranges->nr ? &ranges->range[ranges->nr - 1] : NULL;
+
 	if (refresh_ranges_touch(ranges, hpa, bytes))
 		return -EEXIST;
+	if (last && last->hpa == hpa + bytes) {
+		last->hpa = hpa;
+		last->bytes += bytes;
+		return 0;
+	}
 	if (ranges->nr == REFRESH_MAX_RANGES)
 		return -ENOSPC;
 	ranges->range[ranges->nr].hpa = hpa;
@@ -31,6 +40,23 @@ int refresh_ranges_add(struct refresh_ranges *ranges, u64 hpa, u64 bytes)
 	/* refresh_ranges_touch() looks without the lock. */
 	smp_store_release(&ranges->nr, ranges->nr + 1);
 	return 0;
+}
+
+/**
+ * refresh_ranges_drop() - Take off what was added last
+ * @ranges: those that there are
+ * @bytes: as many as were added
+ */
+void refresh_ranges_drop(struct refresh_ranges *ranges, u64 bytes)
+{
+	struct refresh_range *last = &ranges->range[ranges->nr - 1];
+
+	if (last->bytes == bytes) {
+		ranges->nr--;
+		return;
+	}
+	last->hpa += bytes;
+	last->bytes -= bytes;
 }
 
 /**

@@ -63,14 +63,17 @@ int refresh_part_words(struct vmm_refresh_part_words *words);
 /* part_memory.c: what the second partition has */
 #define REFRESH_MAX_RANGES	64
 
+struct refresh_range {
+	u64 hpa, bytes;
+};
+
 struct refresh_ranges {
 	u32 nr;
-	struct {
-		u64 hpa, bytes;
-	} range[REFRESH_MAX_RANGES];
+	struct refresh_range range[REFRESH_MAX_RANGES];
 };
 
 int refresh_ranges_add(struct refresh_ranges *ranges, u64 hpa, u64 bytes);
+void refresh_ranges_drop(struct refresh_ranges *ranges, u64 bytes);
 bool refresh_ranges_have(const struct refresh_ranges *ranges, u64 hpa, u64 bytes);
 bool refresh_ranges_touch(const struct refresh_ranges *ranges, u64 hpa, u64 bytes);
 u64 refresh_ranges_total(const struct refresh_ranges *ranges);

@@ -101,7 +101,7 @@ static void push_devices(struct shim_cpu *cpu)
 /* The first EPT leads there no longer, or not to all of it. */
 static bool is_to_map(u8 owner)
 {
-	return owner == OWNER_OF_PART(1) || pool_is(owner);
+	return owner == OWNER_OF_PART(1) || owner == OWNER_LEFT || pool_is(owner);
 }
 
 /*
@@ -180,15 +180,16 @@ static bool inherit(struct shim_cpu *cpu)
 
 /*
  * The piece at @hpa with one owner, of at most @bytes bytes: its length is written to @bytes.
- * SHIM_OK: it waited to be claimed, and is the second partition's now.
+ * SHIM_OK: it waited to be claimed, and is the second partition's now.  SHIM_E_STATE: it did not,
+ * but some may yet, as the first kernel runs.
  */
 u32 world_claim(struct shim_cpu *cpu, u64 hpa, u64 *bytes)
 {
+	u32 error = world.alone ? SHIM_E_MEMORY : SHIM_E_STATE;
 	u64 last, where;
 	u8 owner;
-	u32 error = SHIM_E_MEMORY;
 
-	if (policy_may_give() || !world.alone)
+	if (policy_may_give())
 		return SHIM_E_STATE;
 	if ((hpa | *bytes) & (SHIM_PAGE - 1) || !*bytes || hpa >= world.memory.limit)
 		return SHIM_E_MEMORY;
@@ -199,7 +200,8 @@ u32 world_claim(struct shim_cpu *cpu, u64 hpa, u64 *bytes)
 		switch (owner_move(&world.memory, hpa, *bytes, OWNER_LEFT, OWNER_OF_PART(1),
 				   &where)) {
 		case OWNER_OK:
-			error = SHIM_OK;
+			error = world.alone || (world_follow(1, hpa, *bytes) &&
+						world_flush(cpu, 1)) ? SHIM_OK : SHIM_E_TABLES;
 			break;
 		case OWNER_E_NODES:
 			error = SHIM_E_TABLES;

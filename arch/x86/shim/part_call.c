@@ -96,6 +96,21 @@ static u32 kill(struct shim_cpu *cpu)
 	return SHIM_E_CPU;
 }
 
+/* Is the CPU with that APIC ID the caller's, and has it been given while the caller ran? */
+static u32 waits(const struct shim_cpu *cpu, u32 apic_id)
+{
+	const struct shim_cpu *other;
+	u32 area;
+
+	for (area = 0; area < shim_machine.nr_areas; area++) {
+		other = cpu_of_area(area);
+		if (other->part == cpu->part && other->boot.apic_id == apic_id &&
+		    cpu_state(other) == SHIM_STATE_PARKED)
+			return SHIM_OK;
+	}
+	return SHIM_E_CPU;
+}
+
 /* The result is for EAX. */
 u64 handle_part_call(struct shim_cpu *cpu, u32 call)
 {
@@ -103,6 +118,8 @@ u64 handle_part_call(struct shim_cpu *cpu, u32 call)
 
 	if (call == SHIM_CALL_PART_CLAIM)
 		return part_of(cpu) ? world_claim(cpu, r[R_RBX], &r[R_RCX]) : SHIM_E_CALL;
+	if (call == SHIM_CALL_PART_CPU)
+		return part_of(cpu) ? waits(cpu, r[R_RBX]) : SHIM_E_CALL;
 	if (call == SHIM_CALL_FIND)
 		return world_find(cpu, &r[R_RBX]);
 	if (call == SHIM_CALL_ADOPT)

@@ -477,6 +477,37 @@ u32 world_change_owner(struct shim_cpu *cpu, u64 hpa, u64 bytes, u32 to)
 	return error;
 }
 
+/* For a second partition that runs: nobody's until that one claims it. */
+static u32 leave_memory(struct shim_cpu *cpu, u64 hpa, u64 bytes)
+{
+	u64 where;
+
+	switch (owner_move(&world.memory, hpa, bytes, OWNER_OF_PART(0), OWNER_LEFT, &where)) {
+	case OWNER_OK:
+		break;
+	case OWNER_E_NODES:
+		return SHIM_E_TABLES;
+	default:
+		return SHIM_E_MEMORY;
+	}
+	if (ept_map(&world.pool, root(0), root(0), hpa, hpa, bytes, 0) && world_flush(cpu, 0))
+		return SHIM_OK;
+	owner_move(&world.memory, hpa, bytes, OWNER_LEFT, OWNER_OF_PART(0), &where);
+	world_follow(0, hpa, bytes);
+	return SHIM_E_TABLES;
+}
+
+/* What it was given and has not claimed is the second partition's, like the rest. */
+static void claim_left(u64 hpa, u64 bytes)
+{
+	u64 at, last, where;
+
+	for (at = hpa; at < hpa + bytes; at = last + 1)
+		if (owner_run(&world.memory, at, hpa + bytes - at, &last) == OWNER_LEFT)
+			owner_move(&world.memory, at, last + 1 - at, OWNER_LEFT, OWNER_OF_PART(1),
+				   &where);
+}
+
 u32 world_move(struct shim_cpu *cpu, u64 hpa, u64 bytes, u32 to)
 {
 	u32 error;
@@ -489,9 +520,14 @@ u32 world_move(struct shim_cpu *cpu, u64 hpa, u64 bytes, u32 to)
 	if (!host_pages_ok(hpa, bytes))
 		return SHIM_E_MEMORY;
 	world_lock(cpu);
-	if (!to)
+	if (!to) {
 		low_return(cpu, hpa, bytes);
-	error = world_change_owner(cpu, hpa, bytes, to);
+		claim_left(hpa, bytes);
+	}
+	if (to && part_info(1)->state == SHIM_PART_RUNS)
+		error = leave_memory(cpu, hpa, bytes);
+	else
+		error = world_change_owner(cpu, hpa, bytes, to);
 	if (!error && to && !low_keep(cpu, hpa, bytes)) {
 		world_change_owner(cpu, hpa, bytes, 0);
 		error = SHIM_E_TABLES;

@@ -150,6 +150,7 @@ struct vmm_refresh_part_create {
  * @size: bytes of this structure
  * @cpu: a CPU that is online, its number here; it goes offline, and is the partition's
  *
+ * While the second kernel runs that one can bring it online (PART_GROW).
  * EBUSY or another error of CPU hotplug: the CPU cannot go offline; EIO it did not stop.
  */
 struct vmm_refresh_part_cpu {
@@ -186,8 +187,9 @@ struct vmm_refresh_part_device {
  * @hpa: first byte, of a page
  * @bytes: whole pages
  *
- * Memory blocks that are offline.  EBUSY a page of it is online, or not RAM; ENOSPC too many
- * pieces.
+ * Memory blocks that are offline.  While the second kernel runs it can claim them from now on
+ * (PART_GROW).  EBUSY a page of it is online, or not RAM, or it has ended; ENOSPC too many
+ * pieces; EIO the shim refused.
  */
 struct vmm_refresh_part_memory {
 	__u32	size;
@@ -330,7 +332,9 @@ struct vmm_refresh_part_words {
  * In the second kernel, when the first one has ended: memory that was that one's becomes
  * ordinary memory of this one, and with no @end its PCI functions are found, at the addresses
  * that they have.
- * ENXIO in any other kernel; EBUSY the first one runs; ERESTARTSYS after a signal, and it goes on
+ * While the first one runs: what it has given since, memory, and CPUs, which come online; EBUSY if
+ * that is nothing.
+ * ENXIO in any other kernel; ERESTARTSYS after a signal, and it goes on
  * with the next call.
  */
 struct vmm_refresh_part_grow {
