@@ -349,6 +349,23 @@ class Snapshot(lib.Test):
             ("virtio-pci", "dm is part of another device"),
             ("virtio-pci", "swap is mounted, or swap")])
 
+    def test_crash_kernel(self):
+        """Memory for a crash kernel cannot go, though its zone says so."""
+        blocks = "sys/devices/system/memory/"
+        write = self.machine.write
+        write("sys/devices/system/cpu/cpu0/topology/core_cpus_list", "0\n")
+        write("proc/meminfo", "MemTotal:  1000 kB\nMemAvailable:   500 kB\n")
+        write("proc/iomem", "00000000-1fffffff : System RAM\n  00002000-00003000 : Kernel code\n"
+              "  0f000000-17ffffff : Crash kernel\n")
+        write(blocks + "block_size_bytes", "8000000\n")
+        for i in range(4):
+            write(f"{blocks}memory{i}/state", "online\n")
+            write(f"{blocks}memory{i}/valid_zones", "Movable\n")
+            write(f"{blocks}memory{i}/removable", "1\n")
+        report = self.ask_json(OK, "refresh", "plan", "--take-snapshot")
+        self.assertEqual([item["movable"] for item in report["memory"]["blocks"]],
+                         [True, False, False, True])
+
     def test_not_root(self):
         """The kernel tells others that all addresses are 0."""
         self.machine.write("sys/devices/system/cpu/cpu0/topology/core_cpus_list", "0\n")

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Memory blocks, and which of them can really be taken out: "removable" is 1 for all
- * of them, but only ZONE_MOVABLE holds nothing that cannot be moved, and a block with a
- * hole is never let go.
+ * of them, but only ZONE_MOVABLE holds nothing that cannot be moved, a block with a hole is
+ * never let go, and memory for a crash kernel is taken from the end of RAM, whatever zone it is in.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,8 +14,14 @@
 
 #define BLOCKS "/sys/devices/system/memory"
 
-/* Bytes of RAM between two addresses; -1 to others than root, who see zeros. */
-static int64_t ram_between(uint64_t start, uint64_t end)
+#define RAM		" : System RAM"
+#define CRASH_KERNEL	" : Crash kernel"
+
+/*
+ * Bytes of @what, @inside of something, between two addresses; -1 to others than root, who see
+ * zeros.
+ */
+static int64_t bytes_between(const char *what, bool inside, uint64_t start, uint64_t end)
 {
 	static char *text;
 	unsigned long long from, to;
@@ -25,10 +31,14 @@ static int64_t ram_between(uint64_t start, uint64_t end)
 	if (!text)
 		text = read_text("/proc/iomem");
 	for (line = text; line && *line; line += strcspn(line, "\n"), line += *line == '\n') {
-		if (*line == ' ' || sscanf(line, "%llx-%llx", &from, &to) != 2 ||
-		    strncmp(line + strcspn(line, " "), " : System RAM", 13))
+		if ((*line == ' ') != inside)
+			continue;
+		line += strspn(line, " ");
+		if (sscanf(line, "%llx-%llx", &from, &to) != 2)
 			continue;
 		all += to - from;
+		if (strncmp(line + strcspn(line, " "), what, strlen(what)))
+			continue;
 		from = from > start ? from : start;
 		to = to + 1 < end ? to + 1 : end;
 		bytes += to > from ? to - from : 0;
@@ -45,16 +55,23 @@ static int64_t ram_between(uint64_t start, uint64_t end)
 bool block_is_whole(unsigned int block)
 {
 	uint64_t size = block_size();
-	int64_t ram = ram_between(block * size, (block + 1) * size);
+	int64_t ram = bytes_between(RAM, false, block * size, (block + 1) * size);
 
 	return ram < 0 || (uint64_t)ram == size;
+}
+
+static bool has_crash_kernel(unsigned int block)
+{
+	uint64_t size = block_size();
+
+	return bytes_between(CRASH_KERNEL, true, block * size, (block + 1) * size) > 0;
 }
 
 /**
  * block_is_movable() - Can the kernel take this block out?
  * @block: its number
  *
- * Return: true if it is online in ZONE_MOVABLE, without a hole.
+ * Return: true if it is online in ZONE_MOVABLE, without a hole and a crash kernel's memory.
  */
 bool block_is_movable(unsigned int block)
 {
@@ -62,7 +79,8 @@ bool block_is_movable(unsigned int block)
 
 	/* Of a block that is online this is the zone that it is in. */
 	return zones && !strncmp(zones, "Movable", 7) &&
-	       read_int(0, BLOCKS "/memory%u/removable", block) == 1 && block_is_whole(block);
+	       read_int(0, BLOCKS "/memory%u/removable", block) == 1 && block_is_whole(block) &&
+	       !has_crash_kernel(block);
 }
 
 /* Of a block that is online, by one bit of each page. */

@@ -176,7 +176,8 @@ static struct plan_block *last_block(struct snapshot *snapshot, uint64_t limit, 
 
 #define MOVABLE_CURE \
 	"boot with movablecore=, or movable_node, so that it is in ZONE_MOVABLE; a kernel that " \
-	"has taken the place of another one has such memory by nestctl refresh commit --movable"
+	"has taken the place of another one has such memory by nestctl refresh commit --movable; " \
+	"with crashkernel=, name an address outside of it (crashkernel=256M@256M)"
 
 static void choose_last(struct plan *plan, struct snapshot *snapshot)
 {
