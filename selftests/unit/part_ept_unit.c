@@ -132,6 +132,37 @@ static void test_pool(void)
 	ok(!wrong_pages(99), "and is empty when it is used again");
 }
 
+/* Some pages of 2 MiB that are not to be read are shown as the one at @nothing, then none is. */
+static void test_join(void)
+{
+	const u64 nothing = 77 * PAGE, at = GIB + 6 * MIB2;
+	u32 used, which;
+	void *table;
+
+	for (which = 0; which < 2; which++) {
+		u64 root;
+
+		begin(POOL_PAGES);
+		root = which ? second : machine;
+		map(which, GIB, GIB, GIB, 0);
+		map(which, at - MIB2, at - MIB2, PAGE, EPT_RWX);
+		used = tables_used();
+		ok(!ept_join(&pool, root, at, nothing), "join: there is no table");
+		ept_map(&pool, root, machine, at + 3 * PAGE, nothing, PAGE, EPT_READ);
+		ept_map(&pool, root, machine, at + 511 * PAGE, nothing, PAGE, EPT_READ);
+		ok(tables_used() == used + 1 && !ept_join(&pool, root, at - MIB2, nothing) &&
+		   !ept_join(&pool, root, at, nothing + PAGE),
+		   "join: what leads elsewhere stays");
+		table = ept_join(&pool, root, at + 5 * PAGE, nothing);
+		ok(table, "join: what leads to nothing");
+		if (table)
+			ept_put_page(&pool, table);
+		ok(tables_used() == used && !wrong_pages(9), "join: no table, no page");
+		ok(map(which, at, at, MIB2, EPT_RWX) && tables_used() == used && !wrong_pages(9),
+		   "join: it can be given as one");
+	}
+}
+
 static void test_random(void)
 {
 	static const u64 accesses[] = { 0, EPT_READ, EPT_READ | EPT_WRITE, EPT_RWX };
@@ -163,6 +194,7 @@ int main(int argc, char **argv)
 	random_seed(argc, argv);
 	test_rows();
 	test_pool();
+	test_join();
 	test_random();
 	return finish();
 }

@@ -3,7 +3,8 @@
  * Tables of an EPT: find an entry, change what a range leads to.  Entries without access keep
  * their address and memory type, so that the range can be given back.
  *
- * Tables are never taken away from an EPT that is in use: a CPU may have cached where they are.
+ * Tables are never taken away from an EPT that is in use, but by ept_join(): a CPU may have cached
+ * where they are.
  */
 #include "ept.h"
 
@@ -145,6 +146,40 @@ bool ept_map(struct ept_pool *pool, u64 root, u64 model, u64 gpa, u64 hpa, u64 s
 				 (level > 1 ? EPT_LARGE : 0), __ATOMIC_RELEASE);
 	}
 	return true;
+}
+
+/*
+ * The 2 MiB at @gpa are one entry without access again.
+ *
+ * Return: their table, which the caller puts back when no CPU has it cached; NULL: there is none,
+ * or it leads elsewhere than to the page at @nothing.
+ */
+void *ept_join(struct ept_pool *pool, u64 root, u64 gpa, u64 nothing)
+{
+	u64 *entry = slot(table_at(pool, root), gpa, TOP), *below, known = 0;
+	u32 level, i;
+
+	for (level = TOP; level > 2; level--) {
+		if (!is_table(*entry, level))
+			return NULL;
+		entry = slot(table_at(pool, *entry), gpa, level - 1);
+	}
+	if (!is_table(*entry, level))
+		return NULL;
+	below = table_at(pool, *entry);
+	for (i = 0; i < ENTRIES; i++) {
+		if (!below[i])
+			continue;
+		if (below[i] & EPT_RWX &&
+		    (below[i] & (EPT_ADDRESS | EPT_RWX)) != (nothing | EPT_READ))
+			return NULL;
+		if (known && (known ^ below[i]) & EPT_TYPE)
+			return NULL;
+		known = below[i];
+	}
+	__atomic_store_n(entry, (gpa & EPT_ADDRESS & ~(size_of(level) - 1)) | (known & EPT_TYPE) |
+			 EPT_LARGE, __ATOMIC_RELEASE);
+	return below;
 }
 
 static void free_below(struct ept_pool *pool, u64 *table, u32 level)

@@ -34,6 +34,7 @@ u64 ept_page_hpa(const struct ept_pool *pool, const void *page);
 u64 *ept_find(const struct ept_pool *pool, u64 root, u64 gpa, u32 *level);
 bool ept_translate(const struct ept_pool *pool, u64 root, u64 gpa, u64 access, u64 *hpa);
 bool ept_map(struct ept_pool *pool, u64 root, u64 model, u64 gpa, u64 hpa, u64 size, u64 access);
+void *ept_join(struct ept_pool *pool, u64 root, u64 gpa, u64 nothing);
 void ept_free(struct ept_pool *pool, u64 root);
 
 #endif /* SHIM_EPT_H */

@@ -170,6 +170,8 @@ static bool inherit(struct shim_cpu *cpu)
 {
 	if (!inherit_memory())
 		return false;
+	/* Its EPT is another one now. */
+	world.shown[1].nr = 0;
 	set_owners();
 	inherit_cpus();
 	world.alone = true;

@@ -10,9 +10,6 @@ struct world world;
 static_assert((int)NR_PARTS == SHIM_NR_PARTS, "partitions");
 static_assert((int)NR_DENIED <= SHIM_MAX_DENIED, "kinds of denied accesses");
 
-/* Tables that reads of what is not theirs may take, of all partitions together. */
-#define NOTHING_TABLES	64
-
 #define APIC_BASE_BSP		BIT(8)
 #define APIC_BASE_EXTD		BIT(10)
 #define APIC_LDR		0xd0
@@ -126,22 +123,51 @@ bool world_translate(const struct shim_cpu *cpu, u64 gpa, u64 access, u64 *hpa)
 }
 
 /*
+ * Room to note one table more.  When there is none the oldest one goes that shows nothing else: a
+ * dump of all memory gets to its end.  WORLD_MAX_NOTHING: there is none.
+ */
+static u32 nothing_slot(struct shim_cpu *cpu)
+{
+	struct world_nothing *shown = &world.shown[part_of(cpu)];
+	u32 i, index;
+	void *table;
+
+	if (shown->nr < WORLD_MAX_NOTHING)
+		return shown->nr++;
+	for (i = 0; i < WORLD_MAX_NOTHING; i++) {
+		index = shown->next++ % WORLD_MAX_NOTHING;
+		table = ept_join(&world.pool, cpu->part->eptp, shown->gpa[index],
+				 ept_page_hpa(&world.pool, world.nothing));
+		if (!table)
+			continue;
+		if (!world_flush(cpu, part_of(cpu)))
+			break;
+		ept_put_page(&world.pool, table);
+		return index;
+	}
+	return WORLD_MAX_NOTHING;
+}
+
+/*
  * Memory of the other partition reads as zeros.  The page that is mapped for it is nobody's, and
  * not to be written.
  */
 bool world_show_nothing(struct shim_cpu *cpu, u64 gpa)
 {
-	char *before = world.pool.next;
-	u32 nr_free = world.pool.nr_free;
-	bool done;
+	u32 level, index;
+	bool done = true;
 
 	world_lock(cpu);
-	done = world.nothing_tables < NOTHING_TABLES &&
-	       ept_map(&world.pool, cpu->part->eptp, shim_header.part[0].eptp,
-		       gpa & EPT_ADDRESS, ept_page_hpa(&world.pool, world.nothing), SHIM_PAGE,
-		       EPT_READ);
-	if (world.pool.next != before || world.pool.nr_free != nr_free)
-		world.nothing_tables++;
+	ept_find(&world.pool, cpu->part->eptp, gpa, &level);
+	if (level > 1) {
+		index = nothing_slot(cpu);
+		done = index < WORLD_MAX_NOTHING;
+		if (done)
+			world.shown[part_of(cpu)].gpa[index] = gpa;
+	}
+	done = done && ept_map(&world.pool, cpu->part->eptp, shim_header.part[0].eptp,
+			       gpa & EPT_ADDRESS, ept_page_hpa(&world.pool, world.nothing),
+			       SHIM_PAGE, EPT_READ);
 	world_unlock();
 	return done;
 }

@@ -50,6 +50,14 @@ struct world_link {
  * Everything behind @lock is read and written under it; it is never held across the entry of
  * a host.  A CPU that waits for it still serves COMMAND_FLUSH, so its holder may wait for it.
  */
+/* Where a partition has read what is not its own: 2 MiB each, with a table of their own. */
+#define WORLD_MAX_NOTHING	32
+
+struct world_nothing {
+	u64	gpa[WORLD_MAX_NOTHING];
+	u32	nr, next;
+};
+
 struct world {
 	u32			lock;
 	struct ept_pool		pool;
@@ -65,7 +73,7 @@ struct world {
 	u32			nr_ports;	/* ranges of ports, likewise */
 	bool			alone;		/* the second partition has the machine */
 	u64			given;		/* bytes of memory that are the second one's */
-	u32			nothing_tables;	/* for reads of what is not theirs */
+	struct world_nothing	shown[SHIM_NR_PARTS];
 	u8			*nothing;	/* a page of zeros */
 	u8			*msr_bitmap;	/* of the first partition as it was */
 	u8			*bitmaps;	/* of the second one: MSRs, then ports */

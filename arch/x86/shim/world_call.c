@@ -380,7 +380,8 @@ static void drop_ept(void)
 	if (shim_header.part[1].eptp)
 		ept_free(&world.pool, shim_header.part[1].eptp);
 	shim_header.part[1].eptp = 0;
-	world.nothing_tables = 0;
+	for (i = 0; i < SHIM_NR_PARTS; i++)
+		world.shown[i].nr = 0;
 }
 
 static u32 create_locked(struct shim_cpu *cpu, const struct shim_plan *plan)
