@@ -93,7 +93,10 @@ static void __noreturn wait(struct shim_cpu *cpu)
 	u32 command;
 
 	for (;;) {
-		__atomic_store_n(&cpu->boot.arrived, 0, __ATOMIC_RELAXED);
+		/* Else the mark of that NMI would make one that comes for the host no one's. */
+		if (__atomic_exchange_n(&cpu->boot.arrived, 0, __ATOMIC_RELAXED) &
+		    SHIM_ARRIVED_NMI)
+			cpu_was_kicked(cpu);
 		command = __atomic_exchange_n(&cpu->command, 0, __ATOMIC_ACQUIRE);
 		if (command & COMMAND_RELEASE)
 			release(cpu);
