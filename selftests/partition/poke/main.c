@@ -91,6 +91,7 @@ static const struct {
 	{ "ioapic-read", poke_ioapic_read },
 	{ "icr", poke_icr },
 	{ "wrmsr", poke_wrmsr },
+	{ "nmis", poke_nmis },
 	{ "vmxon", poke_vmxon },
 	{ "vmptrld", poke_vmptrld },
 	{ "vmclear", poke_vmclear },

@@ -50,6 +50,7 @@ int poke_ioapic_write(const struct poke *p);
 int poke_ioapic_read(const struct poke *p);
 int poke_icr(const struct poke *p);
 int poke_wrmsr(const struct poke *p);
+int poke_nmis(const struct poke *p);
 
 int poke_registers(const struct poke *p);
 
