@@ -19,7 +19,7 @@ USES = {"use": "files", "l1use": "l1files", "l2use": "l2files", "seconduse": "se
         "diskuse": "diskfiles"}
 KEYS = ("script", *USES.values(), *USES, "needs", "group", "timeout", "mem",
         "known-bad", "kvm", "modules", "append", "console", "args", "counters", "l1counters",
-        "second", "serial2", "cores", "e1000", "disk", "like")
+        "second", "serial2", "cores", "e1000", "disk", "data", "like")
 # Keys whose files are for the kernel of L0; those of a second kernel are found with it.
 FILES_OF_BASE = ("files", "l1files", "l2files", "diskfiles")
 SET_PREFIX = "files:"
@@ -59,6 +59,8 @@ class Test:
     cores: bool = False
     # The machine has a network card, which is connected to nothing.
     e1000: bool = False
+    # MiB of a disk for the test's data; 0: there is none.
+    data: int = 0
     # A kernel to boot beside L0, and what its initramfs has.
     second: str = ""
     secondfiles: list = dataclasses.field(default_factory=list)
@@ -210,7 +212,7 @@ def make_test(name, section, script=None, files=()):
                 known_bad=section.get("known-bad", ""), append=section.get("append", ""),
                 console=section.get("console", ""), serial2=section.get("serial2", ""),
                 cores=section.get("cores") == "yes", e1000=section.get("e1000") == "yes",
-                disk=section.get("disk", ""),
+                disk=section.get("disk", ""), data=number("data", 0),
                 second=section.get("second", ""), secondfiles=words("secondfiles"),
                 args=section.get("args", ""))
 

@@ -11,6 +11,7 @@ from .common import (CACHE, GUEST, LabError, TOP, UsageError, cache_lock, file_d
 from .cpio import Archive
 
 RESULTS_MAGIC = b"NVXLABRS"
+DATA_MAGIC = b"NVXLABDA"
 SEGMENT = 65536
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
@@ -263,6 +264,21 @@ def results_disk(path):
     with open(path, "wb") as stream:
         stream.write(RESULTS_MAGIC)
         stream.truncate(256 << 20)
+
+
+def data_disk(path, mib):
+    """A disk with two empty partitions of the same size, marked so that the guest finds it."""
+    sectors = (mib << 11) // 2 - (1 << 11)
+    with open(path, "wb") as stream:
+        stream.write(DATA_MAGIC)
+        stream.seek(446)
+        for first in (1 << 11, (1 << 11) + sectors):
+            # Not active, type Linux, addressed by block.
+            stream.write(struct.pack("<4B4BII", 0, 0, 0, 0, 0x83, 0, 0, 0, first, sectors))
+        stream.seek(510)
+        stream.write(b"\x55\xaa")
+        # Bochs shows whole cylinders only.
+        stream.truncate((mib + 1) << 20)
 
 
 def files_disk(files, target):

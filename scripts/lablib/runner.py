@@ -83,6 +83,9 @@ class Boot:
         if self.tests[0].disk:
             disks.append(os.path.join(self.work, "disk.img"))
             images.sparse_copy(self.tests[0].disk, disks[-1])
+        if self.tests[0].data:
+            disks.append(os.path.join(self.work, "data.img"))
+            images.data_disk(disks[-1], self.tests[0].data)
         initrd = os.path.join(self.work, "initrd")
         l0_archive(self.run, self.tests, self.work).write(initrd)
         iso = os.path.join(self.work, "boot.iso")
@@ -238,7 +241,7 @@ class Run:
 def machine_of(test):
     """What has to be the same of all tests of one boot."""
     return (test.append, test.second, test.cores, test.e1000, bool(test.serial2),
-            tuple(test.diskfiles), test.disk)
+            tuple(test.diskfiles), test.disk, test.data)
 
 
 def save_console(directory, lines):

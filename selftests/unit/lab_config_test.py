@@ -95,20 +95,20 @@ class Read(unittest.TestCase):
         script = "selftests/lab/boot.sh"
         sections = {"t": {"script": script, "second": "6.12-cloud", "files": "a/@release@",
                           "secondfiles": "b/@release@", "serial2": "x @release@", "cores": "yes",
-                          "e1000": "yes"},
+                          "e1000": "yes", "data": "8"},
                     "u": {"script": script, "cores": "maybe"}, "v": {"script": script},
                     "w": {"script": script, "e1000": "1"}}
         test, = config.expand("t", kernel, sections)
         self.assertEqual((test.files, test.secondfiles), (["a/6.1.0-1"], ["b/@release@"]))
-        self.assertEqual((test.serial2, test.second, test.cores, test.e1000),
-                         ("x @release@", "6.12-cloud", True, True))
+        self.assertEqual((test.serial2, test.second, test.cores, test.e1000, test.data),
+                         ("x @release@", "6.12-cloud", True, True, 8))
         with self.assertRaisesRegex(UsageError, "cores = maybe"):
             config.expand("u", kernel, sections)
         with self.assertRaisesRegex(UsageError, "e1000 = 1"):
             config.expand("w", kernel, sections)
         test, = config.expand("v", kernel, sections)
-        self.assertEqual((test.serial2, test.second, test.secondfiles, test.cores, test.e1000),
-                         ("", "", [], False, False))
+        self.assertEqual((test.serial2, test.second, test.secondfiles, test.cores, test.e1000,
+                          test.data), ("", "", [], False, False, 0))
 
     def test_files_on_a_disk(self):
         self.assertEqual(self.read(SETS + "[t]\ndiskuse = a b\ndiskfiles = w\n")["t"]["diskfiles"],

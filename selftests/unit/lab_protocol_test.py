@@ -573,7 +573,7 @@ class Boots(unittest.TestCase):
         self.lab.execute([make_test("a"), make_test("b", cores=True), make_test("c", second="6.1"),
                           make_test("d", serial2="x"), make_test("e", serial2="y", second="6.1"),
                           make_test("f", serial2="z"), make_test("g", cores=True),
-                          make_test("h", e1000=True)])
+                          make_test("h", e1000=True), make_test("i", data=8)])
         self.assertEqual([made for made in self.lab.made if made[1:]], [["b", "g"], ["d", "f"]])
 
     def test_boot_without_a_test(self):

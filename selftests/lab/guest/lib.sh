@@ -34,7 +34,7 @@ load_modules()
 	[ $# -eq 0 ] || insmod_list "/lab/test/$TESTNAME/modules"
 }
 
-# Print the disk with the results magic (-v: the first other one, -a: that is a cpio archive).
+# Print the disk with the results magic (-v: the first other one, -a: that is a cpio archive, -d: for data).
 find_disk()
 {
 	for disk in /dev/sd? /dev/vd?; do
@@ -42,6 +42,8 @@ find_disk()
 		case "$1$(head -c 8 "$disk")" in
 		-a070701*)		echo "$disk"; return 0 ;;
 		-a*)			;;
+		-dNVXLABDA)		echo "$disk"; return 0 ;;
+		-d*)			;;
 		"-v$RESULTS_MAGIC")	;;
 		-v* | "$RESULTS_MAGIC")	echo "$disk"; return 0 ;;
 		esac
