@@ -28,7 +28,7 @@ UNITS = os.path.join(lib.TOP, "selftests", "unit")
 KILL = "kill -9 $PPID"
 # What takes a kernel away that runs.
 UNDO = ["kill", *boot.UNDO]
-PHASES = ["plan", "boot", "address", "link", "move", "off"]
+PHASES = ["plan", "disks", "boot", "address", "link", "vlan", "bridge", "move", "off"]
 
 
 def migrate(name, to=OTHER):
@@ -115,6 +115,18 @@ class Run(boot.Bootable):
         self.end(self.start("run", *OPTIONS, "--rate=1G", *words), OK)
         self.assertEqual(self.log()[-2:], ["cpu 1", "poweroff"])
 
+    def test_bridge(self):
+        """VMs' frames have a VLAN of the link; one that is there is not made again."""
+        made = ["ip link add link vmlink0 name vmlink0.1 type vlan id 1",
+                "ip link set dev vmlink0.1 mtu 9000 up master br0"]
+        self.machine.write("sys/class/net/br0/mtu", "9000\n")
+        calls, _ = self.go(OK, "run", "--bridge=br0")
+        self.assertEqual(calls, boot.CALLS + LINK + made + migrate("a") + ["poweroff"])
+        self.machine.write("sys/class/net/vmlink0.1/mtu", "1500")
+        calls, _ = self.go(OK, "run", "--bridge=br0")
+        self.assertNotIn(made[0], calls)
+        self.assertIn(made[1], calls)
+
     def test_dry_run(self):
         calls, _ = self.go(OK, "run", "--dry-run")
         self.assertEqual(calls, [])
@@ -127,7 +139,7 @@ class Run(boot.Bootable):
         self.nothing_left()
 
     def test_events(self):
-        out, _ = self.end(self.start("run", "--json", *OPTIONS, "--", *boot.WORDS), OK)
+        out, _ = self.end(self.start("run", "--json", *OPTIONS, "--bridge=br0", "--", *boot.WORDS), OK)
         events = [json.loads(line) for line in out.splitlines()]
         with open(os.path.join(lib.SCHEMAS, "nestctl-refresh-run-1.json"), encoding="utf-8") as file:
             schema = json.load(file)

@@ -10,17 +10,21 @@
 
 #include "boot.h"
 #include "device.h"
+#include "disks.h"
 #include "nestctl.h"
 #include "zero.h"
 
 #define CPUS		"/sys/devices/system/cpu"
 #define POLL		(100 * 1000)
 #define POLLS_PER_S	10
+/* Of a libvirtd that runs, or will be started for whoever connects to it. */
+#define LIBVIRT_RUNS	"/run/libvirt"
+#define DISK_WAIT	60	/* seconds for a driver to find what is this kernel's now */
 
 static struct {
 	struct partition partition;
 	struct json_object *refusals;
-	int released;
+	int released, disks;
 } commit;
 
 /* ---- what is against it */
@@ -122,7 +126,9 @@ static void print_commit(struct json_object *report)
 
 static int report_commit(const struct request *request, int cpus, int status)
 {
-	static const char *const results[] = { "done", "refused", "", "failed", "broken" };
+	static const char *const results[] = {
+		"done", "refused", "disks wait", "failed", "broken",
+	};
 	struct json_object *report = new_report("nestctl-refresh-commit-1");
 
 	put_bool(report, "dry_run", request->dry);
@@ -130,11 +136,23 @@ static int report_commit(const struct request *request, int cpus, int status)
 	put_int(report, "memory", commit.partition.grown);
 	put_int(report, "movable", commit.partition.moved);
 	put_int(report, "released", commit.released);
+	put_int(report, "disks", commit.disks);
 	json_object_object_add(report, "refusals", commit.refusals);
 	put_units(report, &commit.partition);
 	put_string(report, "result", status == EXIT_OK && request->dry ? "planned" :
 		   results[status]);
 	return finish(report, print_commit, status);
+}
+
+/* They have waited for their disks, and for their autostart. */
+static int let_vms_go(void)
+{
+	commit.disks = exists(LIBVIRT_RUNS) ? disks_attach(DISK_WAIT) : 0;
+	commit.released = domain_release_here();
+	if (commit.disks >= 0)
+		return EXIT_OK;
+	commit.disks = 0;
+	return EXIT_UNKNOWN;
 }
 
 /**
@@ -163,7 +181,7 @@ int refresh_commit(const struct request *request)
 			status = run_units(&commit.partition);
 		if (!request->dry && status == EXIT_OK) {
 			grow_late(&commit.partition);
-			commit.released = domain_release_here();
+			status = let_vms_go();
 		}
 	}
 	status = report_commit(request, cpus, status);

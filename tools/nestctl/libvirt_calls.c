@@ -22,6 +22,13 @@ static const struct symbol {
 #undef X
 };
 
+static const struct symbol qemu_symbols[] = {
+#define X(name) { #name, offsetof(struct libvirt, name) },
+	X(virDomainQemuMonitorCommand)
+	X(virDomainQemuMonitorCommandWithFiles)
+#undef X
+};
+
 static int load_function(void *handle, const char *library, const char *name, size_t offset)
 {
 	void *function = dlsym(handle, name);
@@ -61,6 +68,9 @@ int libvirt_load(void)
 	handle = load(QEMU_LIBRARY);
 	if (!handle)
 		return -1;
-	return load_function(handle, QEMU_LIBRARY, "virDomainQemuMonitorCommand",
-			     offsetof(struct libvirt, virDomainQemuMonitorCommand));
+	for (i = 0; i < ARRAY_SIZE(qemu_symbols); i++)
+		if (load_function(handle, QEMU_LIBRARY, qemu_symbols[i].name,
+				  qemu_symbols[i].offset))
+			return -1;
+	return 0;
 }

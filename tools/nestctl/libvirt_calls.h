@@ -93,6 +93,7 @@ extern struct libvirt {
 	__typeof__(virTypedParamsGetULLong) *virTypedParamsGetULLong;
 	/* Of a library of its own. */
 	__typeof__(virDomainQemuMonitorCommand) *virDomainQemuMonitorCommand;
+	__typeof__(virDomainQemuMonitorCommandWithFiles) *virDomainQemuMonitorCommandWithFiles;
 } lib;
 
 int libvirt_load(void);

@@ -181,13 +181,33 @@ static size_t choose(struct move_domain *domains, size_t nr, const struct argume
 	return wanted;
 }
 
+/* Its disks, if one is against it.  Servers are here only. */
+static char *disk_obstacle(const struct move_domain *domain, bool from_here)
+{
+	const struct disks *disks = domain->disks;
+	size_t i;
+
+	for (i = 0; disks && i < disks->nr; i++) {
+		const struct disk *disk = &disks->disk[i];
+
+		if (disk->kind == DISK_REFUSED)
+			return text_of("disk %s: %s", disk->xml.target ?: "?", disk->why);
+		if (disk->kind == DISK_LOCAL && !from_here)
+			return text_of("its disk %s is that kernel's: move it from there",
+				       disk->xml.target);
+	}
+	return NULL;
+}
+
 /* What libvirt would refuse, said before anything is moved. */
-static int find_obstacles(struct move_domain *domains, size_t nr)
+static int find_obstacles(struct move_domain *domains, size_t nr, bool from_here)
 {
 	int found = 0;
 	size_t i;
 
 	for (i = 0; i < nr; i++) {
+		domains[i].why = disk_obstacle(&domains[i], from_here);
+		found += !!domains[i].why;
 		if (domains[i].snapshots > 0) {
 			domains[i].why = text_of("it has %d snapshot(s): virsh snapshot-dumpxml, snapshot-delete --metadata, and snapshot-create --redefine there",
 						 domains[i].snapshots);
@@ -243,7 +263,7 @@ static void *run_worker(void *data)
 	while ((domain = next_domain())) {
 		move_do(domain, work.options);
 		pthread_mutex_lock(&work.lock);
-		work.stop |= domain->state != MOVE_MOVED;
+		work.stop |= domain->state != MOVE_MOVED || domain->lame;
 		pthread_mutex_unlock(&work.lock);
 	}
 	pthread_mutex_lock(&work.lock);
@@ -385,7 +405,7 @@ static int status_of_moves(void)
 				 work.domains[i].name, work.domains[i].name);
 			return EXIT_BROKEN;
 		}
-		if (work.domains[i].state != MOVE_MOVED)
+		if (work.domains[i].state != MOVE_MOVED || work.domains[i].lame)
 			status = EXIT_FAILED;
 	}
 	return status;
@@ -406,10 +426,12 @@ static int move(int argc, char **argv)
 
 	command_parse(&move_command, argc, argv, &arguments);
 	work.options = &arguments.options;
-	if (move_open(&arguments.options) || move_list(&work.domains, &work.nr))
+	/* A VM that comes back reads and writes by them to the end. */
+	if (disks_serve_again() || move_open(&arguments.options) ||
+	    move_list(&work.domains, &work.nr))
 		return EXIT_REFUSED;
 	work.nr = choose(work.domains, work.nr, &arguments);
-	if (find_obstacles(work.domains, work.nr)) {
+	if (find_obstacles(work.domains, work.nr, !arguments.options.from)) {
 		status = EXIT_REFUSED;
 	} else if (!arguments.dry) {
 		move_watch(work.domains, work.nr);

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "disks.h"
 #include "zero.h"
 
 /* X(name, word): what has become of a domain. */
@@ -60,6 +61,8 @@ struct move_options {
  * @total: bytes of RAM that are to be sent, while it moves
  * @pooled: its memory is in the pool, and it runs: it moves without a copy
  * @zero: where in the pool
+ * @disks: what it does with its disks, NULL: it does not run
+ * @lame: it has moved, and must not stay there: it would see errors of its disks
  * @handle: the library's
  */
 struct move_domain {
@@ -72,6 +75,8 @@ struct move_domain {
 	uint64_t began, ended, paused, resumed, ram, total;
 	bool pooled;
 	struct zero_copy zero;
+	struct disks *disks;
+	bool lame;
 	void *handle;
 };
 

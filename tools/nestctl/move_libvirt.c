@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "autostart.h"
+#include "disks_libvirt.h"
 #include "kept.h"
 #include "libvirt_calls.h"
 #include "move.h"
@@ -158,6 +159,12 @@ static void read_domain(struct move_domain *domain, virDomainPtr handle)
 	domain->autostart = autostart;
 	domain->snapshots = lib.virDomainSnapshotNum(handle, 0);
 	domain->pooled = domain->active && is_pooled(domain, handle);
+	if (!domain->active)
+		return;
+	domain->disks = calloc(1, sizeof(*domain->disks));
+	if (!domain->disks)
+		die(EXIT_UNKNOWN, "no memory");
+	disks_of(handle, domain->disks);
 }
 
 /**
@@ -276,11 +283,83 @@ void move_abort(struct move_domain *domain)
 	lib.virDomainAbortJob(domain->handle);
 }
 
+/* ---- disks */
+
+static struct disk *next_disk(const struct move_domain *domain, enum disk_kind kind, size_t *i)
+{
+	while (domain->disks && *i < domain->disks->nr)
+		if (domain->disks->disk[(*i)++].kind == kind)
+			return &domain->disks->disk[*i - 1];
+	return NULL;
+}
+
+/* Before: what only this kernel has is served. */
+static bool serve(struct move_domain *domain, const struct move_options *options)
+{
+	autofree char *address = NULL;
+	struct disk *disk;
+	size_t i = 0;
+
+	while ((disk = next_disk(domain, DISK_LOCAL, &i))) {
+		if (!address)
+			address = disks_address(options->address);
+		if (address && !disks_serve(disk, domain->name, address))
+			continue;
+		domain->why = text_of("its disk %s cannot be served", disk->xml.target);
+		return false;
+	}
+	return true;
+}
+
+/* Afterwards: who does not need its server any more has none. */
+static void settle_disks(struct move_domain *domain)
+{
+	enum disk_kind kind = domain->state == MOVE_MOVED ? DISK_SERVED : DISK_LOCAL;
+	struct disk *disk;
+	size_t i = 0;
+
+	if (domain->state == MOVE_UNKNOWN)
+		return;
+	while ((disk = next_disk(domain, kind, &i)))
+		if (disk->export)
+			disks_stop(disk->export);
+}
+
+static void hold_disks(struct move_domain *domain, virDomainPtr other)
+{
+	struct disk *disk;
+	size_t i = 0;
+
+	while ((disk = next_disk(domain, DISK_LOCAL, &i))) {
+		if (!disks_hold(other, disk))
+			continue;
+		domain->lame = true;
+		if (!domain->why)
+			domain->why = text_of("it would see errors of its disk %s when this kernel ends: move it back (nestctl move --from)",
+					      disk->xml.target);
+	}
+}
+
+/* libvirt takes a file for one that the other kernel does not reach. */
+static bool has_files(const struct move_domain *domain)
+{
+	struct disk *disk;
+	size_t i = 0;
+
+	while ((disk = next_disk(domain, DISK_LOCAL, &i)))
+		if (!strcmp(disk->xml.type, "file"))
+			return true;
+	return false;
+}
+
 /* ---- the move */
 
 static unsigned int flags_of(const struct move_domain *domain)
 {
 	unsigned int flags = VIR_MIGRATE_PEER2PEER;
+
+	if (has_files(domain))
+		flags |= VIR_MIGRATE_UNSAFE;
 
 	if (domain->persistent)
 		flags |= VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_UNDEFINE_SOURCE;
@@ -367,6 +446,7 @@ static void settle_failure(struct move_domain *domain)
 
 	if (other && domain->active && runs(other)) {
 		domain->state = MOVE_MOVED;
+		hold_disks(domain, other);
 	} else if (other) {
 		lib.virDomainDestroy(other);
 		lib.virDomainUndefine(other);
@@ -401,6 +481,7 @@ static void settle_success(struct move_domain *domain)
 		read_job(domain, other, VIR_DOMAIN_JOB_STATS_COMPLETED);
 	if (domain->pooled)
 		ignore_shared(other, false);
+	hold_disks(domain, other);
 	lib.virDomainFree(other);
 }
 
@@ -468,6 +549,27 @@ int move_release(void)
 	return autostart_release(moves.there);
 }
 
+static int migrate(struct move_domain *domain, const struct move_options *options)
+{
+	autofree char *xml = domain->active ?
+		disks_destination(domain->handle, domain->disks) : NULL;
+	virTypedParameterPtr params = NULL;
+	int nr = 0, room = 0, status;
+
+	status = lib.virTypedParamsAddString(&params, &nr, &room, VIR_MIGRATE_PARAM_URI,
+					     options->address);
+	if (!status && xml)
+		status = lib.virTypedParamsAddString(&params, &nr, &room,
+						     VIR_MIGRATE_PARAM_DEST_XML, xml);
+	if (!status)
+		status = lib.virDomainMigrateToURI3(domain->handle, options->uri, params, nr,
+						    flags_of(domain));
+	if (status)
+		domain->why = text_of("%s", lib.virGetLastErrorMessage());
+	lib.virTypedParamsFree(params, nr);
+	return status;
+}
+
 /**
  * move_do() - Move a domain, and wait until that has ended
  * @domain: it; @state says how, and @why
@@ -475,34 +577,26 @@ int move_release(void)
  */
 void move_do(struct move_domain *domain, const struct move_options *options)
 {
-	virTypedParameterPtr params = NULL;
-	int nr = 0, room = 0, status;
-
 	domain->began = move_now();
 	domain->ended = domain->began;
 	if (!may_move(domain))
 		return;
-	if (!mark(domain) || !keep(domain, options) || (domain->pooled && !lend(domain))) {
+	if (!mark(domain) || !keep(domain, options) || !serve(domain, options) ||
+	    (domain->pooled && !lend(domain))) {
 		domain->state = MOVE_STAYS;
+		settle_disks(domain);
 		forget(domain, options);
 		return;
 	}
 	if (domain->active)
 		lib.virDomainMigrateSetMaxDowntime(domain->handle, options->downtime, 0);
-	status = lib.virTypedParamsAddString(&params, &nr, &room, VIR_MIGRATE_PARAM_URI,
-					     options->address);
-	if (!status)
-		status = lib.virDomainMigrateToURI3(domain->handle, options->uri, params, nr,
-						    flags_of(domain));
-	if (status) {
-		domain->why = text_of("%s", lib.virGetLastErrorMessage());
+	if (migrate(domain, options))
 		settle_failure(domain);
-	} else {
+	else
 		settle_success(domain);
-	}
 	if (domain->pooled)
 		settle_memory(domain);
+	settle_disks(domain);
 	forget(domain, options);
 	domain->ended = move_now();
-	lib.virTypedParamsFree(params, nr);
 }

@@ -52,6 +52,7 @@ enum nestctl_exit {
 	X(move, "move VMs to another kernel while they run")			\
 	X(pool, "memory of VMs that moves to another kernel without a copy")	\
 	X(domain, "let a VM's memory be in the pool")				\
+	X(disk, "disks of VMs that only one kernel has")				\
 	X(hook, "what libvirt's hook runs for such VMs")
 
 /**

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "boot.h"
+#include "disks.h"
 #include "nestctl.h"
 #include "plan.h"
 #include "run.h"
@@ -16,6 +17,8 @@
 #define NR_PORTS	0x10000u
 #define NR_PINS		240u
 #define MAX_WAIT	1000000
+/* Of a libvirtd that runs, or will be started for whoever connects to it. */
+#define LIBVIRT_RUNS	"/run/libvirt"
 
 enum {
 	KEY_CPUS = 0x400, KEY_MEMORY, KEY_DEVICE, KEY_KERNEL, KEY_INITRD, KEY_APPEND, KEY_SERIAL,
@@ -374,12 +377,54 @@ char *read_initrd(size_t *size, const struct request *request)
 
 /* ---- the plan */
 
+/* Disks of VMs are no part of a snapshot: a VM that cannot move may be shut down. */
+static void add_disks(struct json_object *report)
+{
+	struct json_object *disks = put_array(report, "disks");
+	size_t i;
+
+	disks_report(disks);
+	for (i = 0; i < length(disks); i++) {
+		struct json_object *entry = item(disks, i), *refusal;
+		const char *why = get_string(entry, "why");
+		autofree char *text = NULL;
+
+		if (!why)
+			continue;
+		text = text_of("disk %s of VM '%s' (%s) cannot move",
+			       get_string(entry, "target") ?: "?", get_string(entry, "domain"),
+			       get_string(entry, "source") ?: "empty");
+		refusal = append_object(get(report, "refusals"));
+		put_string(refusal, "id", "disk");
+		put_string(refusal, "text", text);
+		put_string(refusal, "cure", why);
+	}
+}
+
+static void print_disks(struct json_object *disks)
+{
+	size_t i;
+
+	for (i = 0; i < length(disks); i++) {
+		struct json_object *entry = item(disks, i);
+		const char *kind = get_string(entry, "kind");
+
+		if (strcmp(kind, "refused"))
+			say(PLAIN, "    disk %s of VM '%s': %s, %s\n",
+			    get_string(entry, "target") ?: "?", get_string(entry, "domain"),
+			    get_string(entry, "source") ?: "empty", !strcmp(kind, "shared") ?
+			    "nothing is to be done" :
+			    "served over the link until the other kernel has the device");
+	}
+}
+
 static void print_plan(struct json_object *report)
 {
 	struct json_object *steps = get(report, "steps");
 	size_t i;
 
 	print_refusals(get(report, "refusals"));
+	print_disks(get(report, "disks"));
 	for (i = 0; i < length(steps); i++) {
 		say(BOLD, "%3zu %-7s ", i + 1, get_string(item(steps, i), "unit"));
 		say(PLAIN, "%s", get_string(item(steps, i), "text"));
@@ -469,6 +514,8 @@ static int refresh_plan(const struct request *request)
 	wishes.last_page = image.physical;
 	report = make_report(&snapshot, &wishes);
 	snapshot_free(&snapshot);
+	if (!request->snapshot && exists(LIBVIRT_RUNS))
+		add_disks(report);
 	return finish(report, print_plan,
 		      length(get(report, "refusals")) ? EXIT_REFUSED : EXIT_OK);
 }

@@ -16,6 +16,7 @@
 
 #include "boot.h"
 #include "device.h"
+#include "disks.h"
 #include "kept.h"
 #include "nestctl.h"
 #include "phases.h"
@@ -26,19 +27,24 @@
 #define GRACE		30	/* seconds for a command to end after it was told to */
 #define POLL		(50 * 1000)
 #define LOOK		1000	/* milliseconds */
+/* Frames of VMs, apart from what the kernels say to each other. */
+#define VLAN_LINK	"vmlink0.1"
 
 extern char **environ;
 
 static const struct phase phases[] = {
 	{ "plan", "look whether it can be done", NULL, 60, false },
+	{ "disks", "look at the VMs' disks", "end their servers", 60, false },
 	{ "boot", "start the other kernel", "end it, take back what it had", 600, false },
 	{ "address", "give the link its address", NULL, 10, false },
 	{ "link", "bring the link up", NULL, 10, false },
+	{ "vlan", "make the link's network for VMs", NULL, 10, false },
+	{ "bridge", "make it a port of the VMs' bridge", NULL, 10, false },
 	{ "move", "move the VMs", "move them back", 7 * 24 * 3600, false },
 	{ "off", "end this kernel", NULL, 600, true },
 };
 
-enum { PLAN, BOOT, ADDRESS, LINK, MOVE, OFF };
+enum { PLAN, DISKS, BOOT, ADDRESS, LINK, VLAN, BRIDGE, MOVE, OFF };
 
 static struct {
 	struct run_options options;
@@ -198,6 +204,32 @@ static int run_words(const struct words *words, const struct phase *phase, bool 
 
 /* ---- the phases */
 
+/* False: nobody wants it, or it has been done. */
+static bool add_ip(struct words *words, size_t number)
+{
+	/* "": what was asked for; "#": the bridge's MTU, by which libvirt makes its other ports. */
+	static char mtu[16];
+	static const char *const commands[][12] = {
+		[ADDRESS] = { "ip", "address", "replace", "", "dev", "vmlink0" },
+		[LINK] = { "ip", "link", "set", "dev", "vmlink0", "up" },
+		[VLAN] = { "ip", "link", "add", "link", "vmlink0", "name", VLAN_LINK, "type",
+			   "vlan", "id", "1" },
+		[BRIDGE] = { "ip", "link", "set", "dev", VLAN_LINK, "mtu", "#", "up", "master",
+			     "" },
+	};
+	const char *const *command = commands[number];
+	bool vms = number == VLAN || number == BRIDGE;
+	const char *value = vms ? run.options.bridge : run.options.link;
+
+	if (!value)
+		return false;
+	snprintf(mtu, sizeof(mtu), "%lld",
+		 (long long)read_int(1500, "/sys/class/net/%s/mtu", value));
+	for (; *command; command++)
+		add(words, **command == '#' ? mtu : **command ? *command : value);
+	return number != VLAN || !exists("/sys/class/net/" VLAN_LINK);
+}
+
 static bool words_of(struct words *words, size_t number, bool undo)
 {
 	switch (number) {
@@ -205,6 +237,10 @@ static bool words_of(struct words *words, size_t number, bool undo)
 		add_boot(words, "boot");
 		add(words, "--dry-run");
 		return !undo && !part_runs();
+	case DISKS:
+		add_self(words, "disk");
+		add(words, undo ? "stop" : "plan");
+		return !undo || disks_any();
 	case BOOT:
 		if (undo) {
 			add_self(words, "refresh");
@@ -215,16 +251,9 @@ static bool words_of(struct words *words, size_t number, bool undo)
 		return !part_runs();
 	case ADDRESS:
 	case LINK:
-		add(words, "ip");
-		add(words, number == LINK ? "link" : "address");
-		add(words, number == LINK ? "set" : "replace");
-		if (number == ADDRESS)
-			add(words, run.options.link);
-		add(words, "dev");
-		add(words, "vmlink0");
-		if (number == LINK)
-			add(words, "up");
-		return !undo && run.options.link;
+	case VLAN:
+	case BRIDGE:
+		return add_ip(words, number) && !undo;
 	case MOVE:
 		if (!undo || part_runs()) {
 			add_move(words, undo);
@@ -260,6 +289,18 @@ static void give_before(const struct phase *phase)
 	run_words(&words, phase, false);
 }
 
+/* VMs wait for their disks from here to where the other kernel has them. */
+static int close_disks(const struct phase *phase)
+{
+	struct words words = { .nr = 0 };
+
+	if (phase != &phases[OFF] || !disks_any())
+		return 0;
+	add_self(&words, "disk");
+	add(&words, "close");
+	return run_words(&words, phase, false);
+}
+
 static int act(const struct phase *phase, bool undo)
 {
 	struct words words = { .nr = 0 };
@@ -269,7 +310,9 @@ static int act(const struct phase *phase, bool undo)
 	if (words_of(&words, phase - phases, undo)) {
 		tell(phase, undo ? "undoes" : "does", -1);
 		give_before(phase);
-		status = run_words(&words, phase, undo);
+		status = close_disks(phase);
+		if (!status)
+			status = run_words(&words, phase, undo);
 	}
 	/* The other kernel has ended on the way: then it is another command. */
 	if (status && undo && phase == &phases[MOVE] && !part_runs()) {

@@ -16,6 +16,7 @@
  * @to: URI of the other kernel's libvirtd
  * @from: URI of this kernel's, as that one reaches it
  * @link: address of vmlink0 here, NULL: it is not touched
+ * @bridge: of the VMs, NULL: they have none
  * @wait: seconds for the other libvirtd to come up
  * @parallel: VMs that move at a time
  * @commit: "auto", "ask" or "stop"
@@ -27,7 +28,8 @@
  * @nr_boot: how many
  */
 struct run_options {
-	const char *program, *to, *from, *link, *wait, *parallel, *commit, *off, *rate, *order;
+	const char *program, *to, *from, *link, *bridge, *wait, *parallel, *commit, *off;
+	const char *rate, *order;
 	bool dry;
 	const char **boot;
 	size_t nr_boot;

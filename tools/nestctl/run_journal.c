@@ -29,6 +29,7 @@ static struct json_object *journal;
 	X(to)									\
 	X(from)									\
 	X(link)									\
+	X(bridge)								\
 	X(wait)									\
 	X(parallel)								\
 	X(commit)								\

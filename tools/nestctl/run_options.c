@@ -10,7 +10,7 @@
 
 enum {
 	KEY_TO = 0x600, KEY_FROM, KEY_LINK, KEY_WAIT, KEY_PARALLEL, KEY_COMMIT, KEY_OFF,
-	KEY_PROGRAM, KEY_RATE, KEY_ORDER,
+	KEY_PROGRAM, KEY_RATE, KEY_ORDER, KEY_BRIDGE,
 };
 
 static const struct argp_option options[] = {
@@ -20,6 +20,8 @@ static const struct argp_option options[] = {
 	  "this kernel's, as the other one reaches it: for the way back", 0 },
 	{ "link", KEY_LINK, "ADDRESS/LEN", 0,
 	  "give vmlink0 this address and bring it up (default: leave it as it is)", 0 },
+	{ "bridge", KEY_BRIDGE, "NAME", 0,
+	  "make vmlink0.1, a VLAN of the link, a port of this bridge of the VMs", 0 },
 	{ "wait", KEY_WAIT, "SECONDS", 0,
 	  "wait so long for the other libvirtd (default: 300)", 0 },
 	{ "parallel", KEY_PARALLEL, "N", 0, "VMs that move at a time (default: 1)", 0 },
@@ -70,7 +72,8 @@ static void end_of_options(struct run_options *wanted, struct argp_state *state)
 		argp_error(state, "--commit: '%s' is neither auto, ask nor stop", commit);
 	if (state->hook)
 		complete_run(wanted, state);
-	else if (wanted->to || wanted->from || wanted->link || wanted->dry || wanted->nr_boot)
+	else if (wanted->to || wanted->from || wanted->link || wanted->bridge || wanted->dry ||
+		 wanted->nr_boot)
 		argp_error(state, "resume and abort go by the journal: only --commit may be another");
 }
 
@@ -87,6 +90,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		break;
 	case KEY_LINK:
 		wanted->link = arg;
+		break;
+	case KEY_BRIDGE:
+		wanted->bridge = arg;
 		break;
 	case KEY_WAIT:
 		wanted->wait = arg;

@@ -1,0 +1,133 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""nestctl disk: what a move does with the disks of made-up domains."""
+
+import glob
+import json
+import os
+import stat
+import sys
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import jsonschema
+import nestctl_lib as lib
+import nestctl_move_test as move
+from nestctl_lib import OK, REFUSED, USAGE
+
+UUID = "11111111-2222-4333-8444-555555555555"
+
+
+def disk(source, kind="block", target="vda", more="", driver="type='raw' cache='none'"):
+    """One, as libvirt writes it."""
+    return (f"    <disk type='{kind}' device='disk'>\n      <driver name='qemu' {driver}/>\n"
+            f"      {source}\n{more}      <target dev='{target}' bus='virtio'/>\n    </disk>\n")
+
+
+def device(path):
+    return f"<source dev='{path}' index='1'/>"
+
+
+def server(name):
+    return (f"<source protocol='nbd' name='{name}' index='1'>\n"
+            "        <host name='10.0.0.1' port='10810'/>\n      </source>")
+
+
+class Disks(lib.Test):
+    """The machine has a disk that says which it is, /dev/disk/by-id/x, and one that does not, y."""
+
+    def setUp(self):
+        super().setUp()
+        move.build_library()
+        blocks = [path for path in sorted(glob.glob("/dev/*")) if stat.S_ISBLK(os.stat(path).st_mode)]
+        self.assertGreater(len(blocks), 1, "no two block devices to give names to")
+        for name, block in zip("xy", blocks):
+            self.machine.link(f"dev/disk/by-id/{name}", block)
+        self.machine.link("dev/sdb", blocks[0])
+        number = os.stat(blocks[0]).st_rdev
+        self.sysfs = f"sys/dev/block/{os.major(number)}:{os.minor(number)}"
+        self.machine.write(self.sysfs + "/size", "2048\n")
+        self.machine.write(self.sysfs + "/wwid", "t10.ATA x\n")
+        self.machine.write("image.raw", "")
+
+    def run_plan(self, status, *disks, nodes=None):
+        self.machine.write("a.xml", f"<domain type='kvm'>\n  <name>a</name>\n  <uuid>{UUID}</uuid>\n"
+                           "  <devices>\n" + "".join(disks) + "  </devices>\n</domain>\n")
+        if nodes is not None:
+            self.machine.write("a.nodes", json.dumps({"return": nodes}))
+        env = {"PATH": os.environ["PATH"], "LC_ALL": "C", "FAKE_DOMAINS": "a:1:moves",
+               "FAKE_LOG": self.machine.path("log"), "FAKE_XML": self.machine.root,
+               "LD_LIBRARY_PATH": move.DIRECTORY, "ASAN_OPTIONS": "detect_leaks=0"}
+        result = self.machine.run("disk", "plan", "--json", env=env)
+        self.assertEqual(result.returncode, status, result.stdout + result.stderr)
+        report = json.loads(result.stdout)
+        with open(os.path.join(lib.SCHEMAS, "nestctl-disk-1.json"), encoding="utf-8") as file:
+            jsonschema.validate(report, json.load(file))
+        return report["disks"]
+
+    def kind(self, *disks, status=OK, **words):
+        return self.run_plan(status, *disks, **words)[0]["kind"]
+
+    def why(self, *disks):
+        entry, = self.run_plan(REFUSED, *disks)
+        self.assertEqual(entry["kind"], "refused")
+        return entry["why"]
+
+    def test_what_is_this_kernels(self):
+        entry, = self.run_plan(OK, disk(device("/dev/disk/by-id/x")))
+        self.assertEqual(entry, {"domain": "a", "target": "vda", "source": "/dev/disk/by-id/x",
+                                 "kind": "local", "why": None})
+
+    def test_what_both_reach(self):
+        network = ("<source protocol='rbd' name='pool/image'>\n        <host name='mon' port='6789'/>\n"
+                   "      </source>")
+        for one in (disk(network, "network"), disk(server("other"), "network"),
+                    "    <disk type='file' device='cdrom'>\n      <target dev='sda' bus='sata'/>\n"
+                    "      <readonly/>\n    </disk>\n"):
+            self.assertEqual(self.kind(one), "shared")
+        self.assertEqual(self.run_plan(OK), [])
+
+    def test_each_of_several(self):
+        kinds = [(entry["target"], entry["kind"]) for entry in
+                 self.run_plan(REFUSED, disk(server("x"), "network"),
+                               disk(device("/dev/disk/by-id/x"), target="vdb"),
+                               disk(device("/dev/sdb"), target="vdc"))]
+        self.assertEqual(kinds, [("vda", "shared"), ("vdb", "local"), ("vdc", "refused")])
+
+    def test_refused(self):
+        self.assertIn("/dev/disk/by-id", self.why(disk(device("/dev/sdb"))))
+        self.assertIn("convert -O raw",
+                      self.why(disk(device("/dev/disk/by-id/x"), driver="type='qcow2'")))
+        self.assertIn("blockpull", self.why(disk(device("/dev/disk/by-id/x"), more="      <backingStore "
+                                                 "type='file'>\n        <source file='/b'/>\n"
+                                                 "      </backingStore>\n")))
+        self.assertIn("does not say which disk", self.why(disk(device("/dev/disk/by-id/y"))))
+        self.assertIn("does not say which disk", self.why(disk(device("/dev/disk/by-id/none"))))
+        self.assertIn("root file system", self.why(disk("<source file='/image.raw'/>", "file")))
+        self.assertIn("type volume", self.why(disk("<source pool='p' volume='v'/>", "volume")))
+        # An empty chain is none.
+        self.assertEqual(self.kind(disk(device("/dev/disk/by-id/x"), more="      <backingStore/>\n")),
+                         "local")
+
+    def test_what_says_which_it_is(self):
+        self.machine.remove(self.sysfs + "/wwid")
+        self.assertIn("does not say", self.why(disk(device("/dev/disk/by-id/x"))))
+        for name in ("dm/uuid", "device/wwid", "serial"):
+            self.machine.write(f"{self.sysfs}/{name}", "it\n")
+            self.assertEqual(self.kind(disk(device("/dev/disk/by-id/x"))), "local")
+            self.machine.remove(f"{self.sysfs}/{name}")
+
+    def test_usage(self):
+        for words in ((), ("eat",), ("plan", "x"), ("attach", "--wait=x")):
+            self.assertEqual(self.machine.run("disk", *words).returncode, USAGE)
+
+    def test_nothing_is_served(self):
+        for verb in ("serve", "stop", "close"):
+            self.assertEqual(self.machine.run("disk", verb).returncode, OK)
+            self.assertFalse(os.path.exists(self.machine.path("run/nestctl")))
+
+
+if __name__ == "__main__":
+    unittest.main()
