@@ -11,9 +11,16 @@
  * that were not as written, or a TSC that went back; all in hex.  Command line: rate=PAGES to
  * write each tick, mib=MIB of memory (default: all there is), spoil=1: change a page as nobody
  * should, so that a test sees that this is seen.
+ *
+ * With disk=BLOCKS (of 4 KiB) it does the same to its first IDE disk: it writes blocks with a
+ * pattern and their version, has them flushed, and reads them all back again and again.  Then a
+ * line has, before bad: dwrites, dflushes, dscans, dbad (blocks that are not as last written),
+ * derr (what the disk refused), dwait (ticks that one request took at most, since the last line).
+ * spoil=2: take one block for another version than was written.
+ *
+ * With host=N it is 10.98.0.N of its network (guest_net.c), and a line has echoes.
  */
-#include <stdbool.h>
-#include <stdint.h>
+#include "guest.h"
 
 #define PAGE		4096u
 #define WORDS		(PAGE / 4)
@@ -71,19 +78,6 @@ __asm__(".section .multiboot, \"a\"\n"
 	"stack_end:\n"
 	".text\n");
 
-static void outb(uint16_t port, uint8_t value)
-{
-	__asm__ volatile("outb %0, %1" : : "a" (value), "Nd" (port));
-}
-
-static uint8_t inb(uint16_t port)
-{
-	uint8_t value;
-
-	__asm__ volatile("inb %1, %0" : "=a" (value) : "Nd" (port));
-	return value;
-}
-
 static uint64_t rdtsc(void)
 {
 	uint64_t tsc;
@@ -103,7 +97,7 @@ void *memset(void *to, int byte, unsigned long size)
 
 /* ---- the serial line */
 
-static char line[160];
+static char line[256];
 static uint32_t line_length;
 
 static void put(const char *text)
@@ -155,23 +149,32 @@ static uint32_t key_of(uint32_t page, uint32_t version)
 	return key * 0xc2b2ae35u;
 }
 
-static void write_page(uint32_t page, uint32_t version)
+static void fill(uint32_t *word, uint32_t key)
 {
-	uint32_t *word = pages + page * WORDS, key = key_of(page, version), i;
+	uint32_t i;
 
 	for (i = 0; i < WORDS; i++, key += 0x9e3779b9u)
 		word[i] = key;
+}
+
+static bool is_filled(const uint32_t *word, uint32_t key)
+{
+	uint32_t bad = 0, i;
+
+	for (i = 0; i < WORDS; i++, key += 0x9e3779b9u)
+		bad |= word[i] ^ key;
+	return !bad;
+}
+
+static void write_page(uint32_t page, uint32_t version)
+{
+	fill(pages + page * WORDS, key_of(page, version));
 	versions[page] = version;
 }
 
 static bool page_is_good(uint32_t page)
 {
-	const uint32_t *word = pages + page * WORDS;
-	uint32_t key = key_of(page, versions[page]), bad = 0, i;
-
-	for (i = 0; i < WORDS; i++, key += 0x9e3779b9u)
-		bad |= word[i] ^ key;
-	return !bad;
+	return is_filled(pages + page * WORDS, key_of(page, versions[page]));
 }
 
 static void find_memory(uint32_t end, uint32_t mib)
@@ -185,6 +188,154 @@ static void find_memory(uint32_t end, uint32_t mib)
 		nr_pages = mib * 256;
 	versions = (uint32_t *)begin;
 	pages = (uint32_t *)(begin + (nr_pages / WORDS + 1) * PAGE);
+}
+
+/* ---- the disk */
+
+#define IDE		0x1f0
+#define IDE_CONTROL	0x3f6
+#define NO_INTERRUPTS	2
+#define BUSY		0x80
+#define MOVES_DATA	0x08	/* during DMA; to stop that then would be to wait for it */
+#define FAILED		0x21	/* error, device fault */
+#define SECTORS		(PAGE / 512)
+#define MAX_BLOCKS	1024
+#define WRITES_PER_FLUSH 4
+#define STEPS		2	/* in a tick, at most */
+#define IDE_FUNCTION	9	/* 00:01.1 */
+#define TO_MEMORY	8
+#define LAST		0x80000000
+
+enum request {
+	READ = 0xc8, WRITE = 0xca, FLUSH = 0xe7,
+};
+
+static struct {
+	uint32_t nr, block, version, since, writes, flushes, scans, bad, errors, wait, random, next;
+	uint32_t versions[MAX_BLOCKS];
+	enum request request;
+	bool under_way, flush_now;
+	uint16_t master;
+} disk;
+
+/* Words that go out and in one by one would be an exit each. */
+static uint32_t disk_data[WORDS] __attribute__((aligned(PAGE)));
+static uint32_t disk_piece[2] __attribute__((aligned(8)));
+
+static void disk_ask(enum request request, uint32_t block)
+{
+	uint32_t lba = block * SECTORS;
+
+	disk.request = request;
+	disk.block = block;
+	disk.under_way = true;
+	disk.since = ticks;
+	if (request != FLUSH) {
+		outl(disk.master + 4, (uintptr_t)disk_piece);
+		outb(disk.master, request == READ ? TO_MEMORY : 0);
+	}
+	outb(IDE + 6, 0xe0 | lba >> 24);
+	outb(IDE + 2, SECTORS);
+	outb(IDE + 3, lba);
+	outb(IDE + 4, lba >> 8);
+	outb(IDE + 5, lba >> 16);
+	outb(IDE + 7, request);
+	if (request != FLUSH)
+		outb(disk.master, 1 | (request == READ ? TO_MEMORY : 0));
+}
+
+static void disk_write(uint32_t block)
+{
+	disk.version = disk.versions[block] + 1;
+	fill(disk_data, key_of(block, disk.version));
+	disk_ask(WRITE, block);
+}
+
+/* The next request: each block once, then a write, a read, a read. */
+static void disk_begin(void)
+{
+	static uint32_t turn;
+
+	if (disk.writes < disk.nr) {
+		disk_write(disk.writes);
+	} else if (disk.flush_now) {
+		disk.flush_now = false;
+		disk_ask(FLUSH, 0);
+	} else if (turn++ % 3) {
+		disk_ask(READ, disk.next);
+	} else {
+		disk.random = disk.random * 1664525u + 1013904223u;
+		disk_write((disk.random >> 8) % disk.nr);
+	}
+}
+
+static void disk_read_back(void)
+{
+	disk.bad += !is_filled(disk_data, key_of(disk.block, disk.versions[disk.block]));
+	if (++disk.next < disk.nr)
+		return;
+	disk.next = 0;
+	disk.scans++;
+}
+
+/* False: it has not been answered yet. */
+static bool disk_end(uint32_t spoil)
+{
+	uint8_t status = inb(IDE + 7);
+
+	if (status & (BUSY | MOVES_DATA))
+		return false;
+	/* What was read is in memory, and looked at from here on. */
+	__asm__ volatile("" : : : "memory");
+	outb(disk.master, 0);
+	if (ticks - disk.since > disk.wait)
+		disk.wait = ticks - disk.since;
+	disk.under_way = false;
+	if (status & FAILED) {
+		disk.errors++;
+		return true;
+	}
+	switch (disk.request) {
+	case WRITE:
+		/* What was acknowledged is what has to be read from now on. */
+		disk.versions[disk.block] = disk.version;
+		if (spoil == 2 && disk.block == 0)
+			disk.versions[disk.block]++;
+		disk.flush_now = ++disk.writes % WRITES_PER_FLUSH == 0;
+		break;
+	case READ:
+		disk_read_back();
+		break;
+	case FLUSH:
+		disk.flushes++;
+		break;
+	}
+	return true;
+}
+
+/* It goes on with something else as long as the disk does not answer. */
+static void disk_work(uint32_t spoil)
+{
+	uint32_t steps;
+
+	for (steps = 0; disk.nr && steps < STEPS; steps++) {
+		if (disk.under_way && !disk_end(spoil))
+			return;
+		if (!disk.under_way)
+			disk_begin();
+	}
+}
+
+static void disk_start(uint32_t blocks)
+{
+	disk.nr = blocks < MAX_BLOCKS ? blocks : MAX_BLOCKS;
+	if (!disk.nr)
+		return;
+	disk.master = pci_read(IDE_FUNCTION, 0x20) & ~3u;
+	pci_enable(IDE_FUNCTION);
+	disk_piece[0] = (uintptr_t)disk_data;
+	disk_piece[1] = LAST | PAGE;
+	outb(IDE_CONTROL, NO_INTERRUPTS);
 }
 
 /* ---- time */
@@ -285,6 +436,17 @@ static void report(void)
 	put_field(" maxgap=", seen.maxgap);
 	put_field(" writes=", seen.writes);
 	put_field(" scans=", seen.scans);
+	if (disk.nr) {
+		put_field(" dwrites=", disk.writes);
+		put_field(" dflushes=", disk.flushes);
+		put_field(" dscans=", disk.scans);
+		put_field(" dbad=", disk.bad);
+		put_field(" derr=", disk.errors);
+		put_field(" dwait=", disk.wait);
+		disk.wait = disk.under_way ? ticks - disk.since : 0;
+	}
+	if (net_echoes())
+		put_field(" echoes=", net_echoes());
 	put_field(" bad=", seen.bad);
 	send_line();
 	seen.maxgap = 0;
@@ -294,6 +456,7 @@ void guest_main(const struct multiboot *info)
 {
 	const char *cmdline = (const char *)info->cmdline;
 	uint32_t rate = word_of(cmdline, "rate="), spoil = word_of(cmdline, "spoil="), i;
+	uint32_t blocks = word_of(cmdline, "disk="), host = word_of(cmdline, "host=");
 
 	load_gdt();
 	find_memory(0x100000 + info->mem_upper * 1024, word_of(cmdline, "mib="));
@@ -302,13 +465,17 @@ void guest_main(const struct multiboot *info)
 	put_field("FILLED pages=", nr_pages);
 	put_field(" rate=", rate);
 	send_line();
-	pages[nr_pages / 2 * WORDS] ^= spoil;
+	pages[nr_pages / 2 * WORDS] ^= spoil & 1;
+	disk_start(blocks);
+	net_start(host);
 	start_timer();
 	seen.last = rdtsc();
 	for (;;) {
 		__asm__ volatile("sti; hlt; cli");
 		look_at_time();
 		work(rate);
+		disk_work(spoil);
+		net_work();
 		if (ticks % TICKS_PER_LINE == 0)
 			report();
 	}

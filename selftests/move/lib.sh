@@ -60,7 +60,7 @@ libvirt_says()
 }
 
 # domain NAME MIB [WORDS...]: its XML.  What the guest says is in /run/NAME.serial.  VIRT=qemu: without
-# KVM; GUEST: another place of it.
+# KVM; GUEST: another place of it; DISK: XML of a disk, or of another device.
 domain()
 {
 	name=$1 mib=$2
@@ -83,10 +83,85 @@ domain()
 		    <serial type='file'><source path='/run/$name.serial' append='on'/></serial>
 		    <controller type='usb' model='none'/>
 		    <memballoon model='none'/>
+		    $DISK
 		    <video><model type='none'/></video>
 		  </devices>
 		</domain>
 	END
+}
+
+# A card on a bridge; none where DISK is not it.
+MAC=52:54:00:98:00:02
+# shellcheck disable=SC2034 # for the tests
+NIC="<interface type='bridge'><mac address='$MAC'/><source bridge='br0'/><model type='rtl8139'/><rom enabled='no'/></interface>"
+
+bridge_up()
+{
+	ip link add br0 type bridge && ip link set br0 up
+}
+
+# echoes_for SECONDS ADDRESS: a VM answers as long, and nothing is lost.
+echoes_for()
+{
+	echoes "$2" >/tmp/echoes 2>&1 &
+	peer_pid=$!
+	sleep "$1"
+	kill -TERM $peer_pid
+	wait $peer_pid && grep ' 0 lost' /tmp/echoes
+}
+
+DATA=/dev/disk/by-id/lab-data
+
+# data_links: what udev makes on a machine that has it; the data disk when it is there
+data_links()
+{
+	tries=1800
+	until data=$(find_disk -d) && [ -b "${data}2" ]; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || return 1
+		sleep 0.1
+	done
+	mkdir -p "${DATA%/*}"
+	for part in 1 2; do ln -sf "$data$part" "$DATA-part$part" || return 1; done
+	echo "$data"
+}
+
+# disk PATH [FORMAT]: XML of the guest's disk
+disk()
+{
+	type=file attribute=file
+	[ ! -b "$1" ] || type=block attribute=dev
+	echo "<disk type='$type' device='disk'><driver name='qemu' type='${2:-raw}' cache='none'/>" \
+		"<source $attribute='$1'/><target dev='hda' bus='ide'/></disk>"
+}
+
+# disk_says NAME [SECONDS]: it has read all of its disk since, nothing was bad or refused.
+disk_says()
+{
+	dscans=$(heartbeat_field "$1" dscans) left=$((${2:-60} * 10))
+	while now=$(heartbeat_field "$1" dscans) && [ $((now)) -lt $((dscans + 2)) ]; do
+		left=$((left - 1))
+		[ $left -gt 0 ] || { echo "the disk of $1 does not go on: $(heartbeat "$1")"; return 1; }
+		sleep 0.1
+	done
+	heartbeat "$1"
+	[ "$(heartbeat_field "$1" dbad) $(heartbeat_field "$1" derr)" = "0x0 0x0" ]
+}
+
+# disk_waits NAME: nothing is answered, nothing is refused, and the guest goes on.
+disk_waits()
+{
+	writes=$(heartbeat_field "$1" dwrites)
+	[ $(($(heartbeat_field "$1" derr))) = 0 ] && guest_says "$1" &&
+		[ $(($(heartbeat_field "$1" dwrites) - writes)) -le 1 ] &&
+		[ $(($(heartbeat_field "$1" derr))) = 0 ]
+}
+
+# has_open NAME PATH: its QEMU has that file open.
+has_open()
+{
+	# shellcheck disable=SC2012 # numbers
+	ls -l /proc/"$(qemu_of "$1")"/fd | sed -n 's/.* -> //p' | grep -qx "$(readlink -f "$2")"
 }
 
 # qemu_of NAME: its process, if this kernel runs it

@@ -118,6 +118,64 @@ refreshed_and_look()
 	p1 "refresh good"
 }
 
+# disks_are_its_own: by QEMU, by libvirt's nodes, and by what else is here
+disks_are_its_own()
+{
+	nestctl disk plan | tee /tmp/disks
+	[ "$(grep -c ' local$' /tmp/disks)" = 2 ] || return 1
+	# There is nothing left to do.
+	nestctl disk attach | grep '^0 disk' || return 1
+	has_open vm1 "$DATA-part1" && has_open vm2 /images/vm2.img || return 1
+	! pidof qemu-nbd && [ ! -e /run/nestctl/disks ] && ! ip address show dev lo | grep 10.99 &&
+		! netstat -tn | grep ':108.*ESTABLISHED'
+}
+
+# What the VMs say of their disks, when they have read all of it again.
+disks_say()
+{
+	for name in vm1 vm2; do
+		disk_says $name 120 || return 1
+		p1 "$name: $1 $(heartbeat $name)"
+	done
+}
+
+# The peer was the first kernel, and is this one in the end.
+answers_here()
+{
+	ip addr add 10.98.0.1/24 dev br0 && echoes_for 1 10.98.0.2 || return 1
+	p1 "peer here: $(cat /tmp/echoes)"
+}
+
+disks_and_look()
+{
+	bridge_up && ip link add link vmlink0 name vmlink0.1 type vlan id 1 &&
+		ip link set dev vmlink0.1 mtu 1500 up master br0 || return 1
+	stage_guest vm2 && stage_guest vm1 && disks_say served || return 1
+	[ "$(nestctl disk plan | grep -c ' served$')" = 2 ] || return 1
+	# The first kernel waits for that.
+	say_word "$(word 3 $WORD_BEGINS)"
+	mkdir -p /images
+	echo "$DATA-part2 /images ext4 noauto 0 0" >/etc/fstab
+	# Drivers wait for what they will have, udev for what they will find.
+	insmod_list /lab/modules/order
+	data_links >/dev/null &
+	nestctl refresh commit --wait 300 || { nestctl refresh status; nestctl disk plan; return 1; }
+	shim_is bare || return 1
+	# shellcheck disable=SC2034 # for say_word
+	MUTE=1
+	disks_are_its_own && disks_say own && answers_here || return 1
+	autostart_is 1 || return 1
+	! dmesg | grep -E "BUG:|WARNING:" || return 1
+	p1 "disks good"
+}
+
+# disks:TEST: the same with VMs whose disks are the first kernel's, one on a bridge over the link.
+stage_disks()
+{
+	disks_and_look
+	say_end "$1" $? && end_by poweroff -f
+}
+
 # hangs_and_look: the first kernel stands still: VMs go on, and it is not taken for dead.
 hangs_and_look()
 {

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the parts of the guest owe each other.
+ */
+#ifndef SELFTESTS_MOVE_GUEST_H
+#define SELFTESTS_MOVE_GUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+static inline void outb(uint16_t port, uint8_t value)
+{
+	__asm__ volatile("outb %0, %1" : : "a" (value), "Nd" (port));
+}
+
+static inline uint8_t inb(uint16_t port)
+{
+	uint8_t value;
+
+	__asm__ volatile("inb %1, %0" : "=a" (value) : "Nd" (port));
+	return value;
+}
+
+static inline void outw(uint16_t port, uint16_t value)
+{
+	__asm__ volatile("outw %0, %1" : : "a" (value), "Nd" (port));
+}
+
+static inline void outl(uint16_t port, uint32_t value)
+{
+	__asm__ volatile("outl %0, %1" : : "a" (value), "Nd" (port));
+}
+
+static inline uint32_t inl(uint16_t port)
+{
+	uint32_t value;
+
+	__asm__ volatile("inl %1, %0" : "=a" (value) : "Nd" (port));
+	return value;
+}
+
+static inline uint32_t pci_read(uint32_t function, uint32_t from)
+{
+	outl(0xcf8, 0x80000000 | function << 8 | from);
+	return inl(0xcfc);
+}
+
+static inline void pci_enable(uint32_t function)
+{
+	outl(0xcf8, 0x80000000 | function << 8 | 4);
+	/* Ports, bus master. */
+	outl(0xcfc, 5);
+}
+
+void net_start(uint32_t host);
+void net_work(void);
+uint32_t net_echoes(void);
+
+#endif /* SELFTESTS_MOVE_GUEST_H */
