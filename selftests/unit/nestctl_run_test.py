@@ -156,6 +156,13 @@ class Run(boot.Bootable):
                          migrate("a", US) + UNDO)
         self.nothing_left()
 
+    def test_no_libvirtd_there_undoes_all(self):
+        """No VM has begun to move: nobody need be asked where they are."""
+        calls, err = self.go(FAILED, "run", "--to=qemu+tcp://nobody/system", "--wait=1")
+        self.assertIn("cannot connect to qemu+tcp://nobody/system", err)
+        self.assertEqual(calls, boot.CALLS + LINK + UNDO)
+        self.nothing_left()
+
     def test_a_boot_that_fails_undoes_all(self):
         for call in boot.CALLS:
             with self.subTest(call):

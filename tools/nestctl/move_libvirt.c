@@ -510,13 +510,16 @@ static bool mark(struct move_domain *domain)
 	return false;
 }
 
-/* As long as there is a way back, what the other kernel has is kept here, too. */
+/*
+ * As long as there is a way back, what the other kernel has is kept here, too, also of a domain that
+ * is gone with its end: it tells that this one has begun to move.
+ */
 static bool keep(struct move_domain *domain, const struct move_options *options)
 {
 	char uuid[VIR_UUID_STRING_BUFLEN];
 	autofree char *xml = NULL;
 
-	if (!options->hold || !domain->persistent)
+	if (!options->hold)
 		return true;
 	xml = lib.virDomainGetXMLDesc(domain->handle,
 				      VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);

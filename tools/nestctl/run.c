@@ -255,6 +255,9 @@ static bool words_of(struct words *words, size_t number, bool undo)
 	case BRIDGE:
 		return add_ip(words, number) && !undo;
 	case MOVE:
+		/* Else no VM has begun to move, and nobody need be asked where one is. */
+		if (undo && !kept_any())
+			return false;
 		if (!undo || part_runs()) {
 			add_move(words, undo);
 			return true;
@@ -262,7 +265,7 @@ static bool words_of(struct words *words, size_t number, bool undo)
 		/* VMs that had moved to a kernel that has ended have ended with it. */
 		add_self(words, "domain");
 		add(words, "restore");
-		return kept_any();
+		return true;
 	default:
 		add(words, run.options.off);
 		return true;
