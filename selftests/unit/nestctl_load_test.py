@@ -26,7 +26,7 @@ INSMOD = TOOL + """name=$(basename "$1" .ko); name=${name//-/_}; module=$root/sy
 mkdir -p "$module/parameters" "$module/notes"
 echo 0 >"$module/refcnt"; echo live >"$module/initstate"
 cp "$1.note" "$module/notes/.note.gnu.build-id"
-[[ $1 != */kvm-intel.ko || $1 = */kernel/* ]] || echo Y >"$module/parameters/nvx"
+[[ $1 != */kvm-intel.ko || $1 = */kernel/* || $1 = */original_module/* ]] || echo Y >"$module/parameters/nvx"
 [[ $1 != */kvm-intel.ko ]] || echo Y >"$module/parameters/nested"
 shift
 for word in "$@"; do echo "${word#*=}" >"$module/parameters/${word%%=*}"; done
@@ -166,6 +166,15 @@ class Exchange(lib.Test):
         # Both are the distribution's then.
         self.assertEqual(self.log()[-2:], ["insmod kernel/arch/x86/kvm/kvm.ko",
                                            "insmod kernel/arch/x86/kvm/kvm-intel.ko"])
+
+    def test_dkms_has_moved_the_distributions(self):
+        away = f"var/lib/dkms/nestcloud/original_module/{lib.RELEASE}/x86_64"
+        self.exchange(OK, "load")
+        os.makedirs(self.machine.path(os.path.dirname(away)))
+        os.rename(self.machine.path(STOCK), self.machine.path(away))
+        report = self.exchange(OK, "unload")
+        self.assertEqual((report["result"], report["kvm"]), ("done", "stock"))
+        self.assertIn(f"{away}/kvm-intel.ko", self.log()[-1])
 
     def test_no_file_is_installed(self):
         self.machine.remove(STOCK)

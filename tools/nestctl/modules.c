@@ -13,9 +13,23 @@
 #define SIGNATURE	"~Module signature appended~\n"
 #define NOTE_NAME	".note.gnu.build-id"
 
+/* A directory, with the kernel's release in the middle. */
+struct place {
+	const char *before, *after;
+};
+
 /* Where depmod looks, in the order in which modprobe prefers them. */
-static const char *const nvx_places[] = { "updates/nvx", "updates/dkms" };
-static const char *const stock_places[] = { "kernel/arch/x86/kvm" };
+static const struct place nvx_places[] = {
+	{ "/lib/modules/", "/updates/nvx" },
+	{ "/lib/modules/", "/updates/dkms" },
+};
+
+/* DKMS 3.2 moves away what it replaces. */
+static const struct place stock_places[] = {
+	{ "/lib/modules/", "/kernel/arch/x86/kvm" },
+	{ "/var/lib/dkms/nestcloud/original_module/", "/x86_64" },
+};
+
 static const char *const suffixes[] = { "ko", "ko.xz", "ko.zst", "ko.gz" };
 
 static void hex(char *to, size_t room, const unsigned char *from, size_t size)
@@ -152,12 +166,12 @@ const char *module_info(const struct module_file *file, const char *key, const c
 	return NULL;
 }
 
-static char *find_file(const char *release, const char *place, const char *name)
+static char *find_file(const char *release, const struct place *place, const char *name)
 {
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(suffixes); i++) {
-		char *path = text_of("/lib/modules/%s/%s/%s.%s", release, place, name,
+		char *path = text_of("%s%s%s/%s.%s", place->before, release, place->after, name,
 				     suffixes[i]);
 
 		if (exists("%s", path))
@@ -177,12 +191,12 @@ static char *find_file(const char *release, const char *place, const char *name)
  */
 char *module_path(const char *release, const char *name, bool nvx)
 {
-	const char *const *places = nvx ? nvx_places : stock_places;
+	const struct place *places = nvx ? nvx_places : stock_places;
 	size_t i, nr = nvx ? ARRAY_SIZE(nvx_places) : ARRAY_SIZE(stock_places);
 	char *path = NULL;
 
 	for (i = 0; i < nr && !path; i++)
-		path = find_file(release, places[i], name);
+		path = find_file(release, &places[i], name);
 	return path;
 }
 
