@@ -511,8 +511,8 @@ static bool mark(struct move_domain *domain)
 }
 
 /*
- * As long as there is a way back, what the other kernel has is kept here, too, also of a domain that
- * is gone with its end: it tells that this one has begun to move.
+ * As long as there is a way back, what the other kernel has is kept here, too, also of a domain
+ * that is gone with its end: it tells that this one has begun to move.
  */
 static bool keep(struct move_domain *domain, const struct move_options *options)
 {
