@@ -200,7 +200,7 @@ class Run:
             boot = self.boot_class(self, together, len(self.boots) + 1)
             self.console.note(f"boot {boot.number}")
             self.progress.line(f"boot {boot.number}: {self.options.backend}, kernel "
-                               f"{self.options.kernel.release}, {len(left)} tests left")
+                               f"{self.options.kernel.release}, tests to run: {len(left)}")
             boot.prepare()
             try:
                 boot.go()

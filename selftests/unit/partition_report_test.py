@@ -107,6 +107,12 @@ class Report(unittest.TestCase):
         text = maker.table(report, maker.read_facts(FACTS), said, bare)
         for figure in ("6.12", "2010", "250.0", "port-smi", "EPT violation", "901", "32", "31"):
             self.assertIn(figure, text)
+        self.assertTrue(text.endswith("\n    6  boot CPU"), text)
+
+    def test_reasons(self):
+        """A reason, and a fact, may have parentheses."""
+        self.assertEqual(list(maker.what_differs(["+ a (b (c))", "- d (e)", "- f (e)"]))[1:],
+                         ["    2  e", "    1  b (c)"])
 
     def test_costs(self):
         """A shim that is still there is seen by what it costs."""

@@ -21,7 +21,7 @@ def event(clock, writes, phase, state):
 
 
 TIMELINE = "".join(event(10 + 2 * i + (state == "done"), 100 * i + (state == "done"), phase, state)
-                   for i, phase in enumerate(maker.PHASES[:-2]) for state in ("does", "done")) + \
+                   for i, phase in enumerate(list(maker.PHASES)[:-2]) for state in ("does", "done")) + \
     '30.0 9 9 {"schema":"nestctl-refresh-run-1","event":"end","result":"waits"}\n'
 PROGRESS = """\
 something else
@@ -86,6 +86,16 @@ class Report(unittest.TestCase):
         self.assertEqual(report["phases"][6], {"name": "commit", "seconds": 2.5, "ops": 200})
         self.assertEqual(report["after"]["shim"], False)
         self.assertEqual(len(report["after"]["differences"]), 4)
+
+    def test_text(self):
+        """Facts that differ by their reasons, each phase with its meaning, and the end in a sentence."""
+        report, _ = self.make()
+        text = maker.table(report)
+        self.assertIn("\n4 facts differ ", text)
+        self.assertTrue(text.endswith("\n    4  boot CPU"), text)
+        for words in maker.PHASES.values():
+            self.assertIn("  " + words + "\n", text)
+        self.assertRegex(maker.verdict(report), "^good: 2 VMs .* 6.1 to 6.12 .* 66 ms at most")
 
     def test_not_good(self):
         """Each is found."""
