@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""nestctl refresh boot, status, kill, undo and commit on a made-up machine."""
+"""nestctl refresh boot, status, kill, undo and give on a made-up machine."""
 
 import json
 import os
@@ -13,145 +13,10 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-import jsonschema
 import nestctl_lib as lib
 from nestctl_lib import BROKEN, FAILED, OK, REFUSED, UNKNOWN
-
-MIB = 1 << 20
-BLOCK = 128 * MIB
-RECORD = "run/nestctl/partition.json"
-BLOCKS = "sys/devices/system/memory/memory"
-CPUS = "sys/devices/system/cpu/cpu"
-BELOW, ADOPTABLE = 3, 4  # of vmm_refresh_status
-KILL_BEFORE, KILL_AFTER, INTERRUPT, LOSE = 1000, 1001, 1002, 1003
-
-# What boot with WORDS calls, and what undo calls then.
-WORDS = ("--cpus=1-2", "--memory=300M", "--serial=0x2f8,3", "--kernel=/kernel", "--initrd=/initrd")
-CALLS = ["virtualize 0x8",
-         "write /sys/devices/system/memory/memory14/state offline",
-         "write /sys/devices/system/memory/memory13/state offline",
-         "write /sys/devices/system/memory/memory11/state offline",
-         "create 0x2f8,3 link", "memory 0x58000000 0x8000000", "memory 0x68000000 0x10000000",
-         "cpu 2", "cpu 1", "load 7", "start 1"]
-UNDO = ["destroy", "write /sys/devices/system/memory/memory11/state online_movable",
-        "write /sys/devices/system/memory/memory13/state online_movable",
-        "write /sys/devices/system/memory/memory14/state online_movable", "devirtualize"]
-# How many of UNDO's calls undo the first N of CALLS.
-UNDONE = [0, 1, 2, 3, 4, 5, 5, 5, 5, 5, 5]
-
-
-class Bootable(lib.Test):
-    """2 GiB, three cores; blocks 11, 13 and 14 can go, the last has a hole."""
-
-    def setUp(self):
-        super().setUp()
-        machine = self.machine
-        machine.program = lib.FAKE
-        write = machine.write
-        write("dev/vmm-refresh", "")
-        write("fake/log", "")
-        write("proc/cpuinfo", "flags\t: fpu arat\n")
-        write("proc/meminfo", "MemTotal: 2000000 kB\nMemAvailable: 1800000 kB\n")
-        write("proc/iomem", "00000000-00000fff : Reserved\n00001000-0009fbff : System RAM\n"
-              "00100000-7ffeffff : System RAM\n  01000000-01ffffff : Kernel code\n"
-              "7fff0000-7fffffff : ACPI Tables\n")
-        write("proc/consoles", "ttyS0                -W- (EC p a)    4:64\n")
-        for i in range(4):
-            write(f"sys/class/tty/ttyS{i}/port", ("0x3F8", "0x2F8", "0x3E8", "0x2E8")[i] + "\n")
-        for i, (start, end, name) in enumerate(((0, 0x9fbff, "System RAM"),
-                                                (0x9fc00, 0x9ffff, "Reserved"),
-                                                (0x100000, 0x7ffeffff, "System RAM"),
-                                                (0x7fff0000, 0x7fffffff, "ACPI Tables"))):
-            for key, value in (("start", hex(start)), ("end", hex(end)), ("type", name)):
-                write(f"sys/firmware/memmap/{i}/{key}", value + "\n")
-        for i in range(3):
-            write(f"{CPUS}{i}/topology/core_cpus_list", f"{i}\n")
-            write(f"{CPUS}{i}/topology/physical_package_id", "0\n")
-            if i:
-                write(f"{CPUS}{i}/online", "1\n")
-        write("sys/devices/system/memory/block_size_bytes", "8000000\n")
-        for i in range(16):
-            write(f"{BLOCKS}{i}/state", "online\n")
-            write(f"{BLOCKS}{i}/removable", "1\n")
-            write(f"{BLOCKS}{i}/valid_zones", "Movable\n" if i in (11, 13, 14, 15) else "Normal\n")
-        write("kernel", lib.bzimage())
-        write("initrd", b"x" * 5000)
-        self.before = self.machine_state()
-
-    def machine_state(self):
-        """All of /sys, and the shim and the partition."""
-        state = {}
-        for directory, _, names in os.walk(self.machine.path("sys")):
-            for name in names:
-                with open(os.path.join(directory, name), encoding="utf-8") as file:
-                    state[os.path.join(directory, name)] = file.read()
-        path = self.machine.path("fake/state")
-        if os.path.exists(path):
-            with open(path, "rb") as file:
-                state["fake"] = file.read()
-            # Bare, nothing made: as if it had never been.
-            if not any(state["fake"][:12]):
-                del state["fake"]
-        return state
-
-    def record(self):
-        path = self.machine.path(RECORD)
-        if not os.path.exists(path):
-            return None
-        with open(path, encoding="utf-8") as file:
-            record = json.load(file)
-        with open(os.path.join(lib.SCHEMAS, "nestctl-partition-1.json"), encoding="utf-8") as file:
-            jsonschema.validate(record, json.load(file))
-        return record
-
-    def log(self):
-        """What was called since this was asked last."""
-        with open(self.machine.path("fake/log"), encoding="utf-8") as file:
-            lines = file.read().splitlines()
-        self.machine.write("fake/log", "")
-        return lines
-
-    def trouble(self, *lines):
-        self.machine.write("fake/fail", "".join(f"{how} {call}\n" for how, call in lines))
-
-    def boot(self, status, *words):
-        return self.ask_json(status, "refresh", "boot", *(words or WORDS))
-
-    def status(self):
-        return self.ask_json(OK, "refresh", "status")
-
-    def undo(self, status=OK):
-        return self.ask_json(status, "refresh", "undo")
-
-    def states(self, report):
-        return [step["state"] for step in report["steps"]]
-
-    def untouched(self):
-        """All is as it was before."""
-        self.assertEqual(self.machine_state(), self.before)
-        self.assertIsNone(self.record())
-
-    def refusal(self, name, text, *words):
-        """Refused for this reason alone; text and JSON say the same; nothing has happened."""
-        before = self.machine_state(), self.record()
-        report = self.boot(REFUSED, *words)
-        self.assertEqual({item["id"] for item in report["refusals"]}, {name}, report["refusals"])
-        self.assertIn(text, report["refusals"][0]["text"])
-        self.assertEqual((report["steps"], report["result"]), ([], "refused"))
-        printed = self.ask(REFUSED, "refresh", "boot", *(words or WORDS))
-        for item in report["refusals"]:
-            self.assertIn(f"{item['text']}\n         -> {item['cure']}", printed)
-        self.assertEqual(self.log(), [])
-        self.assertEqual((self.machine_state(), self.record()), before)
-
-    def refusal_of_half(self):
-        """Another boot goes no further."""
-        self.log()
-        report = self.boot(REFUSED)
-        self.assertEqual([item["id"] for item in report["refusals"]], ["half-made"])
-        self.assertEqual(self.log(), [])
-
-    # ---- boot and undo
+from nestctl_machine import (BLOCK, CALLS, CPUS, GIVE, INTERRUPT, KILL_AFTER, KILL_BEFORE, LOSE,
+                             MIB, RECORD, UNDO, UNDONE, WORDS, Bootable)
 
 
 class Boot(Bootable):
@@ -567,8 +432,6 @@ class Boot(Bootable):
 
     # ---- more for a second kernel that runs
 
-    GIVE = ["write /sys/devices/system/memory/memory11/state offline", "memory 0x58000000 0x8000000"]
-
     def give_begins(self):
         self.refused(REFUSED, "no second kernel runs", "refresh", "give")
         self.ask(OK, "refresh", "boot", "--cpus=2", "--memory=256M", "--kernel=/kernel",
@@ -579,7 +442,7 @@ class Boot(Bootable):
         self.give_begins()
         report = self.ask_json(OK, "refresh", "give", "--rate=1G")
         self.assertEqual((report["memory"], report["cpus"]), (128 * MIB, 1))
-        self.assertEqual(self.log(), [*self.GIVE, "cpu 1"])
+        self.assertEqual(self.log(), [*GIVE, "cpu 1"])
         record = self.record()
         self.assertEqual((record["blocks"], record["cpus"]), ([14, 13, 11], [2, 1]))
         self.assertEqual(record["ranges"][-1], {"start": 0x58000000, "end": 0x60000000})
@@ -590,209 +453,17 @@ class Boot(Bootable):
     def test_give_in_another_order(self):
         """What cannot be given comes back, and stays."""
         self.give_begins()
-        self.trouble((5, self.GIVE[1]))
+        self.trouble((5, GIVE[1]))
         report = self.ask_json(OK, "refresh", "give", "--order=cpus,memory")
         self.assertEqual((report["memory"], report["cpus"]), (0, 1))
-        self.assertEqual(self.log(), ["cpu 1", *self.GIVE,
-                                      self.GIVE[0].replace("offline", "online_movable")])
+        self.assertEqual(self.log(), ["cpu 1", *GIVE,
+                                      GIVE[0].replace("offline", "online_movable")])
         self.assertEqual(self.record()["blocks"], [14, 13])
         self.ask(OK, "refresh", "undo")
         self.assertEqual((self.machine_state(), self.record()), (self.before, None))
         for words in (("--rate=1",), ("--order=cpus",), ("--cpus=1",)):
             self.ask(64, "refresh", "give", *words)
         self.ask(64, "refresh", "boot", "--rate=1G")
-
-    # ---- commit, in the second kernel
-
-    # Blocks 2 and 3 were the first kernel's, and a part of 4; none is movable.  From above, a block at a time.
-    ONLINE = "write /sys/devices/system/cpu/cpu1/online 1"
-    REST = ["grow 268435456", "leave"]
-
-    @staticmethod
-    def block(number, *writes):
-        return [f"grow 0 {number << 27:#x}-{number + 1 << 27:#x}"] + \
-               [f"write /sys/devices/system/memory/memory{number}/state {text}" for text in writes]
-
-    def second(self, state, memory=300 * MIB):
-        self.machine.write("fake/second", f"{state}\n")
-        self.machine.write("fake/foreign", f"{2 * 128 * MIB}\n")
-        self.machine.write("fake/memory", f"{memory}\n")
-        for i in range(16):
-            self.machine.write(f"{BLOCKS}{i}/valid_zones", "Normal\n")
-        self.machine.write("proc/meminfo", "MemTotal: 100000 kB\n")
-        self.machine.write(f"{CPUS}1/online", "0\n")
-        self.before = self.machine_state()
-
-    def commit(self, status, *words):
-        return self.ask_json(status, "refresh", "commit", *words)
-
-    def test_commit(self):
-        self.second(ADOPTABLE)
-        self.assertEqual(self.status()["shim"], "adoptable")
-        report = self.commit(OK, "-n")
-        self.assertEqual((report["result"], set(self.states(report)), self.log()),
-                         ("planned", {"planned"}, []))
-        report = self.commit(OK)
-        self.assertEqual((report["result"], report["cpus"], report["memory"], report["released"],
-                          report["movable"]), ("done", 1, 300 * MIB, 0, 256 * MIB))
-        self.assertEqual([(step["unit"], step["state"]) for step in report["steps"]],
-                         [("online", "done"), ("grow", "done"), ("leave", "done")])
-        # 10 % of RAM: two blocks.  Block 0 and the last one have holes.
-        self.assertEqual(self.log(), [
-            self.ONLINE, *sum((self.block(i) for i in range(14, 3, -1)), []),
-            *self.block(3, "offline", "online_movable"), *self.block(2, "offline", "online_movable"),
-            *self.REST])
-        self.assertEqual(self.status()["shim"], "bare")
-        report = self.commit(REFUSED)
-        self.assertEqual([item["id"] for item in report["refusals"]], ["no-shim"])
-
-    def test_commit_movable(self):
-        """As much as is asked for; what is busy, or has the shim in it, when that has left."""
-        self.second(ADOPTABLE)
-        self.assertEqual(self.commit(OK, "--movable=0")["movable"], 0)
-        self.assertEqual(self.log(), [self.ONLINE, "grow 268435456", *self.REST[:1], *self.REST])
-        self.machine.remove("fake/state")
-        self.second(ADOPTABLE)
-        # A busy block is tried once, and again in the end.
-        self.trouble((16, self.block(3, "offline")[1]))
-        run = self.machine.run("refresh", "commit", "--movable=384M")
-        self.assertEqual(run.returncode, OK)
-        self.assertIn("256 MiB of 384 MiB are movable memory", run.stderr)
-        log = self.log()
-        self.assertEqual(log[-4:], ["leave", *self.block(4, "offline", "online_movable")[1:],
-                                    self.block(3, "offline")[1]])
-
-    def test_commit_refused(self):
-        self.second(BELOW)
-        for words in ((), ("--wait=1",)):
-            report = self.commit(REFUSED, *words)
-            self.assertEqual((report["result"], [item["id"] for item in report["refusals"]]),
-                             ("refused", ["first-runs"]))
-            calls = self.log()
-            self.assertEqual({call.split()[0] for call in calls}, {"grow"} if words else set())
-            self.assertEqual(calls[-1:], ["grow 0"] if words else [])
-        self.assertEqual(self.machine_state(), self.before)
-        self.machine.write("fake/second", "1\n")
-        report = self.commit(REFUSED)
-        self.assertEqual([item["id"] for item in report["refusals"]], ["own-shim"])
-        self.machine.remove("dev/vmm-refresh")
-        report = self.commit(REFUSED)
-        self.assertEqual([item["id"] for item in report["refusals"]], ["no-device"])
-        for words in (("plan", "-n"), ("boot", "--wait=1"), ("commit", "--wait=x"),
-                      ("commit", "--cpus=1")):
-            self.assertEqual(self.machine.run("refresh", *words).returncode, 64, words)
-
-    def test_commit_fails(self):
-        """What has been done is undone, but for memory that has been taken."""
-        for call in (self.ONLINE, self.block(7)[0], *self.REST):
-            with self.subTest(call):
-                self.second(ADOPTABLE)
-                self.trouble((5, call))
-                report = self.commit(FAILED)
-                self.assertEqual(report["result"], "failed")
-                self.assertIn("failed", self.states(report))
-                with open(self.machine.path(f"{CPUS}1/online"), encoding="utf-8") as file:
-                    self.assertEqual(file.read(), "0\n")
-                self.trouble()
-                self.log()
-        self.trouble((5, self.REST[0]), (5, self.ONLINE[:-1] + "0"))
-        self.assertEqual(self.commit(BROKEN)["result"], "broken")
-
-
-class Functions(Bootable):
-    """PCI functions of the second kernel's own: 4 has a driver, 5 has none."""
-
-    WORDS = (*WORDS, "--device=0000:00:04.0", "--device=0000:00:05.0")
-    UNBIND = "write /sys/bus/pci/drivers/nic/unbind 0000:00:04.0"
-    BIND = "write /sys/bus/pci/drivers/nic/bind 0000:00:04.0"
-    CALLS = [CALLS[0], UNBIND, *CALLS[1:5], "device 0:20", "device 0:28", *CALLS[5:]]
-    UNDO = [*UNDO[:-1], BIND, UNDO[-1]]
-
-    def setUp(self):
-        super().setUp()
-        os.makedirs(self.machine.path("sys/bus/pci/drivers/nic"))
-        os.makedirs(self.machine.path("sys/bus/pci/drivers/other"))
-        os.makedirs(self.machine.path("sys/bus/pci/devices/0000:00:05.0"))
-        self.machine.link("sys/bus/pci/devices/0000:00:04.0/driver", "../../drivers/nic")
-        self.before = self.machine_state()
-
-    def driver(self, address="0000:00:04.0"):
-        path = self.machine.path(f"sys/bus/pci/devices/{address}/driver")
-        return os.path.basename(os.readlink(path)) if os.path.islink(path) else None
-
-    def untouched(self):
-        super().untouched()
-        self.assertEqual((self.driver(), self.driver("0000:00:05.0")), ("nic", None))
-
-    def test_boot_and_undo(self):
-        self.machine.leaks = True
-        report = self.boot(OK, *self.WORDS)
-        self.assertEqual(self.log(), self.CALLS)
-        self.assertIsNone(self.driver())
-        self.assertEqual([step["text"] for step in report["steps"] if step["unit"] == "unbind"],
-                         ["unbind 0000:00:04.0 from nic",
-                          "take 0000:00:05.0, which has no driver"])
-        self.assertEqual(self.record()["devices"],
-                         [{"address": "0000:00:04.0", "driver": "nic"},
-                          {"address": "0000:00:05.0", "driver": None}])
-        self.assertEqual(report["cmdline"], "maxcpus=2 cpuhp.parallel=0 acpi_irq_nobalance "
-                                            "console=ttyS1,115200")
-        self.undo()
-        self.assertEqual(self.log(), ["kill"] + self.UNDO)
-        self.untouched()
-
-    def test_dry_run(self):
-        printed = self.ask(OK, "refresh", "boot", *self.WORDS, "-n")
-        self.assertIn("planned  unbind 0000:00:04.0 from nic\n", printed)
-        self.assertIn("planned  give PCI function 0000:00:05.0\n", printed)
-        self.untouched()
-
-    def test_again(self):
-        self.boot(OK, *self.WORDS)
-        self.ask_json(OK, "refresh", "kill")
-        self.log()
-        self.refusal("partition", "with other CPUs, memory, PCI functions", *self.WORDS[:-1])
-        for words in self.WORDS, WORDS:
-            self.assertIn("acpi_irq_nobalance", self.boot(OK, *words)["cmdline"])
-            self.ask_json(OK, "refresh", "kill")
-        self.undo()
-        self.untouched()
-
-    def test_drivers_that_come_by_themselves(self):
-        """The kernel finds them when the functions are back."""
-        self.boot(OK, *self.WORDS)
-        self.log()
-        for address in "0000:00:04.0", "0000:00:05.0":
-            self.machine.link(f"sys/bus/pci/devices/{address}/driver", "../../drivers/other")
-        self.undo()
-        self.assertEqual([line for line in self.log() if "drivers" in line],
-                         ["write /sys/bus/pci/drivers/other/unbind 0000:00:05.0",
-                          "write /sys/bus/pci/drivers/other/unbind 0000:00:04.0", self.BIND])
-        self.untouched()
-
-    def test_each_step_fails_or_is_killed(self):
-        for call in self.CALLS:
-            for how in (5, KILL_BEFORE, KILL_AFTER):
-                self.trouble((how, call))
-                result = self.machine.run("refresh", "boot", *self.WORDS)
-                self.assertEqual(result.returncode, FAILED if how == 5 else -signal.SIGKILL)
-                self.trouble()
-                self.undo()
-                self.untouched()
-
-    def test_it_does_not_come_back(self):
-        """All else does."""
-        self.boot(OK, *self.WORDS)
-        self.machine.remove("sys/bus/pci/devices/0000:00:04.0")
-        self.undo(BROKEN)
-        self.assertEqual(self.record()["devices"], [{"address": "0000:00:04.0", "driver": "nic"}])
-        self.assertEqual(self.status()["state"], "none")
-        os.makedirs(self.machine.path("sys/bus/pci/devices/0000:00:04.0"))
-        self.trouble((16, self.BIND))
-        self.undo(BROKEN)
-        self.trouble()
-        self.undo()
-        self.untouched()
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import jsonschema
-import nestctl_boot_test as boot
+import nestctl_machine as boot
 import nestctl_lib as lib
 import nestctl_move_test as move
 from nestctl_lib import BROKEN, FAILED, OK, REFUSED, UNKNOWN, USAGE
@@ -105,7 +105,7 @@ class Run(boot.Bootable):
     def test_all_is_given_before_the_end(self):
         """In steps, when there is no way back; that something cannot be given ends nothing."""
         words = ("--", "--cpus=2", "--memory=256M", *boot.WORDS[3:])
-        given = ["cpu 1", *boot.Boot.GIVE]
+        given = ["cpu 1", *boot.GIVE]
         self.end(self.start("run", *OPTIONS[:-1], "--commit=stop", "--order=cpus,memory", *words), OK)
         self.assertNotIn(given[0], self.log())
         self.end(self.start("resume", "--commit=auto"), OK)
