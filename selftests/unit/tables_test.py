@@ -14,9 +14,10 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 NVX = "arch/x86/kvm/vmx/nvx"
 COUNTERS = "arch/x86/kvm/mmu/nvx/counters.h"
 RST = "Documentation/nvx.rst"
-TESTS = "selftests/tests.cfg"
+TESTS = "selftests/tests-kvm.cfg"
 COPIED = ("scripts/nvx-tables", NVX, COUNTERS, RST, "Documentation/nvx-features.txt",
-          "Documentation/nvx-counters.txt", TESTS, "scripts/lablib/__init__.py",
+          "Documentation/nvx-counters.txt", TESTS, "selftests/tests.cfg",
+          "scripts/lablib/__init__.py",
           "scripts/lablib/dashboard.py", "tools/nestctl/grafana.json")
 
 
