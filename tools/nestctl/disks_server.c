@@ -10,6 +10,7 @@
 #include <mntent.h>
 #include <netdb.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -36,6 +37,9 @@
 extern char **environ;
 
 /* ---- records */
+
+/* VMs move side by side: no two find the same port free, no directory goes that one has made. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static struct json_object *read_record(const char *export)
 {
@@ -226,12 +230,14 @@ static void forget(const char *export)
 	autofree char *directory = below_root(DIRECTORY);
 	size_t i;
 
+	pthread_mutex_lock(&lock);
 	for (i = 0; i < ARRAY_SIZE(suffixes); i++) {
 		autofree char *path = below_root(DIRECTORY "/%s%s", export, suffixes[i]);
 
 		unlink(path);
 	}
 	rmdir(directory);
+	pthread_mutex_unlock(&lock);
 }
 
 /**
@@ -244,13 +250,16 @@ static void forget(const char *export)
  */
 int disks_serve(struct disk *disk, const char *domain, const char *address)
 {
-	struct json_object *record = read_record(disk->export);
+	struct json_object *record;
 	int status = 0;
 
+	pthread_mutex_lock(&lock);
+	record = read_record(disk->export);
 	if (!record) {
 		record = new_record(disk, domain, address);
 		status = write_record(disk->export, record);
 	}
+	pthread_mutex_unlock(&lock);
 	if (!status && !server_of(disk->export))
 		status = start(disk->export, record);
 	if (!disk->address)
