@@ -119,6 +119,37 @@ class Disks(lib.Test):
             self.assertEqual(self.kind(disk(device("/dev/disk/by-id/x"))), "local")
             self.machine.remove(f"{self.sysfs}/{name}")
 
+    def move(self, domains):
+        """(report, calls of qemu-nbd): all of them at once, each with the disk x."""
+        self.machine.write("bin/qemu-nbd", f'#!/bin/sh\necho "$*" >>{self.machine.root}/servers\n')
+        os.chmod(self.machine.path("bin/qemu-nbd"), 0o755)
+        for number, name in enumerate(word.split(":")[0] for word in domains.split()):
+            self.machine.write(f"{name}.xml", f"<domain type='kvm'>\n  <name>{name}</name>\n  <uuid>"
+                               f"{UUID[:-2]}{number:02d}</uuid>\n  <devices>\n"
+                               f"{disk(device('/dev/disk/by-id/x'))}  </devices>\n</domain>\n")
+        env = {"PATH": self.machine.path("bin") + ":" + os.environ["PATH"], "LC_ALL": "C",
+               "FAKE_DOMAINS": domains, "FAKE_LOG": self.machine.path("log"),
+               "FAKE_XML": self.machine.root, "LD_LIBRARY_PATH": move.DIRECTORY,
+               "ASAN_OPTIONS": "detect_leaks=0"}
+        result = self.machine.run("move", "--json", "--address=tcp://127.0.0.1", "--parallel=16",
+                                  move.URI, env=env)
+        with open(self.machine.path("servers"), encoding="utf-8") as file:
+            return json.loads(result.stdout)["domains"], file.read().splitlines()
+
+    def test_each_server_has_a_port_of_its_own(self):
+        for _ in range(3):
+            _, servers = self.move(" ".join(f"v{number}:1:refused" for number in range(12)))
+            ports = [words.split()[words.split().index("--port") + 1] for words in servers]
+            self.assertEqual((len(ports), len(set(ports))), (12, 12), servers)
+            self.machine.remove("servers")
+            self.machine.remove("run/nestctl")
+
+    def test_one_whose_disks_nobody_holds_must_not_stay(self):
+        for fate in ("moves", "quiet"):
+            (entry,), _ = self.move(f"a:1:{fate}")
+            self.assertEqual(entry["state"], "moved")
+            self.assertIn("it would see errors of its disk vda", entry["why"])
+
     def test_usage(self):
         for words in ((), ("eat",), ("plan", "x"), ("attach", "--wait=x")):
             self.assertEqual(self.machine.run("disk", *words).returncode, USAGE)

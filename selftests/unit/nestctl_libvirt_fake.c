@@ -14,6 +14,13 @@
  *   left      the same, and there something of it is left
  *   arrived   an error after it has begun to run there
  *   lost      an error, it is paused here, the other daemon does not answer
+ *   stuck     an error, it is paused here, what is left there does not go away
+ *   mute      the same, and of what is there the other daemon does not say what it does
+ *   halted    an error after it has arrived, and has been paused there by an error of its disk
+ *   gone      an error, it is not here any more, and waits there
+ *   away      an error, it is not here any more, the other daemon does not answer
+ *   dead      an error, it is neither here nor there
+ *   quiet     it moves, and then the other daemon does not answer
  *   hangs     it takes until it is aborted
  * FAKE_BACK has those that move back; what they are moved from is not qemu:///system.
  * FAKE_XML is a directory: NAME.xml is the XML of a domain, and what is defined becomes that.
@@ -73,6 +80,20 @@ static void note(const char *call, const char *name)
 static bool fate_is(virDomainPtr domain, const char *fate)
 {
 	return !strcmp(domain->fate, fate);
+}
+
+/* One of several, between blanks. */
+static bool fate_in(virDomainPtr domain, const char *fates)
+{
+	size_t length = strlen(domain->fate);
+	const char *at = fates;
+
+	while ((at = strstr(at, domain->fate))) {
+		if ((at == fates || at[-1] == ' ') && (!at[length] || at[length] == ' '))
+			return true;
+		at += length;
+	}
+	return false;
 }
 
 static void read_domains(const char *variable)
@@ -171,6 +192,10 @@ int virDomainAbortJob(virDomainPtr domain)
 int virDomainDestroy(virDomainPtr domain)
 {
 	note("destroy", domain->name);
+	if (fate_is(domain, "stuck"))
+		return fail(VIR_ERR_RPC, "connection lost");
+	if (domain->connection->there)
+		domains[domain - others].exists_there = false;
 	return 0;
 }
 
@@ -301,7 +326,9 @@ virDomainPtr virDomainLookupByUUID(virConnectPtr connection, const unsigned char
 		fail(VIR_ERR_RPC, "connection lost");
 		return NULL;
 	}
-	if (domain->exists_there)
+	if (!connection->there && !domain->gone)
+		return domain;
+	if (connection->there && domain->exists_there)
 		return domain->other;
 	fail(VIR_ERR_NO_DOMAIN, "no domain");
 	return NULL;
@@ -310,14 +337,20 @@ virDomainPtr virDomainLookupByUUID(virConnectPtr connection, const unsigned char
 int virDomainGetState(virDomainPtr domain, int *state, int *reason, unsigned int flags)
 {
 	(void)flags;
-	*reason = 0;
-	*state = domain->paused ? VIR_DOMAIN_PAUSED : VIR_DOMAIN_RUNNING;
+	if (domain->connection->there && fate_is(domain, "mute"))
+		return fail(VIR_ERR_OPERATION_TIMEOUT, "cannot acquire state change lock");
+	*reason = fate_is(domain, "halted") ? VIR_DOMAIN_PAUSED_IOERROR :
+					      VIR_DOMAIN_PAUSED_MIGRATION;
+	*state = domain->gone ? VIR_DOMAIN_SHUTOFF :
+		 domain->paused ? VIR_DOMAIN_PAUSED : VIR_DOMAIN_RUNNING;
 	return 0;
 }
 
 int virDomainIsActive(virDomainPtr domain)
 {
-	return !fate_is(domain, "off") && !fate_is(domain, "kept");
+	if (domain->gone && fate_is(domain, "gone"))
+		return fail(VIR_ERR_NO_DOMAIN, "no domain");
+	return !fate_is(domain, "off") && !fate_is(domain, "kept") && !domain->gone;
 }
 
 int virDomainIsPersistent(virDomainPtr domain)
@@ -365,12 +398,12 @@ static int come_to(virDomainPtr domain)
 			usleep(1000);
 	if (domain->aborted)
 		return fail(VIR_ERR_OPERATION_ABORTED, "aborted");
-	domain->paused = fate_is(domain, "paused") || fate_is(domain, "lost") ||
-			 fate_is(domain, "left");
-	domain->exists_there = fate_is(domain, "left");
+	domain->paused = fate_in(domain, "paused lost left stuck mute halted");
+	domain->gone = fate_in(domain, "gone away dead");
+	domain->exists_there = fate_in(domain, "left stuck mute halted gone");
 	domain->other->paused = true;
-	lost = fate_is(domain, "lost");
-	if (domain->paused || fate_is(domain, "refused") || fate_is(domain, "kept"))
+	lost = fate_in(domain, "lost away quiet");
+	if (domain->paused || domain->gone || fate_in(domain, "refused kept"))
 		return fail(VIR_ERR_OPERATION_FAILED, "broken on the way");
 	domain->other->paused = false;
 	domain->other->marked = domain->marked;

@@ -165,7 +165,11 @@ class Move(lib.Test):
                 ("known", FAILED, "stays", []),
                 ("paused", FAILED, "stays", ["resume a"]),
                 ("left", FAILED, "stays", ["destroy a", "undefine a", "resume a"]),
-                ("lost", BROKEN, "unknown", [])):
+                ("lost", BROKEN, "unknown", []),
+                ("stuck", BROKEN, "unknown", ["destroy a", "undefine a"]),
+                ("mute", BROKEN, "unknown", []),
+                ("away", BROKEN, "unknown", []),
+                ("dead", FAILED, "stays", [])):
             with self.subTest(fate):
                 self.machine.write("log", "")
                 report, calls = self.move(f"a:9:{fate} b:1:moves", status)
@@ -181,6 +185,27 @@ class Move(lib.Test):
         # Here it must not run any more.
         self.assertEqual([call for call in calls if call.endswith(" a") and
                           not call.startswith(("migrate", "downtime"))], ["destroy a"])
+
+    def test_the_only_one_is_not_destroyed(self):
+        """Gone from here, or paused there by itself: what is there is the VM."""
+        for fate, settled in (("gone", []), ("halted", ["destroy a"])):
+            with self.subTest(fate):
+                self.machine.write("log", "")
+                report, calls = self.move(f"a:9:{fate} b:1:moves", OK, "--hold-autostart")
+                self.assertEqual(self.states(report), {"a": "moved", "b": "moved"})
+                self.assertEqual([call for call in calls if call.split()[0] in
+                                  ("resume", "destroy", "undefine")], settled)
+                self.assertEqual(self.kept(), ["a", "b"])
+
+    def test_what_is_kept_of_one_that_is_nowhere(self):
+        for fate, kept in (("dead", ["a"]), ("away", ["a"]), ("paused", [])):
+            with self.subTest(fate):
+                self.move(f"a:9:{fate}", BROKEN if fate == "away" else FAILED, "--hold-autostart")
+                self.assertEqual(self.kept(), kept)
+
+    def test_gone_and_not_to_be_asked_for(self):
+        _, err = self.end(self.start("a:9:away"), BROKEN)
+        self.assertIn("'a' is gone from here, and the other libvirtd does not say", err)
 
     def test_what_is_paused_and_may_run_there_is_said(self):
         _, err = self.end(self.start("a:9:lost"), BROKEN)

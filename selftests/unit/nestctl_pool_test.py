@@ -294,8 +294,10 @@ class Pool(lib.Test):
                 ("refused", FAILED, ["send-all here", f"pool keep {place}"]),
                 ("paused", FAILED, ["send-all here", f"pool keep {place}"]),
                 ("left", FAILED, ["send-all here", f"pool keep {place}"]),
+                ("gone", OK, [f"pool give {place}"]),
                 # Nobody knows: both keep it.
-                ("lost", BROKEN, [])):
+                ("lost", BROKEN, []),
+                ("away", BROKEN, [])):
             with self.subTest(fate):
                 self.machine.write("fake/state", b"")
                 os.remove(self.machine.path("fake/state"))

@@ -400,6 +400,11 @@ static int status_of_moves(void)
 	size_t i;
 
 	for (i = 0; i < work.nr; i++) {
+		if (work.domains[i].state == MOVE_UNKNOWN && work.domains[i].gone) {
+			complain("'%s' is gone from here, and the other libvirtd does not say whether it runs there: leave that kernel alone until it does (virsh -c %s list)",
+				 work.domains[i].name, work.options->uri);
+			return EXIT_BROKEN;
+		}
 		if (work.domains[i].state == MOVE_UNKNOWN) {
 			complain("'%s' is paused, and may run there: end the other kernel (nestctl refresh kill), then virsh resume %s",
 				 work.domains[i].name, work.domains[i].name);

@@ -18,7 +18,7 @@
 	X(MOVES, "moves")							\
 	X(MOVED, "moved")	/* it is there, and nowhere else */		\
 	X(STAYS, "stays")	/* it is here, as before, and nowhere else */	\
-	X(UNKNOWN, "unknown")	/* it is paused here; it may run there */
+	X(UNKNOWN, "unknown")	/* it is paused here, or gone; it may run there */
 
 enum move_state {
 #define X(name, word) MOVE_##name,
@@ -62,6 +62,7 @@ struct move_options {
  * @pooled: its memory is in the pool, and it runs: it moves without a copy
  * @zero: where in the pool
  * @disks: what it does with its disks, NULL: it does not run
+ * @gone: it does not run here any more, and nobody there says whether it does
  * @lame: it has moved, and must not stay there: it would see errors of its disks
  * @handle: the library's
  */
@@ -76,7 +77,7 @@ struct move_domain {
 	bool pooled;
 	struct zero_copy zero;
 	struct disks *disks;
-	bool lame;
+	bool gone, lame;
 	void *handle;
 };
 

@@ -325,19 +325,28 @@ static void settle_disks(struct move_domain *domain)
 			disks_stop(disk->export);
 }
 
+/* It must not stay there, if one of its disks is served. */
+static void set_lame(struct move_domain *domain)
+{
+	size_t i = 0;
+	struct disk *disk = next_disk(domain, DISK_LOCAL, &i);
+
+	if (!disk)
+		return;
+	domain->lame = true;
+	if (!domain->why)
+		domain->why = text_of("it would see errors of its disk %s when this kernel ends: move it back (nestctl move --from)",
+				      disk->xml.target);
+}
+
 static void hold_disks(struct move_domain *domain, virDomainPtr other)
 {
 	struct disk *disk;
 	size_t i = 0;
 
-	while ((disk = next_disk(domain, DISK_LOCAL, &i))) {
-		if (!disks_hold(other, disk))
-			continue;
-		domain->lame = true;
-		if (!domain->why)
-			domain->why = text_of("it would see errors of its disk %s when this kernel ends: move it back (nestctl move --from)",
-					      disk->xml.target);
-	}
+	while ((disk = next_disk(domain, DISK_LOCAL, &i)))
+		if (disks_hold(other, disk))
+			set_lame(domain);
 }
 
 /* libvirt takes a file for one that the other kernel does not reach. */
@@ -430,43 +439,107 @@ static virDomainPtr look_there(const struct move_domain *domain, int *code)
 	return other;
 }
 
-static bool runs(virDomainPtr handle)
+/* A domain that is known there: QEMU pauses for what is sent to it, and runs on afterwards. */
+enum there { THERE_WAITS, THERE_HAS_RUN, THERE_UNCLEAR };
+
+static enum there look_at(virDomainPtr other)
 {
 	int state, reason;
 
-	return !lib.virDomainGetState(handle, &state, &reason, 0) &&
-	       (state == VIR_DOMAIN_RUNNING || state == VIR_DOMAIN_BLOCKED);
+	if (lib.virDomainGetState(other, &state, &reason, 0))
+		return THERE_UNCLEAR;
+	if (state == VIR_DOMAIN_RUNNING || state == VIR_DOMAIN_BLOCKED)
+		return THERE_HAS_RUN;
+	if (state != VIR_DOMAIN_PAUSED)
+		return THERE_UNCLEAR;
+	switch (reason) {
+	case VIR_DOMAIN_PAUSED_UNKNOWN:
+	case VIR_DOMAIN_PAUSED_MIGRATION:
+	case VIR_DOMAIN_PAUSED_STARTING_UP:
+		return THERE_WAITS;
+	}
+	/* By an error of its disk, or by somebody. */
+	return THERE_HAS_RUN;
 }
 
-/* The other daemon is asked first: a domain must not run twice. */
+/* What waits there for what does not come; the code of who looks for it afterwards. */
+static int clear_there(const struct move_domain *domain, virDomainPtr other)
+{
+	int code;
+
+	if (domain->active)
+		lib.virDomainDestroy(other);
+	lib.virDomainUndefine(other);
+	other = look_there(domain, &code);
+	if (other)
+		lib.virDomainFree(other);
+	return code;
+}
+
+static bool is_known_here(const struct move_domain *domain)
+{
+	unsigned char uuid[VIR_UUID_BUFLEN];
+	virDomainPtr handle = lib.virDomainGetUUID(domain->handle, uuid) ? NULL :
+		lib.virDomainLookupByUUID(moves.here, uuid);
+
+	if (handle)
+		lib.virDomainFree(handle);
+	return handle;
+}
+
+/* A daemon that does not answer has not said so. */
+static bool is_gone(const struct move_domain *domain)
+{
+	int active;
+
+	if (!domain->active)
+		return !is_known_here(domain);
+	active = lib.virDomainIsActive(domain->handle);
+	return active < 0 ? lib.virGetLastErrorCode() == VIR_ERR_NO_DOMAIN : !active;
+}
+
+/* @code: of who has looked for it there. */
+static void settle_here(struct move_domain *domain, int code)
+{
+	int state, reason;
+
+	domain->state = MOVE_STAYS;
+	domain->gone = is_gone(domain);
+	if (!domain->gone && (!domain->active ||
+			      (!lib.virDomainGetState(domain->handle, &state, &reason, 0) &&
+			       state != VIR_DOMAIN_PAUSED)))
+		return;
+	/* It may run there, for all that is known. */
+	if (code != VIR_ERR_NO_DOMAIN ||
+	    (!domain->gone && lib.virDomainResume(domain->handle)))
+		domain->state = MOVE_UNKNOWN;
+}
+
+/*
+ * The other daemon is asked first: a domain must not run twice, and of one that is gone from here
+ * the only one is there.
+ */
 static void settle_failure(struct move_domain *domain)
 {
-	int code, state, reason;
+	enum there what = THERE_WAITS;
+	int code;
 	virDomainPtr other = look_there(domain, &code);
 
-	if (other && domain->active && runs(other)) {
+	if (other && domain->active)
+		what = look_at(other);
+	if (other && (what == THERE_HAS_RUN || is_gone(domain))) {
 		domain->state = MOVE_MOVED;
 		hold_disks(domain, other);
-	} else if (other) {
-		lib.virDomainDestroy(other);
-		lib.virDomainUndefine(other);
-		code = VIR_ERR_NO_DOMAIN;
+	} else if (other && what == THERE_WAITS) {
+		code = clear_there(domain, other);
 	}
 	if (other)
 		lib.virDomainFree(other);
-	if (domain->state == MOVE_MOVED) {
-		/* What is left here must not be run by anybody. */
-		if (lib.virDomainIsActive(domain->handle) == 1)
-			lib.virDomainDestroy(domain->handle);
-		return;
-	}
-	domain->state = MOVE_STAYS;
-	if (!domain->active || lib.virDomainGetState(domain->handle, &state, &reason, 0) ||
-	    state != VIR_DOMAIN_PAUSED)
-		return;
-	if (code == VIR_ERR_NO_DOMAIN && !lib.virDomainResume(domain->handle))
-		return;
-	domain->state = MOVE_UNKNOWN;
+	if (domain->state != MOVE_MOVED)
+		settle_here(domain, code);
+	/* What is left here must not be run by anybody. */
+	else if (lib.virDomainIsActive(domain->handle) == 1)
+		lib.virDomainDestroy(domain->handle);
 }
 
 static void settle_success(struct move_domain *domain)
@@ -475,8 +548,11 @@ static void settle_success(struct move_domain *domain)
 	virDomainPtr other = look_there(domain, &code);
 
 	domain->state = MOVE_MOVED;
-	if (!other)
+	if (!other) {
+		/* Nobody has told its QEMU there to wait for them. */
+		set_lame(domain);
 		return;
+	}
 	if (domain->active)
 		read_job(domain, other, VIR_DOMAIN_JOB_STATS_COMPLETED);
 	if (domain->pooled)
@@ -535,7 +611,9 @@ static void forget(const struct move_domain *domain, const struct move_options *
 {
 	char uuid[VIR_UUID_STRING_BUFLEN];
 
+	/* What is kept may be all that is left of one that is not known here either. */
 	if (domain->state == (options->hold ? MOVE_STAYS : MOVE_MOVED) &&
+	    (!options->hold || is_known_here(domain)) &&
 	    !lib.virDomainGetUUIDString(domain->handle, uuid))
 		kept_remove(uuid);
 	if (domain->autostart && domain->state == MOVE_STAYS)
