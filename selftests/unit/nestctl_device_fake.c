@@ -472,6 +472,11 @@ static int ask_pool(struct vmm_refresh_pool *args)
 {
 	if (args->size != sizeof(*args))
 		return end(-EINVAL);
+	/* This is the first kernel. */
+	if (args->op == VMM_REFRESH_POOL_ATTACH) {
+		errno = ENXIO;
+		return -1;
+	}
 	if (args->op != VMM_REFRESH_POOL_FIND)
 		return end(change_pool(args));
 	errno = -find_pool(args);

@@ -367,6 +367,7 @@ class Pool(lib.Test):
         self.have_pool()
         self.have_domain()
         self.report(OK, "domain", "convert", "a", schema="nestctl-domain-1", domains="a:98304:moves")
+        # Then the made-up machine has no device to make.
         for mode, total, swap, refused in ((0, 65536, 0, True), (1, 65536, 0, False),
                                            (0, 98304, 0, False), (0, 65536, 32768, False)):
             self.machine.write("proc/sys/vm/overcommit_memory", f"{mode}\n")
@@ -374,8 +375,34 @@ class Pool(lib.Test):
             result = self.machine.run("hook", "a", "prepare", "begin", "-", input=self.xml(),
                                       env=self.env())
             self.assertEqual(result.returncode, REFUSED, result.stderr)
-            self.assertEqual("'a' has 96 MiB, and this kernel, with 64 MiB" in result.stderr, refused,
-                             result.stderr)
+            self.assertIn("'a' has 96 MiB, and this kernel, with 64 MiB" if refused else
+                          "hmem.0 makes no device", result.stderr)
+
+    def test_memory_that_another_domain_has(self):
+        """A copy of a definition: its VM is not started, and the other's memory is not touched."""
+        self.have_pool()
+        self.have_domain()
+        self.report(OK, "domain", "convert", "a", schema="nestctl-domain-1")
+        device = "sys/bus/dax/devices/dax0.1/"
+        self.machine.write(device + "mapping0/start", f"{START:#x}\n")
+        self.machine.write(device + "mapping0/end", f"{START + (96 << 20) - 1:#x}\n")
+        self.machine.write(device + "size", f"{96 << 20}\n")
+        self.machine.write(device + "driver/unbind", "")
+        self.machine.write("sys/bus/dax/drivers/device_dax/unbind", "")
+        other = UUID[:-1] + "0"
+        for owner, said, size in ((other, f"is that of the domain {other}, which runs", f"{96 << 20}\n"),
+                                  # The test's root has no device to clear.
+                                  (UUID, "/dev/dax0.1", "0\n")):
+            self.machine.link(f"run/nestctl/pool/{owner}", "/dev/dax0.1")
+            for stage, status in (("prepare begin", REFUSED), ("release end", OK)):
+                result = self.machine.run("hook", "a", *stage.split(), "-", input=self.xml(),
+                                          env=self.env())
+                self.assertEqual(result.returncode, status, result.stderr)
+                self.assertIn(said if status else "", result.stderr)
+            with open(self.machine.path(device + "size"), encoding="utf-8") as file:
+                self.assertEqual(file.read(), size)
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(self.machine.path(f"run/nestctl/pool/{owner}"))
 
     def test_not_moved_when_it_cannot_be_lent(self):
         self.machine.write("fake/fail", f"6 pool lend {START:#x} {96 << 20:#x}\n")

@@ -104,6 +104,26 @@ static void make_directories(void)
 		    strerror(errno));
 }
 
+/*
+ * The UUID of another domain that has the device, NULL: none has.  A copy of a definition names the
+ * same memory (virt-clone, virsh define), and libvirt knows nothing of that.
+ */
+static char *other_user(const char *node)
+{
+	struct dirent **entries;
+	int i, nr = list(&entries, POOL);
+	char *other = NULL;
+
+	for (i = 0; i < nr && !other; i++) {
+		autofree char *link = read_link(POOL "/%s", entries[i]->d_name);
+
+		if (link && !strcmp(link, node) && strcmp(entries[i]->d_name, hook.uuid))
+			other = printable(text_of("%s", entries[i]->d_name));
+	}
+	free_list(entries, nr);
+	return other;
+}
+
 /* What another VM has left in it is nobody's to read. */
 static void clear(const char *node)
 {
@@ -164,7 +184,7 @@ static void check_overcommit(void)
 static void prepare(void)
 {
 	struct vmm_refresh_pool args = { .op = VMM_REFRESH_POOL_ATTACH };
-	autofree char *node = NULL;
+	autofree char *node = NULL, *other = NULL;
 	uint32_t state, device;
 
 	check_overcommit();
@@ -184,6 +204,12 @@ static void prepare(void)
 	node = pool_device_make(device, &hook.zero);
 	if (!node)
 		exit(EXIT_REFUSED);
+	other = other_user(node);
+	if (other)
+		die(EXIT_REFUSED,
+		    "the memory of '%s' in the pool is that of the domain %s, which runs: nestctl domain convert --undo '%s', then convert, finds another place (if virsh domname %s knows none: remove "
+		    POOL "/%s)",
+		    hook.words[0], other, hook.words[0], other, other);
 	if (state == VMM_REFRESH_POOL_OURS)
 		clear(node);
 	show_device(node);
@@ -272,11 +298,17 @@ static void released(void)
 {
 	autofree char *link = below_root(POOL "/%s", hook.uuid);
 	autofree char *qmp = below_root(QMP "/%s", hook.uuid);
+	autofree char *node = NULL, *other = NULL;
 	uint32_t state, device;
 
 	unlink(link);
 	unlink(qmp);
-	if (pool_is_in(&hook.zero, &state, &device))
+	if (!pool_is_in(&hook.zero, &state, &device))
+		return;
+	/* libvirt releases what has been refused, too. */
+	node = pool_device_find(device, &hook.zero);
+	other = node ? other_user(node) : NULL;
+	if (!other)
 		pool_device_free(device, &hook.zero);
 }
 

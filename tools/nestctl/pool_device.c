@@ -215,6 +215,20 @@ char *pool_device_make(uint32_t device, const struct zero_copy *zero)
 }
 
 /**
+ * pool_device_find() - The device of a VM
+ * @device: N of hmem.N that the range is in
+ * @zero: the range
+ *
+ * Return: its path below /dev, to be freed; NULL: there is none.
+ */
+char *pool_device_find(uint32_t device, const struct zero_copy *zero)
+{
+	autofree char *name = look_for(device, zero, has_range);
+
+	return name ? text_of("/dev/%s", name) : NULL;
+}
+
+/**
  * pool_device_free() - No VM needs the device any more
  * @device: N of hmem.N
  * @zero: the range

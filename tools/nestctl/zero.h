@@ -44,6 +44,7 @@ bool pool_is_in(const struct zero_copy *zero, uint32_t *state, uint32_t *device)
 bool pool_drivers_ready(void);
 void pool_module_load(void);
 char *pool_device_make(uint32_t device, const struct zero_copy *zero);
+char *pool_device_find(uint32_t device, const struct zero_copy *zero);
 void pool_device_free(uint32_t device, const struct zero_copy *zero);
 bool pool_device_unused(uint32_t device);
 int pool_lend(const struct zero_copy *zero);
