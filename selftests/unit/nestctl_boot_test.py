@@ -461,6 +461,12 @@ class Boot(Bootable):
         self.assertEqual(self.record()["blocks"], [14, 13])
         self.ask(OK, "refresh", "undo")
         self.assertEqual((self.machine_state(), self.record()), (self.before, None))
+        # A kernel that is started again is told of no CPU that it has not got.
+        self.give_begins()
+        self.trouble((5, "cpu 1"))
+        self.assertEqual(self.ask_json(OK, "refresh", "give", "--order=cpus,memory")["cpus"], 0)
+        self.assertEqual(self.record()["cpus"], [2])
+        self.ask(OK, "refresh", "undo")
         for words in (("--rate=1",), ("--order=cpus",), ("--cpus=1",)):
             self.ask(64, "refresh", "give", *words)
         self.ask(64, "refresh", "boot", "--rate=1G")

@@ -130,6 +130,12 @@ class Move(lib.Test):
         self.machine.write("run/nestctl/domains", "in the way")
         report, calls = self.move("a:1:moves b:1:moves", FAILED, "--hold-autostart")
         self.assertEqual((self.states(report), calls), ({"a": "stays", "b": "waits"}, []))
+        # Nor is there half a file, which takes room in /run.
+        os.remove(self.machine.path("run/nestctl/domains"))
+        place = "run/nestctl/domains/00000000-0000-4000-8000-000000000000.json"
+        os.makedirs(self.machine.path(place))
+        self.move("a:1:moves", FAILED, "--hold-autostart")
+        self.assertEqual(os.listdir(self.machine.path("run/nestctl/domains")), [os.path.basename(place)])
 
     def test_named_ones_only(self):
         build_library()

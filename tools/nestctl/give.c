@@ -95,6 +95,15 @@ static bool is_ours(const struct plan_cpu *cpu)
 	return !cpu->online || !cpu->removable;
 }
 
+/* Else a second kernel that is started again would be told of one that it has not got. */
+static void forget_last_cpu(void)
+{
+	struct json_object *cpus = get(give.partition.record, "cpus");
+
+	json_object_array_del_idx(cpus, length(cpus) - 1, 1);
+	record_write(give.partition.record);
+}
+
 /* All but the boot CPU's core. */
 static void give_cpus(void)
 {
@@ -108,10 +117,16 @@ static void give_cpus(void)
 			continue;
 		json_object_array_add(get(give.partition.record, "cpus"),
 				      json_object_new_int64(cpu->number));
-		name_unit(add_unit(&give.partition, UNIT_CPU, cpu->number),
-			  text_of("cpu%d", cpu->number), text_of("give CPU %d", cpu->number));
-		if (!record_write(give.partition.record) && do_units())
-			give.cpus++;
+		if (!record_write(give.partition.record)) {
+			name_unit(add_unit(&give.partition, UNIT_CPU, cpu->number),
+				  text_of("cpu%d", cpu->number),
+				  text_of("give CPU %d", cpu->number));
+			if (do_units()) {
+				give.cpus++;
+				continue;
+			}
+		}
+		forget_last_cpu();
 	}
 }
 

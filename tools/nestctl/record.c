@@ -161,6 +161,7 @@ int write_run_file(const char *name, struct json_object *object)
 		return 0;
 	complain("cannot write %s (%s), where it is kept what has been taken: make room in /run",
 		 path, strerror(errno));
+	unlink(fresh);
 	return -1;
 }
 
