@@ -38,7 +38,9 @@ SOURCES = {
     "bench-paper": "make bench-paper",
     "bench-shim": "make bench-shim",
     "demo-partition": "make demo-partition",
+    "demo-refresh": "make demo-refresh",
     "bench-refresh": "make bench-refresh",
+    "faults": "make check-all",
 }
 
 
@@ -166,6 +168,49 @@ def partition(report):
             + table(["kind", "denied"], denied))
 
 
+def time_line(title, rows):
+    """A bar of each phase, where it begins and as long as it takes; @rows: (label, seconds)."""
+    whole, start, y, parts = sum(seconds for _, seconds in rows) or 1, 0, 8, []
+    for label, seconds in rows:
+        left, width = 430 * start / whole, 430 * seconds / whole
+        parts.append(f'<text x="0" y="{y + 12}">{escape(label)}</text>'
+                     f'<text class="value" x="430" y="{y + 12}" text-anchor="end">{seconds:.2f} s</text>'
+                     f'<rect class="s2" x="{left:.1f}" y="{y + 18}" width="{max(width, 1):.1f}" '
+                     'height="12"/>')
+        start, y = start + seconds, y + 42
+    return (f'<h3>{escape(title)}</h3>\n<svg viewBox="0 0 430 {y}" role="img" '
+            f'aria-label="{escape(title)}">' + "\n".join(parts) + "</svg>")
+
+
+def refresh(report):
+    """A kernel in the place of another: time line, VMs, and how the machine differs."""
+    phases = report["phases"]
+    return ("<h2>A kernel replaced below its VMs</h2>\n<p class=note>make demo-refresh: from "
+            f"{escape(report['from'])} to {escape(report['to'])}; seconds of the machine's own clock</p>\n"
+            + time_line("Time line", [(row["name"], row["seconds"]) for row in phases])
+            + table(["phase", "seconds", "pages written by the VMs"],
+                    [[f"{row['name']}: {row['what']}", row["seconds"], row["ops"]] for row in phases])
+            + "<h3>Its VMs</h3>\n"
+            + table(["VM", "memory", "away, ms", "RAM sent, bytes", "wrong pages"],
+                    [[vm["name"], vm["how"], vm["pause_ms"], vm["ram_bytes_sent"], vm["bad"]]
+                     for vm in report["vms"]])
+            + f"<p>Shim below the new kernel at last: {'yes' if report['after']['shim'] else 'no'}. "
+            f"Facts that differ from those of the same kernel on the bare machine, each with its reason: "
+            f"{len(report['after']['differences'])}.</p>")
+
+
+def faults(report):
+    """What was broken on purpose in a refresh, and whether it came to what the manual says."""
+    parts = ["<h2>What can fail in a refresh</h2>\n<p class=note>make check-all, suites faults-*: each "
+             "is done in the lab, with VMs that check their memory</p>"]
+    for test, rows in report.items():
+        good = sum(passed for _, passed in rows)
+        parts += [f"<h3>{escape(test)}: {good} of {len(rows)}</h3>",
+                  table(["what was tried", "came to it"],
+                        [[what, "yes" if passed else "NO"] for what, passed in rows])]
+    return "\n".join(parts)
+
+
 def redis(report):
     """Redis in a VM, phase by phase of the refresh, and what it is compared with."""
     rows = report["phases"]
@@ -190,7 +235,8 @@ def redis(report):
 
 
 SECTIONS = {"demo": demo, "bench": bench, "bench-paper": paper, "bench-shim": shim,
-            "demo-partition": partition, "bench-refresh": redis}
+            "demo-partition": partition, "demo-refresh": refresh, "bench-refresh": redis,
+            "faults": faults}
 
 
 def page(reports):
@@ -199,7 +245,7 @@ def page(reports):
              '<html lang="en"><head><meta charset="utf-8">',
              '<meta name="viewport" content="width=device-width, initial-scale=1">',
              f"<title>Nested virtualization: report</title><style>{STYLE}</style></head><body>",
-             "<h1>What nested virtualization costs, and two kernels on a machine</h1>",
+             "<h1>What nested virtualization costs, and a kernel replaced below its VMs</h1>",
              "<p>Counted in the lab, which emulates a whole machine: exits and instructions; times "
              "are of its own clock. Each section is of the last run of the command that it names.</p>"]
     for name, section in SECTIONS.items():

@@ -36,6 +36,12 @@ REPORTS = {
         "bare": 972, "shim": {"instructions": 1758, "exits": 2.0}}}}},
     "demo-partition": {"schema": 1, "vmm1": {"kernel": "6.12", "boot_exits": 4574},
                        "denied": {"port-smi": 6}, "after": {"shim": False, "differences": ["x"]}},
+    "demo-refresh": {"from": "6.1", "to": "6.12", "vms": [
+        {"name": "vm1", "how": "copy", "pause_ms": 71, "ram_bytes_sent": 7654321, "bad": 0}],
+        "phases": [{"name": "boot", "what": "comes", "seconds": 2.5, "ops": 488},
+                   {"name": "move", "what": "VMs", "seconds": 7.5, "ops": 2020}],
+        "after": {"shim": False, "differences": ["x", "y"]}},
+    "faults": {"part-faults-run": [("a <fault>", True), ("another", False)]},
     "bench-refresh": {"schema": 1, "from": "6.1", "tsc_hz": 500000000, "pauses": [
         {"column": "copy", "pause_ms": 66, "link_bytes": 4321},
         {"column": "zero-copy", "pause_ms": 44}], "phases": [
@@ -105,7 +111,8 @@ class Page(unittest.TestCase):
                 for row in ops.values() if config != "nvx_no_umip" else ():
                     self.assertIn(f"{row['instructions']:,}", parser.cells)
         for cell in ("2.91", "1,758", "972", "vmm1.boot_exits", "4,574", "port-smi", "False",
-                     "1 entries", "3,703.50", "36.90", "312", "500,000,000", "66", "44", "4,321"):
+                     "1 entries", "3,703.50", "36.90", "312", "500,000,000", "66", "44", "4,321",
+                     "71", "7,654,321", "2,020", "a <fault>", "NO"):
             self.assertIn(cell, parser.cells)
 
     def test_alone(self):
@@ -124,6 +131,12 @@ class Page(unittest.TestCase):
         text = page.bars("x", ["a", "b"], [("one", [10, 5]), ("two", [None, 0])])
         self.assertEqual(re.findall(r'<rect .*? width="([\d.]+)"', text),
                          ["340.0", "170.0", "0.0"])
+
+    def test_time_line(self):
+        """Each begins where the one before has ended."""
+        text = page.time_line("x", [("one", 2.5), ("two", 7.5), ("three", 0)])
+        self.assertEqual(re.findall(r'<rect .*? x="([\d.]+)" y="\d+" width="([\d.]+)"', text),
+                         [("0.0", "107.5"), ("107.5", "322.5"), ("430.0", "1.0")])
 
     def test_missing(self):
         text = page.page({"bench": REPORTS["bench"]})

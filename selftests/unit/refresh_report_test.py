@@ -80,10 +80,10 @@ class Report(unittest.TestCase):
             {"name": "vm2", "how": "copy", "pause_ms": 66, "ram_bytes_sent": 32872075, "bad": 0},
             {"name": "vm1", "how": "zero-copy", "pause_ms": 65, "ram_bytes_sent": 201000, "bad": 0}])
         self.assertEqual([phase["name"] for phase in report["phases"]], list(maker.PHASES))
-        self.assertEqual(report["phases"][0], {"name": "normal", "seconds": 1.0, "ops": 2})
+        self.assertEqual(report["phases"][0], {"name": "normal", "what": maker.PHASES["normal"], "seconds": 1.0, "ops": 2})
         # 600 of each VM when they come, 500 of each when the move begins.
-        self.assertEqual(report["phases"][5], {"name": "move", "seconds": 1.0, "ops": 200})
-        self.assertEqual(report["phases"][6], {"name": "commit", "seconds": 2.5, "ops": 200})
+        self.assertEqual(report["phases"][5], {"name": "move", "what": maker.PHASES["move"], "seconds": 1.0, "ops": 200})
+        self.assertEqual(report["phases"][6], {"name": "commit", "what": maker.PHASES["commit"], "seconds": 2.5, "ops": 200})
         self.assertEqual(report["after"]["shim"], False)
         self.assertEqual(len(report["after"]["differences"]), 4)
 
