@@ -9,8 +9,8 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 TABLE = os.path.join(TOP, "selftests", "docs", "commands")
 PAGES = ("README.md", *sorted(glob.glob("Documentation/*.rst", root_dir=TOP)))
 # A block with a line that begins like this is one of commands, all of it.
-COMMAND = re.compile(r"(sudo |\$ )*(make|nestctl|virsh|quilt|dkms|clang|nestcloud-source|mokutil|ansible-playbook|(\./)?(scripts|selftests)/"
-                     r"|\. /lab/lib\.sh)\b")
+COMMAND = re.compile(r"(sudo |\$ )*(make|ip|nestctl|virsh|quilt|dkms|clang|nestcloud-source|mokutil|"
+                     r"ansible-playbook|(\./)?(scripts|selftests)/|\. /lab/lib\.sh)\b")
 WAYS = ("lab", "here", "boot", "deb", "suite", "test", "in", "not")
 
 
