@@ -20,6 +20,7 @@ table { border-collapse: collapse; font-size: .9rem; }
 th, td { border-bottom: 1px solid var(--rule); padding: .25rem .6rem; text-align: right;
   font-variant-numeric: tabular-nums; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 9rem; }
+summary { cursor: pointer; margin: .5rem 0; }
 svg { width: 100%; height: auto; max-width: 36rem; }
 svg text { fill: var(--ink); font: 13px sans-serif; }
 svg .value { fill: var(--dim); font-size: 11px; }
@@ -205,9 +206,10 @@ def faults(report):
              "is done in the lab, with VMs that check their memory</p>"]
     for test, rows in report.items():
         good = sum(passed for _, passed in rows)
-        parts += [f"<h3>{escape(test)}: {good} of {len(rows)}</h3>",
-                  table(["what was tried", "came to it"],
-                        [[what, "yes" if passed else "NO"] for what, passed in rows])]
+        parts += [f"<details{' open' if good < len(rows) else ''}><summary>{escape(test)}: {good} of "
+                  f"{len(rows)} checks passed</summary>",
+                  table(["check", "passed"],
+                        [[what, "yes" if passed else "NO"] for what, passed in rows]), "</details>"]
     return "\n".join(parts)
 
 

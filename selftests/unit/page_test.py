@@ -104,7 +104,7 @@ class Page(unittest.TestCase):
 
     def test_figures(self):
         parser = self.parsed(REPORTS)
-        self.assertLessEqual({"svg", "table", "style", "title"}, parser.tags)
+        self.assertLessEqual({"svg", "table", "style", "title", "details"}, parser.tags)
         self.assertNotIn("script", parser.tags)
         for name in ("demo", "bench"):
             for config, ops in REPORTS[name]["configs"].items():
