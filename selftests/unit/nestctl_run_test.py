@@ -373,6 +373,29 @@ class Run(boot.Bootable):
         self.command("poweroff")
         self.assertEqual(self.go(OK, "resume")[0], ["poweroff"])
 
+    def test_no_end_without_the_other_kernel(self):
+        """It would take the machine down."""
+        self.go(OK, "run", "--commit=stop")
+        self.machine.write("fake/end", "2\n")
+        calls, err = self.go(FAILED, "resume", "--commit=auto")
+        self.assertEqual(calls, [])
+        self.assertIn("the other kernel does not run any more", err)
+        self.assertNotIn("the VMs have moved", err)
+        self.assertEqual(self.go(OK, "abort")[0], boot.UNDO)
+        self.nothing_left()
+
+    def test_interrupted_while_all_is_given(self):
+        """It goes no further, and on later."""
+        words = ("--", "--cpus=2", "--memory=256M", *boot.WORDS[3:])
+        process = self.start("run", *OPTIONS, "--rate=1M", *words)
+        self.until(boot.GIVE[-1])
+        process.send_signal(signal.SIGTERM)
+        self.end(process, BROKEN)
+        self.assertNotIn("poweroff", self.log())
+        self.assertEqual(self.journal(), ("off", "does"))
+        self.end(self.start("resume", "--commit=auto"), OK)
+        self.assertEqual(self.log()[-1], "poweroff")
+
     def test_the_other_kernel_has_ended(self):
         """Its VMs have ended with it: nothing is moved back, the rest is."""
         self.go(OK, "run", "--commit=stop")
@@ -396,6 +419,12 @@ class Run(boot.Bootable):
         os.unlink(self.machine.path(JOURNAL))
         for verb in ("resume", "abort"):
             self.assertIn("no refresh is under way", self.go(REFUSED, verb)[1])
+
+    def test_rate_and_order_are_looked_at_before(self):
+        """Not when this kernel ends."""
+        for words in (("--rate=1",), ("--rate=M",), ("--rate=0M",), ("--rate=1MB",), ("--order=cpus",)):
+            _, err = self.end(self.start("run", *OPTIONS, *words, "--", *boot.WORDS), USAGE)
+            self.assertIn(words[0].split("=")[0], err)
 
     def test_wrong_usage(self):
         for words in (("--to", "qemu:///system"), ("--to", OTHER), ("--from", US),

@@ -50,6 +50,7 @@ static struct {
 	struct run_options options;
 	size_t at;
 	enum phase_state state;
+	bool alone;
 } run;
 
 static volatile sig_atomic_t interrupted;
@@ -313,7 +314,8 @@ static int act(const struct phase *phase, bool undo)
 	if (words_of(&words, phase - phases, undo)) {
 		tell(phase, undo ? "undoes" : "does", -1);
 		give_before(phase);
-		status = close_disks(phase);
+		/* VMs have their disks until here. */
+		status = interrupted && phase == &phases[OFF] ? -1 : close_disks(phase);
 		if (!status)
 			status = run_words(&words, phase, undo);
 	}
@@ -383,7 +385,7 @@ static bool stopped(void)
 	return interrupted;
 }
 
-static bool may_commit(void)
+static bool is_wanted(void)
 {
 	char answer[8] = "";
 
@@ -396,6 +398,15 @@ static bool may_commit(void)
 	printf("All VMs have moved.  End this kernel?  There is no way back then.  [yes/no] ");
 	fflush(stdout);
 	return fgets(answer, sizeof(answer), stdin) && !strcmp(answer, "yes\n");
+}
+
+/* The last thing to be looked at: else nobody would have the machine. */
+static bool may_commit(void)
+{
+	if (!is_wanted())
+		return false;
+	run.alone = !part_runs();
+	return !run.alone;
 }
 
 static const struct phase_ops ops = {
@@ -427,6 +438,10 @@ static int finish_run(enum phases_end end, bool abort)
 		json_object_put(event);
 	} else {
 		say(ends[end].status && !abort ? BAD : GOOD, "%s\n", ends[end].word);
+	}
+	if (end == PHASES_WAIT && run.alone) {
+		complain("the other kernel does not run any more, and its VMs neither: 'nestctl refresh abort' takes back what it had, and defines them here again");
+		return EXIT_FAILED;
 	}
 	if (end == PHASES_WAIT)
 		complain("the VMs have moved: 'nestctl refresh resume --commit=auto' ends this kernel, 'nestctl refresh abort' moves them back");

@@ -2,6 +2,7 @@
 /*
  * Arguments of nestctl refresh run, resume and abort.
  */
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -52,6 +53,19 @@ static void check_number(const char *text, const char *option, struct argp_state
 		argp_error(state, "--%s: '%s' is no number", option, text);
 }
 
+/* Not when this kernel ends: refresh give takes nothing else. */
+static void check_give(const struct run_options *wanted, struct argp_state *state)
+{
+	const char *rate = wanted->rate, *order = wanted->order;
+	size_t digits = rate ? strspn(rate, "0123456789") : 0;
+
+	if (rate && (!digits || digits > 9 || !strtoul(rate, NULL, 10) ||
+		     (strcmp(rate + digits, "M") && strcmp(rate + digits, "G"))))
+		argp_error(state, "--rate: '%s' is no size: write it as 2G or 512M", rate);
+	if (order && strcmp(order, "memory,cpus") && strcmp(order, "cpus,memory"))
+		argp_error(state, "--order: '%s' is neither memory,cpus nor cpus,memory", order);
+}
+
 static void complete_run(struct run_options *wanted, struct argp_state *state)
 {
 	check_uri(wanted->to, "to", state);
@@ -68,6 +82,7 @@ static void end_of_options(struct run_options *wanted, struct argp_state *state)
 
 	check_number(wanted->wait, "wait", state);
 	check_number(wanted->parallel, "parallel", state);
+	check_give(wanted, state);
 	if (commit && strcmp(commit, "auto") && strcmp(commit, "ask") && strcmp(commit, "stop"))
 		argp_error(state, "--commit: '%s' is neither auto, ask nor stop", commit);
 	if (state->hook)
