@@ -119,9 +119,10 @@ class Disks(lib.Test):
             self.assertEqual(self.kind(disk(device("/dev/disk/by-id/x"))), "local")
             self.machine.remove(f"{self.sysfs}/{name}")
 
-    def move(self, domains):
+    def move(self, domains, then=""):
         """(report, calls of qemu-nbd): all of them at once, each with the disk x."""
-        self.machine.write("bin/qemu-nbd", f'#!/bin/sh\necho "$*" >>{self.machine.root}/servers\n')
+        self.machine.write("bin/qemu-nbd",
+                           f'#!/bin/sh\necho "$*" >>{self.machine.root}/servers\n{then}\n')
         os.chmod(self.machine.path("bin/qemu-nbd"), 0o755)
         for number, name in enumerate(word.split(":")[0] for word in domains.split()):
             self.machine.write(f"{name}.xml", f"<domain type='kvm'>\n  <name>{name}</name>\n  <uuid>"
@@ -143,6 +144,17 @@ class Disks(lib.Test):
             self.assertEqual((len(ports), len(set(ports))), (12, 12), servers)
             self.machine.remove("servers")
             self.machine.remove("run/nestctl")
+
+    def test_no_move_without_the_server_in_its_xml(self):
+        """Else both kernels would write to the disk."""
+        for then in (f"sed -i /source/d {self.machine.root}/a.xml", f": >{self.machine.root}/a.xml"):
+            self.machine.write("log", "")
+            (entry,), servers = self.move("a:1:moves", then)
+            self.assertEqual((entry["state"], len(servers)), ("stays", 1))
+            self.assertIn("its disk vda", entry["why"])
+            with open(self.machine.path("log"), encoding="utf-8") as file:
+                self.assertNotIn("migrate ", file.read())
+            self.machine.remove("servers")
 
     def test_one_whose_disks_nobody_holds_must_not_stay(self):
         for fate in ("moves", "quiet"):

@@ -20,6 +20,7 @@
  *   gone      an error, it is not here any more, and waits there
  *   away      an error, it is not here any more, the other daemon does not answer
  *   dead      an error, it is neither here nor there
+ *   secret    it moves, but its XML is not told
  *   quiet     it moves, and then the other daemon does not answer
  *   hangs     it takes until it is aborted
  * FAKE_BACK has those that move back; what they are moved from is not qemu:///system.
@@ -478,6 +479,10 @@ char *virDomainGetXMLDesc(virDomainPtr domain, unsigned int flags)
 	char *xml = calloc(1, 1 << 16);
 
 	(void)flags;
+	if (fate_is(domain, "secret")) {
+		fail(VIR_ERR_RPC, "connection lost");
+		return NULL;
+	}
 	if (!file)
 		return strcpy(xml, "<domain type='kvm'/>");
 	if (!fread(xml, 1, (1 << 16) - 1, file))

@@ -163,6 +163,9 @@ class Move(lib.Test):
             report, calls = self.move("a:1:moves b:2:snapshot", REFUSED, *words)
             self.assertEqual((report["result"], calls), ("refused", []))
             self.assertIn("snapshot-create --redefine", report["domains"][0]["why"])
+            report, calls = self.move("a:1:moves b:2:secret", REFUSED, *words)
+            self.assertEqual((report["result"], calls), ("refused", []))
+            self.assertIn("does not tell which disks it has", report["domains"][0]["why"])
 
     def test_faults(self):
         """What a failure leaves is settled; nothing is begun after it, nothing runs twice."""

@@ -111,6 +111,13 @@ void disks_of(virDomainPtr handle, struct disks *disks)
 
 	lib.virDomainGetUUIDString(handle, uuid);
 	disks_look(xml ?: "", definition ?: "", disks);
+	if (!xml) {
+		/* It is not known to have none. */
+		disks->disk[0] = (struct disk){ .kind = DISK_REFUSED };
+		disks->disk[0].why = text_of("libvirt does not tell which disks it has: %s",
+					     lib.virGetLastErrorMessage());
+		disks->nr = 1;
+	}
 	for (i = 0; i < disks->nr; i++) {
 		struct disk *disk = &disks->disk[i];
 
@@ -133,31 +140,34 @@ void disks_of(virDomainPtr handle, struct disks *disks)
  * disks_destination() - What the other kernel's QEMU has
  * @handle: of the domain
  * @disks: its disks, those that are this kernel's with their servers
+ * @xml: XML, to be freed; NULL if it is no other one
  *
- * Return: XML, to be freed; NULL if it is no other one.
+ * Return: NULL; or a disk whose place in the XML is not found: that domain must not move, as both
+ * kernels would write to the disk.
  */
-char *disks_destination(virDomainPtr handle, const struct disks *disks)
+const struct disk *disks_destination(virDomainPtr handle, const struct disks *disks, char **xml)
 {
 	autofree char *definition = lib.virDomainGetXMLDesc(handle, VIR_DOMAIN_XML_INACTIVE);
-	char *xml = NULL, *fresh;
+	char *fresh;
 	size_t i;
 
+	*xml = NULL;
 	for (i = 0; i < disks->nr; i++) {
 		const struct disk *disk = &disks->disk[i];
 
 		if (disk->kind != DISK_LOCAL && disk->kind != DISK_SERVED)
 			continue;
-		if (!xml)
-			xml = lib.virDomainGetXMLDesc(handle, VIR_DOMAIN_XML_MIGRATABLE |
-						      VIR_DOMAIN_XML_SECURE);
-		fresh = disk->kind == DISK_LOCAL ? disks_xml_serve(xml, disk) :
-			disks_xml_bring(xml, definition, disk->xml.target);
+		if (!*xml)
+			*xml = lib.virDomainGetXMLDesc(handle, VIR_DOMAIN_XML_MIGRATABLE |
+						       VIR_DOMAIN_XML_SECURE);
+		fresh = disk->kind == DISK_LOCAL ? disks_xml_serve(*xml ?: "", disk) :
+			disks_xml_bring(*xml ?: "", definition ?: "", disk->xml.target);
+		free(*xml);
+		*xml = fresh;
 		if (!fresh)
-			return xml;
-		free(xml);
-		xml = fresh;
+			return disk;
 	}
-	return xml;
+	return NULL;
 }
 
 /* ---- exchange */
@@ -371,8 +381,10 @@ static int attach_disk(virDomainPtr handle, struct disk *disk, const char *uuid,
 			 disk->xml.target, name, disk->address);
 		return -1;
 	}
-	if (addresses(disk, own, "replace"))
+	if (addresses(disk, own, "replace")) {
+		addresses(disk, own, "del");
 		return -1;
+	}
 	status = disks_serve(disk, name, disk->address);
 	if (!status)
 		status = take(handle, disk);

@@ -9,7 +9,7 @@
 #include "libvirt_calls.h"
 
 void disks_of(virDomainPtr handle, struct disks *disks);
-char *disks_destination(virDomainPtr handle, const struct disks *disks);
+const struct disk *disks_destination(virDomainPtr handle, const struct disks *disks, char **xml);
 int disks_hold(virDomainPtr handle, const struct disk *disk);
 
 #endif /* NESTCTL_DISKS_LIBVIRT_H */

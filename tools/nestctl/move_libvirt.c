@@ -632,11 +632,17 @@ int move_release(void)
 
 static int migrate(struct move_domain *domain, const struct move_options *options)
 {
-	autofree char *xml = domain->active ?
-		disks_destination(domain->handle, domain->disks) : NULL;
+	autofree char *xml = NULL;
+	const struct disk *disk = domain->active ?
+		disks_destination(domain->handle, domain->disks, &xml) : NULL;
 	virTypedParameterPtr params = NULL;
 	int nr = 0, room = 0, status;
 
+	if (disk) {
+		domain->why = text_of("its XML has changed meanwhile: its disk %s is not found there",
+				      disk->xml.target);
+		return -1;
+	}
 	status = lib.virTypedParamsAddString(&params, &nr, &room, VIR_MIGRATE_PARAM_URI,
 					     options->address);
 	if (!status && xml)
