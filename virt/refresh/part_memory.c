@@ -8,9 +8,12 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
+#include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "session.h"
+
+#define COPY_BYTES	SZ_64K
 
 /**
  * refresh_ranges_add() - Add a range
@@ -164,15 +167,19 @@ int refresh_check_low(void)
 	return 0;
 }
 
-static int copy_in(const struct vmm_refresh_segment *segment)
+/*
+ * By way of @buffer: copy_from_user() looks at the page that it writes to, and nothing is true of
+ * the struct page of memory that is offline.
+ */
+static int copy_in(const struct vmm_refresh_segment *segment, void *buffer)
 {
 	u64 done, n;
 
 	for (done = 0; done < segment->bytes; done += n) {
-		n = min_t(u64, segment->bytes - done, SZ_1M);
-		if (copy_from_user(__va(segment->hpa + done),
-				   (void __user *)(uintptr_t)(segment->data + done), n))
+		n = min_t(u64, segment->bytes - done, COPY_BYTES);
+		if (copy_from_user(buffer, (void __user *)(uintptr_t)(segment->data + done), n))
 			return -EFAULT;
+		memcpy(__va(segment->hpa + done), buffer, n);
 		cond_resched();
 	}
 	return 0;
@@ -185,15 +192,18 @@ static int copy_in(const struct vmm_refresh_segment *segment)
  * @nr: how many
  *
  * Context: process, may sleep.
- * Return: 0, or -EFAULT.
+ * Return: 0, -EFAULT, or -ENOMEM.
  */
 int refresh_fill_ranges(const struct refresh_ranges *ranges,
 			const struct vmm_refresh_segment *segments, u32 nr)
 {
+	void *buffer = kvmalloc(COPY_BYTES, GFP_KERNEL);
 	u64 done, n;
 	u32 i;
 	int r = 0;
 
+	if (!buffer)
+		return -ENOMEM;
 	for (i = 0; i < ranges->nr; i++)
 		for (done = 0; done < ranges->range[i].bytes; done += n) {
 			n = min_t(u64, ranges->range[i].bytes - done, SZ_1M);
@@ -201,6 +211,7 @@ int refresh_fill_ranges(const struct refresh_ranges *ranges,
 			cond_resched();
 		}
 	for (i = 0; i < nr && !r; i++)
-		r = copy_in(&segments[i]);
+		r = copy_in(&segments[i], buffer);
+	kvfree(buffer);
 	return r;
 }
