@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """nestctl refresh commit, and PCI functions for a second kernel, on a made-up machine."""
 
+import json
 import os
 import signal
 import sys
@@ -10,9 +11,13 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from nestctl_lib import BROKEN, FAILED, OK, REFUSED
-from nestctl_machine import (ADOPTABLE, BELOW, BLOCKS, CALLS, CPUS, KILL_AFTER, KILL_BEFORE, MIB,
+import jsonschema
+import nestctl_lib as lib
+from nestctl_lib import BROKEN, FAILED, OK, REFUSED, UNKNOWN
+from nestctl_machine import (ADOPTABLE, BELOW, BLOCK, BLOCKS, CALLS, CPUS, KILL_AFTER, KILL_BEFORE, MIB,
                              UNDO, WORDS, Bootable)
+
+JOURNAL = "run/nestctl/commit.json"
 
 
 class Commit(Bootable):
@@ -32,6 +37,7 @@ class Commit(Bootable):
         self.machine.write("fake/foreign", f"{2 * 128 * MIB}\n")
         self.machine.write("fake/memory", f"{memory}\n")
         for i in range(16):
+            self.machine.write(f"{BLOCKS}{i}/state", "online\n")
             self.machine.write(f"{BLOCKS}{i}/valid_zones", "Normal\n")
         self.machine.write("proc/meminfo", "MemTotal: 100000 kB\n")
         self.machine.write(f"{CPUS}1/online", "0\n")
@@ -111,6 +117,124 @@ class Commit(Bootable):
                 self.log()
         self.trouble((5, self.REST[0]), (5, self.ONLINE[:-1] + "0"))
         self.assertEqual(self.commit(BROKEN)["result"], "broken")
+
+    # ---- nestctl is killed
+
+    def journal(self):
+        path = self.machine.path(JOURNAL)
+        if not os.path.exists(path):
+            return None
+        with open(path, encoding="utf-8") as file:
+            journal = json.load(file)
+        with open(os.path.join(lib.SCHEMAS, "nestctl-offline-1.json"), encoding="utf-8") as file:
+            jsonschema.validate(journal, json.load(file))
+        return journal
+
+    def commit_anew(self, how, call, *words):
+        """On a machine as at first."""
+        for path in ("fake/state", "run"):
+            if os.path.exists(self.machine.path(path)):
+                self.machine.remove(path)
+        self.second(ADOPTABLE)
+        self.trouble(*([(how, call)] if call else []))
+        result = self.machine.run("refresh", "commit", *words)
+        self.trouble()
+        return result
+
+    def all_is_done(self, movable):
+        """As if nobody had been killed."""
+        state = self.machine_state()
+        offline = [path for path, text in state.items()
+                   if (os.path.basename(path), text) in (("state", "offline\n"), ("online", "0\n"))]
+        self.assertEqual(offline, [])
+        zones = [path for path, text in state.items()
+                 if path.endswith("valid_zones") and text == "Movable\n"]
+        self.assertEqual(len(zones), movable)
+        self.assertEqual(self.status()["shim"], "bare")
+        self.assertIsNone(self.journal())
+        self.assertEqual([item["id"] for item in self.commit(REFUSED)["refusals"]], ["no-shim"])
+
+    def test_killed_at_each_call(self):
+        """The next one does the rest, and wants as much as the first one did."""
+        for words, movable in ((), 2), (("--movable=384M",), 3):
+            self.log()
+            self.commit_anew(0, None, *words)
+            calls = self.log()
+            for call in dict.fromkeys(calls):
+                for how in (KILL_BEFORE, KILL_AFTER):
+                    with self.subTest(words=words, call=call, how=how):
+                        result = self.commit_anew(how, call, *words)
+                        self.assertEqual(result.returncode, -signal.SIGKILL)
+                        self.assertIsNotNone(self.journal())
+                        # There is more memory now.
+                        self.machine.write("proc/meminfo", "MemTotal: 1500000 kB\n")
+                        self.assertEqual(self.commit(OK)["movable"], movable * BLOCK)
+                        self.all_is_done(movable)
+
+    def test_killed_again_and_again(self):
+        """Each one is killed a call later, until there is nothing left to kill."""
+        self.second(ADOPTABLE)
+        calls, kills = [], 0
+        while True:
+            self.machine.write("fake/kill-after", f"{kills + 1}\n")
+            self.log()
+            result = self.machine.run("refresh", "commit")
+            if result.returncode != -signal.SIGKILL:
+                break
+            calls += self.log()
+            kills += 1
+        self.machine.remove("fake/kill-after")
+        self.assertEqual(result.returncode, OK, result.stderr)
+        self.assertGreater(kills, 4)
+        self.all_is_done(2)
+
+    def test_block_stays_offline(self):
+        """It is tried again, and commit is not done before."""
+        offline, online = self.block(3, "offline", "online_movable")[1:]
+        plain = self.block(3, "online")[1]
+        result = self.commit_anew(KILL_AFTER, offline)
+        self.assertEqual(result.returncode, -signal.SIGKILL)
+        self.trouble((5, online), (5, plain))
+        self.assertEqual(self.commit(BROKEN)["result"], "broken")
+        self.assertEqual(self.status()["shim"], "bare")
+        self.assertIn(3, self.journal()["blocks"])
+        self.assertEqual(self.commit(BROKEN)["steps"], [])
+        # In another zone, if that is all that goes.
+        self.trouble((5, online))
+        self.assertEqual(self.commit(OK, "-n")["result"], "planned")
+        self.commit(OK)
+        self.trouble()
+        self.all_is_done(2)
+
+    def test_killed_while_it_waits(self):
+        """What the first one has given while it runs, too; a refusal keeps what is wanted."""
+        self.commit_anew(0, None)
+        self.log()
+        self.commit_anew(KILL_AFTER, self.block(3, "offline")[1])
+        self.machine.write("fake/second", f"{BELOW}\n")
+        self.commit(REFUSED)
+        self.assertEqual(self.log()[-1], self.block(3, "online_movable")[1])
+        self.machine.write("proc/meminfo", "MemTotal: 1500000 kB\n")
+        self.machine.write("fake/second", f"{ADOPTABLE}\n")
+        self.commit(OK)
+        self.all_is_done(2)
+
+    def test_journal(self):
+        """Nothing is begun without one, and nothing is made of one that cannot be read."""
+        self.second(ADOPTABLE)
+        os.makedirs(self.machine.path(JOURNAL + ".new"))
+        result = self.machine.run("refresh", "commit")
+        self.assertEqual(result.returncode, FAILED)
+        self.assertIn("make room in /run", result.stderr)
+        self.assertEqual(self.log(), [])
+        os.rmdir(self.machine.path(JOURNAL + ".new"))
+        for text in ("", "{", '{"schema": "nestctl-offline-1", "movable": 1, "blocks": [-1]}'):
+            self.machine.write(JOURNAL, text)
+            self.refused(UNKNOWN, "cannot be read", "refresh", "commit")
+        self.assertEqual(self.log(), [])
+        self.machine.remove(JOURNAL)
+        self.commit(OK)
+        self.all_is_done(2)
 
 
 class Functions(Bootable):

@@ -7,6 +7,7 @@
  *	fake/log	what was called
  *	fake/fail	lines "NUMBER CALL": how a call is to fail: with this errno, or one of
  *			the numbers below
+ *	fake/kill-after	how many calls nestctl does before it is killed
  *	fake/enxio	there is no partition: an error, or else a state
  *	fake/end	number of VMM_REFRESH_END_*: why the second kernel has ended
  *	fake/second	this is the second kernel: number of VMM_REFRESH_BELOW or _ADOPTABLE
@@ -45,7 +46,7 @@ static struct fake {
 } fake;
 
 static char call[256];
-static int trouble;
+static int trouble, calls;
 
 static void load_state(void)
 {
@@ -94,6 +95,8 @@ static void begin(const char *format, ...)
 		if (what && !strcmp(what + 1, call))
 			trouble = atoi(line);
 	}
+	if (exists("/fake/kill-after") && ++calls == read_int(0, "/fake/kill-after"))
+		trouble = KILL_AFTER;
 	if (trouble == KILL_BEFORE)
 		raise(SIGKILL);
 	if (trouble == INTERRUPT)
@@ -152,6 +155,14 @@ static int switch_driver(const char *path, const char *address)
 	return end(error);
 }
 
+/* Of a memory block, by the path of its state. */
+static void put_zone(const char *path)
+{
+	autofree char *zones = text_of("%.*s/valid_zones", (int)(strrchr(path, '/') - path), path);
+
+	put_file(zones, "Movable");
+}
+
 int device_write(const char *path, const char *text)
 {
 	const char *state = strncmp(text, "online", 6) ? text : "online";
@@ -165,6 +176,8 @@ int device_write(const char *path, const char *text)
 	error = fails(now && strcmp(now, state) ? 0 : -EINVAL);
 	if (!error)
 		put_file(path, state);
+	if (!error && !strcmp(text, "online_movable"))
+		put_zone(path);
 	return end(error);
 }
 

@@ -143,9 +143,36 @@ class Pool(lib.Test):
         self.says(REFUSED, "a VM has memory in it", "pool", "delete", hex(START))
         self.machine.write(where + "available_size", f"{2 * BLOCK}\n")
         self.says(REFUSED, "no piece of the pool begins", "pool", "delete", hex(START + BLOCK))
+        for block in range(START // BLOCK, START // BLOCK + 2):
+            self.machine.write(f"sys/devices/system/memory/memory{block}/state", "offline\n")
         report = self.report(OK, "pool", "delete", hex(START), schema="nestctl-pool-1")
         self.assertEqual(report["pieces"], [])
         self.assertEqual(self.log(), [f"pool remove {START:#x} {2 * BLOCK:#x}"])
+
+    def test_delete_is_killed(self):
+        """Another one brings online what the first one would have."""
+        remove = f"pool remove {START:#x} {2 * BLOCK:#x}"
+        first = START // BLOCK
+        for name in ("size", "available_size"):
+            self.machine.write("sys/devices/platform/hmem.0/dax_region/" + name, "0\n")
+        online = [f"write /sys/devices/system/memory/memory{first + i}/state online_movable"
+                  for i in range(2)]
+        states = [f"sys/devices/system/memory/memory{first + i}/state" for i in range(2)]
+        for how, call in ((1000, remove), (1001, remove), (1000, online[0]), (1001, online[0]),
+                          (1000, online[1]), (1001, online[1])):
+            with self.subTest(how=how, call=call):
+                self.have_pool(2 * BLOCK)
+                for state in states:
+                    self.machine.write(state, "offline\n")
+                self.machine.write("fake/fail", f"{how} {call}\n")
+                result = self.machine.run("pool", "delete", hex(START), env=self.env())
+                self.assertEqual(result.returncode, -9, result.stderr)
+                self.machine.write("fake/fail", "")
+                self.report(OK, "pool", "delete", hex(START), schema="nestctl-pool-1")
+                for state in states:
+                    with open(self.machine.path(state), encoding="utf-8") as file:
+                        self.assertEqual(file.read(), "online\n")
+                self.says(REFUSED, "no piece of the pool begins", "pool", "delete", hex(START))
 
     # ---- the same after a boot
 

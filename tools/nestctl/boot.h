@@ -118,8 +118,6 @@ struct unit {
  * @movable: bytes of memory that is to be movable afterwards
  * @moved: of these, what is
  * @early: the first kernel runs, and need not have given anything
- * @late: numbers of memory blocks of which a part was another kernel's, or that were busy
- * @nr_late: how many
  */
 struct partition {
 	int fd, error;
@@ -134,8 +132,6 @@ struct partition {
 	struct vmm_refresh_part_start start;
 	uint64_t grown, movable, moved;
 	bool early;
-	unsigned int *late;
-	size_t nr_late;
 };
 
 void partition_open(struct partition *partition);

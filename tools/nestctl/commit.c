@@ -12,9 +12,12 @@
 #include "device.h"
 #include "disks.h"
 #include "nestctl.h"
+#include "offline.h"
 #include "zero.h"
 
 #define CPUS		"/sys/devices/system/cpu"
+/* What is to be movable, and what is offline for that. */
+#define JOURNAL		"/run/nestctl/commit.json"
 #define POLL		(100 * 1000)
 #define POLLS_PER_S	10
 /* Of a libvirtd that runs, or will be started for whoever connects to it. */
@@ -25,6 +28,7 @@ static struct {
 	struct partition partition;
 	struct json_object *refusals;
 	int released, disks;
+	bool again;	/* one before this was cut off */
 } commit;
 
 /* ---- what is against it */
@@ -51,7 +55,39 @@ static void wait_for_end(const struct request *request)
 	}
 }
 
-static void check_state(const struct request *request)
+/*
+ * As long as the shim is not its own, this kernel gives nothing: what is in the journal, and
+ * offline, is its memory.  Return: -1 after a message.
+ */
+static int begin(const struct request *request)
+{
+	struct partition *partition = &commit.partition;
+	bool waits = partition->shim.state == VMM_REFRESH_BELOW && request->wait;
+
+	partition->movable = request->movable < 0 ? grow_default() : (uint64_t)request->movable;
+	commit.again = offline_exists(JOURNAL);
+	switch (partition->shim.state) {
+	case VMM_REFRESH_BARE:
+		if (!commit.again)
+			return 0;
+		break;
+	case VMM_REFRESH_BELOW:
+	case VMM_REFRESH_ADOPTABLE:
+		break;
+	default:
+		return 0;
+	}
+	if (request->dry)
+		return 0;
+	record_lock();
+	offline_begin(JOURNAL, &partition->movable, request->movable >= 0);
+	offline_restore();
+	/* What is wanted is not to be counted again when there is more memory. */
+	return waits || partition->shim.state == VMM_REFRESH_ADOPTABLE ? offline_write() : 0;
+}
+
+/* Return: -1 after a message. */
+static int check_state(const struct request *request)
 {
 	struct partition *partition = &commit.partition;
 
@@ -59,8 +95,10 @@ static void check_state(const struct request *request)
 		refuse("no-device", "/dev/vmm-refresh cannot be used",
 		       partition->error == EACCES || partition->error == EPERM ? "use sudo" :
 		       "load vmm-refresh");
-		return;
+		return 0;
 	}
+	if (begin(request))
+		return -1;
 	wait_for_end(request);
 	switch (partition->shim.state) {
 	case VMM_REFRESH_ADOPTABLE:
@@ -70,12 +108,16 @@ static void check_state(const struct request *request)
 		       "power that kernel off, or --wait for it; dmesg says more");
 		break;
 	case VMM_REFRESH_BARE:
+		/* One that was cut off has taken it away. */
+		if (commit.again)
+			break;
 		refuse("no-shim", "there is no shim below this kernel", "nothing is to be done");
 		break;
 	default:
 		refuse("own-shim", "this kernel has put the shim below itself",
 		       "nestctl refresh undo takes it away");
 	}
+	return 0;
 }
 
 /* ---- the steps */
@@ -155,6 +197,29 @@ static int let_vms_go(void)
 	return EXIT_UNKNOWN;
 }
 
+/* The machine is this kernel's. */
+static int finish_commit(void)
+{
+	int status;
+
+	grow_late(&commit.partition);
+	status = let_vms_go();
+	if (offline_restore())
+		return EXIT_BROKEN;
+	if (status == EXIT_OK)
+		offline_end();
+	return status;
+}
+
+static int add_steps(void)
+{
+	int cpus = add_cpus();
+
+	add_named(UNIT_GROW, 0, text_of("memory"), text_of("take the first kernel's memory"));
+	add_named(UNIT_LEAVE, 0, text_of("shim"), text_of("take the shim away"));
+	return cpus;
+}
+
 /**
  * refresh_commit() - nestctl refresh commit
  * @request: what is asked for
@@ -167,22 +232,17 @@ int refresh_commit(const struct request *request)
 
 	commit.refusals = json_object_new_array();
 	partition_open(&commit.partition);
-	commit.partition.movable = request->movable < 0 ? grow_default() :
-						  (uint64_t)request->movable;
-	check_state(request);
-	if (length(commit.refusals)) {
+	if (check_state(request)) {
+		status = EXIT_FAILED;
+	} else if (length(commit.refusals)) {
 		status = EXIT_REFUSED;
 	} else {
-		cpus = add_cpus();
-		add_named(UNIT_GROW, 0, text_of("memory"),
-			  text_of("take the first kernel's memory"));
-		add_named(UNIT_LEAVE, 0, text_of("shim"), text_of("take the shim away"));
+		if (commit.partition.shim.state != VMM_REFRESH_BARE)
+			cpus = add_steps();
 		if (!request->dry)
 			status = run_units(&commit.partition);
-		if (!request->dry && status == EXIT_OK) {
-			grow_late(&commit.partition);
-			status = let_vms_go();
-		}
+		if (!request->dry && status == EXIT_OK)
+			status = finish_commit();
 	}
 	status = report_commit(request, cpus, status);
 	partition_close(&commit.partition);

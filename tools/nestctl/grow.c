@@ -4,6 +4,8 @@
  * so that it can be given away when this kernel is to be replaced in its turn.
  *
  * A block becomes movable as soon as it has been taken: later on something may be in it that stays.
+ * From before it is taken until it is movable it is in the journal (offline.c), and so are blocks
+ * of which a part is not the kernel's yet, or that were busy.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,6 +15,7 @@
 #include "boot.h"
 #include "device.h"
 #include "nestctl.h"
+#include "offline.h"
 
 #define BLOCKS		"/sys/devices/system/memory"
 #define GROW_STEP	(256ull << 20)
@@ -56,6 +59,14 @@ static int by_number(const void *a, const void *b)
 	return *one < *other ? -1 : *one > *other;
 }
 
+static void count_movable(struct partition *partition)
+{
+	struct memory_blocks blocks;
+
+	if (!read_blocks(&blocks))
+		partition->moved = blocks.movable * blocks.size;
+}
+
 /* Numbers of all that are online and whole. */
 static size_t find_blocks(unsigned int **numbers)
 {
@@ -77,7 +88,7 @@ static size_t find_blocks(unsigned int **numbers)
 	return found;
 }
 
-/* False: it is as before, as something in it cannot be moved. */
+/* False: it is as before, as something in it cannot be moved; it stays in the journal. */
 static bool make_movable(unsigned int number)
 {
 	autofree char *path = text_of(BLOCKS "/memory%u/state", number);
@@ -85,11 +96,13 @@ static bool make_movable(unsigned int number)
 	/* Outside of ZONE_MOVABLE what does not move as a rule never does. */
 	if (block_offline(number, 1))
 		return false;
-	if (!device_write(path, "online_movable"))
+	if (!device_write(path, "online_movable")) {
+		offline_forget(number);
 		return true;
+	}
 	if (device_write(path, "online"))
-		complain("memory block %u does not come online again (%s): echo online >%s", number,
-			 strerror(errno), path);
+		complain("memory block %u does not come online again (%s): nestctl refresh commit tries it once more",
+			 number, strerror(errno));
 	return false;
 }
 
@@ -114,27 +127,18 @@ static int take(struct partition *partition, uint64_t first, uint64_t end, uint6
 	return 0;
 }
 
-static void remember(struct partition *partition, unsigned int number)
-{
-	unsigned int *late = realloc(partition->late, (partition->nr_late + 1) * sizeof(*late));
-
-	if (!late)
-		die(EXIT_UNKNOWN, "out of memory");
-	partition->late = late;
-	partition->late[partition->nr_late++] = number;
-}
-
 /* All that was the first kernel's in one block; of this kernel's own there is none. */
 static int take_block(struct partition *partition, unsigned int number)
 {
 	uint64_t size = block_size(), bytes = 0;
+	bool again = offline_noted(number);
 
-	if (take(partition, number * size, (number + 1) * size, &bytes))
+	if (offline_note(number) || take(partition, number * size, (number + 1) * size, &bytes))
 		return -1;
-	if (bytes == size && make_movable(number))
+	if ((bytes == size || again) && make_movable(number))
 		partition->moved += size;
-	else if (bytes)
-		remember(partition, number);
+	else if (!bytes && !again)
+		offline_forget(number);
 	return 0;
 }
 
@@ -182,7 +186,7 @@ void grow_given(struct partition *partition)
 
 /**
  * run_grow() - Take all memory of the kernel that has ended
- * @partition: @movable says how much is to be movable; @grown, @moved and @late are written
+ * @partition: @movable says how much is to be movable; @grown and @moved are written
  * @unit: its text gets the figures
  *
  * In pieces, so that a signal is heard; what has been taken is this kernel's.
@@ -191,14 +195,12 @@ void grow_given(struct partition *partition)
  */
 int run_grow(struct partition *partition, struct unit *unit)
 {
-	struct memory_blocks blocks;
 	unsigned int *numbers;
 	size_t nr = find_blocks(&numbers);
 	uint64_t bytes;
 	int status;
 
-	if (!read_blocks(&blocks))
-		partition->moved = blocks.movable * blocks.size;
+	count_movable(partition);
 	status = take_movable(partition, numbers, nr);
 	free(numbers);
 	do {
@@ -222,12 +224,14 @@ int run_grow(struct partition *partition, struct unit *unit)
 void grow_late(struct partition *partition)
 {
 	uint64_t size = block_size();
-	size_t i;
+	unsigned int *numbers;
+	size_t i, nr = offline_list(&numbers);
 
-	for (i = 0; i < partition->nr_late && partition->moved < partition->movable &&
-	     !units_interrupted(); i++)
-		if (make_movable(partition->late[i]))
+	count_movable(partition);
+	for (i = 0; i < nr && partition->moved < partition->movable && !units_interrupted(); i++)
+		if (make_movable(numbers[i]))
 			partition->moved += size;
+	free(numbers);
 	if (partition->moved < partition->movable)
 		complain("%llu MiB of %llu MiB are movable memory: a kernel after this one may get less",
 			 (unsigned long long)partition->moved >> 20,

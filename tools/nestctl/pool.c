@@ -8,11 +8,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "boot.h"
 #include "device.h"
 #include "nestctl.h"
+#include "offline.h"
 #include "zero.h"
 
 #define BLOCKS	"/sys/devices/system/memory"
+#define JOURNAL	"/run/nestctl/pool.json"
 
 static struct {
 	const char *verb;
@@ -217,32 +220,57 @@ static int create(void)
 
 /* ---- delete */
 
-/* What the kernel has not brought online by itself. */
-static void bring_online(uint64_t start, uint64_t size)
+/* Before the pool goes: later nobody would know what is to come online. */
+static int note_blocks(uint64_t start, uint64_t size)
 {
-	uint64_t block = block_size(), at;
+	uint64_t block = block_size(), at, none = 0;
 
-	for (at = start; block && at < start + size; at += block) {
-		autofree char *state = text_of(BLOCKS "/memory%" PRIu64 "/state", at / block);
+	if (make_run_directory())
+		return -1;
+	offline_begin(JOURNAL, &none, true);
+	for (at = start; block && at < start + size; at += block)
+		if (offline_note(at / block))
+			return -1;
+	return 0;
+}
 
-		if (!block_is_online(at / block) && device_write(state, "online_movable"))
-			complain("memory block %" PRIu64 " does not come online (%s): write 'online' to %s",
-				 at / block, strerror(errno), state);
+/* What the kernel has not brought online by itself, now or when an earlier nestctl was cut off. */
+static int bring_online(void)
+{
+	if (offline_restore())
+		return EXIT_BROKEN;
+	offline_end();
+	return EXIT_OK;
+}
+
+/* No such piece: an earlier nestctl may have been cut off behind that. */
+static int delete_nothing(void)
+{
+	uint64_t none = 0, block = block_size();
+
+	if (block && offline_exists(JOURNAL)) {
+		offline_begin(JOURNAL, &none, true);
+		if (offline_noted(pool.number / block))
+			return pool.dry ? EXIT_OK : bring_online();
 	}
+	complain("no piece of the pool begins at %#llx: nestctl pool list",
+		 (unsigned long long)pool.number);
+	return EXIT_REFUSED;
 }
 
 static int delete(void)
 {
 	struct vmm_refresh_pool piece, args = { .op = VMM_REFRESH_POOL_REMOVE };
+	int error, status = EXIT_OK;
 	uint64_t from = 0;
-	int error;
 
 	while (!(error = pool_find(from, &piece)) && piece.hpa != pool.number)
 		from = piece.hpa + piece.bytes;
 	if (error) {
-		complain("no piece of the pool begins at %#llx: nestctl pool list",
-			 (unsigned long long)pool.number);
-		return EXIT_REFUSED;
+		status = delete_nothing();
+		if (status == EXIT_REFUSED)
+			return status;
+		return finish(new_pool_report(), print_pool, status);
 	}
 	if (!pool_device_unused(piece.device)) {
 		complain("a VM has memory in it: shut it down");
@@ -250,15 +278,18 @@ static int delete(void)
 	}
 	args.hpa = piece.hpa;
 	args.bytes = piece.bytes;
+	if (!pool.dry && note_blocks(piece.hpa, piece.bytes))
+		return EXIT_FAILED;
 	error = pool.dry ? 0 : pool_call(&args);
 	if (error) {
+		offline_end();
 		complain("the module keeps the pool at %#llx (%s): dmesg may say why",
 			 (unsigned long long)args.hpa, strerror(error));
 		return EXIT_REFUSED;
 	}
 	if (!pool.dry)
-		bring_online(piece.hpa, piece.bytes);
-	return finish(new_pool_report(), print_pool, EXIT_OK);
+		status = bring_online();
+	return finish(new_pool_report(), print_pool, status);
 }
 
 static int run_pool(int argc, char **argv)

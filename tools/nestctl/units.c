@@ -111,7 +111,6 @@ void units_free(struct partition *partition)
 void partition_close(struct partition *partition)
 {
 	units_free(partition);
-	free(partition->late);
 	boot_layout_free(&partition->layout);
 	json_object_put(partition->record);
 	if (partition->fd >= 0)
