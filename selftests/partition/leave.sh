@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # This kernel switches off while the other one runs: that one takes the machine, and the shim away
-# from under itself.  It says so on its own line, and the end of the test on this kernel's.
+# from under itself.  It says so on its own line, and the end of the test on this kernel's.  The test's
+# words: with "killed" nestctl is killed there again and again.
 
 . /lab/lib.sh
 . /lab/tap.sh
@@ -25,7 +26,7 @@ check "what the bare machine is like" add_facts
 # shellcheck disable=SC2034 # for p1_boot
 INITRD=/tmp/initrd
 part_begin
-check "the second kernel is started" p1_boot "leave:$TESTNAME"
+check "the second kernel is started" p1_boot "leave:$TESTNAME:$TEST_ARGS"
 check "it waits for this one's end" p1_word "$(word 1 $WORD_BEGINS)"
 check "the VM of this kernel runs" vm_runs
 check "the VM noticed nothing" vm_end

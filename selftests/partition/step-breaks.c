@@ -84,7 +84,7 @@ int ioctl(int fd, unsigned long request, ...)
 {
 	static const char *const names[] = {
 		"virtualize", "devirtualize", NULL, NULL, "create", "cpu", "memory", "load",
-		"start", "kill", "destroy",
+		"start", "kill", "destroy", NULL, NULL, "grow",
 	};
 	unsigned long call = _IOC_NR(request) - FIRST_CALL;
 	va_list args;
