@@ -149,6 +149,17 @@ class Run(boot.Bootable):
                          [(phase, state) for phase in PHASES for state in ("does", "done")])
         self.assertEqual(events[-1]["result"], "done")
 
+    def test_of_a_move(self):
+        """A VM that writes much; on the way back it has all the time that it takes."""
+        words = ("--commit=stop", "--downtime=2000", "--timeout=60")
+        self.end(self.start("run", *OPTIONS[:-1], *words, "--", *boot.WORDS), OK)
+        there = ["downtime 2000 a", *migrate("a")[1:]]
+        self.assertEqual(self.log(), boot.CALLS + LINK + there)
+        self.assertEqual(self.journal(), ("move", "done"))
+        calls = self.go(OK, "abort")[0]
+        self.assertEqual(calls, ["downtime 2000 a", *migrate("a", US)[1:], *UNDO])
+        self.nothing_left()
+
     def test_a_vm_that_stays_undoes_all(self):
         self.domains, self.back = "a:2:moves b:1:refused", "a:2:moves"
         calls, _ = self.go(FAILED)
@@ -429,7 +440,7 @@ class Run(boot.Bootable):
     def test_wrong_usage(self):
         for words in (("--to", "qemu:///system"), ("--to", OTHER), ("--from", US),
                       (*OPTIONS, "--commit=maybe"), (*OPTIONS, "--wait=x"),
-                      (*OPTIONS, "--parallel=")):
+                      (*OPTIONS, "--parallel="), (*OPTIONS, "--downtime=0"), (*OPTIONS, "--timeout=x")):
             self.end(self.start("run", *words), USAGE)
         for words in (OPTIONS, ("--dry-run",), ("--", "--cpus=1")):
             self.end(self.start("abort", *words), USAGE)

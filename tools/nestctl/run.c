@@ -128,6 +128,14 @@ static void add_boot(struct words *words, const char *verb)
 		add(words, run.options.boot[i]);
 }
 
+static void add_value(struct words *words, const char *option, const char *value)
+{
+	if (!value)
+		return;
+	add(words, option);
+	add(words, value);
+}
+
 static void add_move(struct words *words, bool back)
 {
 	const char *to = back ? run.options.from : run.options.to;
@@ -145,6 +153,10 @@ static void add_move(struct words *words, bool back)
 		add(words, "--hold-autostart");
 	add(words, "--parallel");
 	add(words, run.options.parallel);
+	add_value(words, "--downtime", run.options.downtime);
+	/* Back they have to get. */
+	if (!back)
+		add_value(words, "--timeout", run.options.timeout);
 	add(words, to);
 }
 
@@ -282,14 +294,8 @@ static void give_before(const struct phase *phase)
 		return;
 	add_self(&words, "refresh");
 	add(&words, "give");
-	if (run.options.rate) {
-		add(&words, "--rate");
-		add(&words, run.options.rate);
-	}
-	if (run.options.order) {
-		add(&words, "--order");
-		add(&words, run.options.order);
-	}
+	add_value(&words, "--rate", run.options.rate);
+	add_value(&words, "--order", run.options.order);
 	run_words(&words, phase, false);
 }
 

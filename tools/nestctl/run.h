@@ -19,6 +19,8 @@
  * @bridge: of the VMs, NULL: they have none
  * @wait: seconds for the other libvirtd to come up
  * @parallel: VMs that move at a time
+ * @downtime: pause of a VM to aim at, in ms, NULL: as nestctl move has it
+ * @timeout: seconds for a VM to move in, NULL: no limit
  * @commit: "auto", "ask" or "stop"
  * @off: command that ends this kernel
  * @rate: memory that is given in a second before, NULL: with no limit
@@ -29,7 +31,7 @@
  */
 struct run_options {
 	const char *program, *to, *from, *link, *bridge, *wait, *parallel, *commit, *off;
-	const char *rate, *order;
+	const char *rate, *order, *downtime, *timeout;
 	bool dry;
 	const char **boot;
 	size_t nr_boot;

@@ -35,7 +35,9 @@ static struct json_object *journal;
 	X(commit)								\
 	X(off)									\
 	X(rate)									\
-	X(order)
+	X(order)								\
+	X(downtime)								\
+	X(timeout)
 
 static const struct string {
 	const char *name;

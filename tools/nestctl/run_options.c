@@ -11,7 +11,7 @@
 
 enum {
 	KEY_TO = 0x600, KEY_FROM, KEY_LINK, KEY_WAIT, KEY_PARALLEL, KEY_COMMIT, KEY_OFF,
-	KEY_PROGRAM, KEY_RATE, KEY_ORDER, KEY_BRIDGE,
+	KEY_PROGRAM, KEY_RATE, KEY_ORDER, KEY_BRIDGE, KEY_DOWNTIME, KEY_TIMEOUT,
 };
 
 static const struct argp_option options[] = {
@@ -26,6 +26,11 @@ static const struct argp_option options[] = {
 	{ "wait", KEY_WAIT, "SECONDS", 0,
 	  "wait so long for the other libvirtd (default: 300)", 0 },
 	{ "parallel", KEY_PARALLEL, "N", 0, "VMs that move at a time (default: 1)", 0 },
+	{ "downtime", KEY_DOWNTIME, "MS", 0,
+	  "pause of a VM to aim at (default: 50); one that writes more than goes over the link in that time "
+	  "does not get there", 0 },
+	{ "timeout", KEY_TIMEOUT, "SECONDS", 0,
+	  "a VM that takes longer to move stays, and all is undone (default: no limit)", 0 },
 	{ "commit", KEY_COMMIT, "auto|ask|stop", 0,
 	  "when all VMs have moved: end this kernel, ask first, or stop there (default: ask)", 0 },
 	{ "rate", KEY_RATE, "SIZE", 0,
@@ -66,6 +71,13 @@ static void check_give(const struct run_options *wanted, struct argp_state *stat
 		argp_error(state, "--order: '%s' is neither memory,cpus nor cpus,memory", order);
 }
 
+static void check_positive(const char *text, const char *option, struct argp_state *state)
+{
+	check_number(text, option, state);
+	if (text && !strtoul(text, NULL, 10))
+		argp_error(state, "--%s: nothing can be done in no time", option);
+}
+
 static void complete_run(struct run_options *wanted, struct argp_state *state)
 {
 	check_uri(wanted->to, "to", state);
@@ -83,6 +95,8 @@ static void end_of_options(struct run_options *wanted, struct argp_state *state)
 	check_number(wanted->wait, "wait", state);
 	check_number(wanted->parallel, "parallel", state);
 	check_give(wanted, state);
+	check_positive(wanted->downtime, "downtime", state);
+	check_positive(wanted->timeout, "timeout", state);
 	if (commit && strcmp(commit, "auto") && strcmp(commit, "ask") && strcmp(commit, "stop"))
 		argp_error(state, "--commit: '%s' is neither auto, ask nor stop", commit);
 	if (state->hook)
@@ -92,44 +106,50 @@ static void end_of_options(struct run_options *wanted, struct argp_state *state)
 		argp_error(state, "resume and abort go by the journal: only --commit may be another");
 }
 
+/* Where the argument of an option goes. */
+static const char **place_of(struct run_options *wanted, int key)
+{
+	switch (key) {
+	case KEY_TO:
+		return &wanted->to;
+	case KEY_FROM:
+		return &wanted->from;
+	case KEY_LINK:
+		return &wanted->link;
+	case KEY_BRIDGE:
+		return &wanted->bridge;
+	case KEY_WAIT:
+		return &wanted->wait;
+	case KEY_PARALLEL:
+		return &wanted->parallel;
+	case KEY_DOWNTIME:
+		return &wanted->downtime;
+	case KEY_TIMEOUT:
+		return &wanted->timeout;
+	case KEY_COMMIT:
+		return &wanted->commit;
+	case KEY_RATE:
+		return &wanted->rate;
+	case KEY_ORDER:
+		return &wanted->order;
+	case KEY_OFF:
+		return &wanted->off;
+	case KEY_PROGRAM:
+		return &wanted->program;
+	}
+	return NULL;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct run_options *wanted = state->input;
+	const char **place = place_of(wanted, key);
 
+	if (place) {
+		*place = arg;
+		return 0;
+	}
 	switch (key) {
-	case KEY_TO:
-		wanted->to = arg;
-		break;
-	case KEY_FROM:
-		wanted->from = arg;
-		break;
-	case KEY_LINK:
-		wanted->link = arg;
-		break;
-	case KEY_BRIDGE:
-		wanted->bridge = arg;
-		break;
-	case KEY_WAIT:
-		wanted->wait = arg;
-		break;
-	case KEY_PARALLEL:
-		wanted->parallel = arg;
-		break;
-	case KEY_COMMIT:
-		wanted->commit = arg;
-		break;
-	case KEY_RATE:
-		wanted->rate = arg;
-		break;
-	case KEY_ORDER:
-		wanted->order = arg;
-		break;
-	case KEY_OFF:
-		wanted->off = arg;
-		break;
-	case KEY_PROGRAM:
-		wanted->program = arg;
-		break;
 	case 'n':
 		wanted->dry = true;
 		break;
