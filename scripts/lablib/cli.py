@@ -102,7 +102,7 @@ def machine_options(parser):
     parser.add_argument("--second-modules", default="stock", choices=("stock", "nvx"),
                         help="KVM modules of the kernel that boots beside L0 (default: stock)")
     config_option(parser)
-    parser.set_defaults(model=emulator.DEFAULT_CPU)
+    parser.set_defaults(model=emulator.DEFAULT_CPU, x2apic=False)
     parser.add_argument("--name", type=run_name, help="name of the run (default: the time)")
 
 
@@ -110,6 +110,9 @@ def model_option(parser):
     """Which CPU the emulator has."""
     parser.add_argument("--cpu", dest="model", default=emulator.DEFAULT_CPU, metavar="NAME",
                         help="CPU model of Bochs (default: %(default)s)")
+    parser.add_argument("--x2apic", action="store_true",
+                        help="CPUID says that the machine is KVM's, where Linux takes x2APIC mode "
+                        "without interrupt remapping")
 
 
 def reuse_option(parser):
@@ -225,8 +228,10 @@ def make_options(args):
     backend = pick_backend(args.backend)
     if backend != "bochs" and args.model != emulator.DEFAULT_CPU:
         raise UsageError("--cpu: only with --backend bochs")
+    if backend != "bochs" and args.x2apic:
+        raise UsageError("--x2apic: only with --backend bochs")
     return Options(kernel=find_kernel(args.kernel), backend=backend,
-                   emulator=emulator.choose(args.model)
+                   emulator=emulator.choose(args.model, args.x2apic)
                    if backend == "bochs" else None,
                    modules=args.modules, l1_modules=args.l1_modules, cpus=args.cpus,
                    mem=args.mem, ips=args.ips, timeout=getattr(args, "timeout", 0), params=args.param,

@@ -36,6 +36,8 @@ class Emulator:
     # With Bochs' debugger, which takes a command file and makes sound.
     debugger: bool
     cpu: str = DEFAULT_CPU
+    # The machine says that it is a guest of KVM's, so that Linux takes x2APIC mode.
+    x2apic: bool = False
 
     @property
     def name(self):
@@ -85,7 +87,7 @@ def build():
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def choose(cpu=DEFAULT_CPU):
+def choose(cpu=DEFAULT_CPU, x2apic=False):
     """The emulator for a run."""
     choice = os.environ.get(CHOICE, "")
     if choice not in ("", "built", "distribution") and not os.path.isabs(choice):
@@ -104,7 +106,9 @@ def choose(cpu=DEFAULT_CPU):
                            "distribution's bochs")
         else:
             emulator = distribution()
-    emulator.cpu = cpu
+    emulator.cpu, emulator.x2apic = cpu, x2apic
+    if x2apic and emulator.debugger:
+        raise UsageError("--x2apic: the distribution's bochs cannot say that it is KVM")
     if cpu != DEFAULT_CPU:
         emulator.check_cpu()
     return emulator

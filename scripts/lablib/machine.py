@@ -236,7 +236,10 @@ class Bochs(Machine):
         return self.output if self.emulator.debugger else os.path.join(self.work, "trace")
 
     def environment(self):
-        return {"BX_TRACE": self.trace} if self.traces and not self.emulator.debugger else {}
+        variables = {"BX_KVM": "1"} if self.emulator.x2apic else {}
+        if self.traces and not self.emulator.debugger:
+            variables["BX_TRACE"] = self.trace
+        return variables
 
     def cpu_settings(self):
         """Further settings of the CPU: features, and registers in a file."""

@@ -244,7 +244,8 @@ def write_report(directory, options, results, boots, seconds):
               "second_modules": options.second_modules,
               "backend": options.backend, "cpus": options.cpus,
               "emulator": options.emulator and options.emulator.name,
-              "cpu": options.emulator and options.emulator.cpu, "params": options.params,
+              "cpu": options.emulator and options.emulator.cpu,
+              "x2apic": bool(options.emulator and options.emulator.x2apic), "params": options.params,
               "ips": options.ips or IPS if options.backend == "bochs" else None,
               "variables": options.variables, "seconds": round(seconds, 2),
               "tests": results, "boots": boots}

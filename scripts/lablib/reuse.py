@@ -62,7 +62,7 @@ def text_of(options, tests):
                ("backend", "modules", "l1_modules", "cpus", "mem", "ips", "params", "variables",
                 "append", "defaults", "traces", "second", "second_modules")}
     machine["kernel"] = (options.kernel.name, options.kernel.release, options.kernel.version)
-    machine["cpu"] = options.emulator and options.emulator.cpu
+    machine["cpu"] = options.emulator and (options.emulator.cpu, options.emulator.x2apic)
     tests = [dataclasses.asdict(test) for test in tests]
     text = json.dumps({"machine": machine, "tests": tests}, sort_keys=True)
     return text.replace(os.path.join(CACHE, ""), "").replace(os.path.join(TOP, ""), "")

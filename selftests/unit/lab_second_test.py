@@ -115,6 +115,14 @@ class Machines(InDirectory):
         self.assertEqual(self.machine(Qemu).command().count("-serial"), 1)
         self.assertIn("2", self.machine(Qemu).command())
 
+    def test_x2apic(self):
+        machine = self.machine(Bochs)
+        self.assertEqual(machine.environment(), {})
+        machine.emulator.x2apic = True
+        self.assertEqual(machine.environment(), {"BX_KVM": "1"})
+        machine.traces = 1
+        self.assertEqual(set(machine.environment()), {"BX_KVM", "BX_TRACE"})
+
     def test_second_line(self):
         machine = self.machine(Bochs)
         machine.add_serial2()

@@ -41,7 +41,8 @@ class Key(unittest.TestCase):
         for changed in ({"cpus": 2}, {"mem": 512}, {"ips": 4}, {"params": ["ept=0"]},
                         {"variables": {"A": "1"}}, {"append": "x"}, {"defaults": True},
                         {"traces": 4}, {"second": "6.1"}, {"backend": "qemu", "emulator": None},
-                        {"emulator": Emulator("/bin/bochs", False, "other")}):
+                        {"emulator": Emulator("/bin/bochs", False, "other")},
+                        {"emulator": Emulator("/bin/bochs", False, x2apic=True)}):
             self.assertNotEqual(base, reuse.text_of(options(**changed), tests()), changed)
         for changed in ({"timeout": 7}, {"args": "x"}, {"needs": ["vmx"]}, {"console": "x"}):
             self.assertNotEqual(base, reuse.text_of(options(), tests(**changed)), changed)
