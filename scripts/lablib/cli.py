@@ -96,6 +96,10 @@ def machine_options(parser):
                         help="KASLR and mitigations of L0 as the kernel has them by default")
     parser.add_argument("--shim", action="store_true",
                         help="run each KVM selftest program (kvm:NAME) above the shim")
+    parser.add_argument("--coverage", action="store_true",
+                        help="vmm-refresh.ko, its shim, and L0's KVM with --modules nvx say what of "
+                        "them has run: blocks.txt, for scripts/coverage --lab "
+                        "(COVERAGE=1 scripts/build-modules builds them)")
     parser.add_argument("--second", default="", choices=("", *KERNELS), metavar="KERNEL",
                         help="the kernel that boots beside L0, in tests that have one "
                         "(default: what tests.cfg says)")
@@ -237,7 +241,8 @@ def make_options(args):
                    mem=args.mem, ips=args.ips, timeout=getattr(args, "timeout", 0), params=args.param,
                    variables=dict(args.variables), append=args.append,
                    defaults=args.defaults, shim=args.shim, second=args.second,
-                   second_modules=args.second_modules, time_factor=time_factor())
+                   second_modules=args.second_modules, coverage=args.coverage,
+                   time_factor=time_factor())
 
 
 def command_run(args):

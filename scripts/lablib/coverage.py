@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which lines of C a run has executed: of gcov's JSON, as a table."""
+"""Which lines of C a run has executed: of gcov's JSON, or of what the shim has said; as a table."""
 
 import collections
+import functools
 import json
 import os
+import re
 
 
 class CoverageError(ValueError):
@@ -62,10 +64,14 @@ def ranges(numbers):
     return " ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
 
 
-def summary(lines):
-    """Lines, how many were executed, and those that were not."""
-    missed = [line for line, count in lines.items() if not count]
-    return {"lines": len(lines), "run": len(lines) - len(missed), "missed": ranges(missed)}
+def summary(units, lab=None):
+    """Lines, how many were executed by unit tests, in the lab (None: not tried there), by either of
+    them; and those that were by none.  {line: count} of both."""
+    lines = set(units) | set(lab or ())
+    run = {line for line, count in units.items() if count}
+    there = {line for line, count in (lab or {}).items() if count}
+    return {"lines": len(lines), "run": len(run), "lab": None if lab is None else len(there),
+            "either": len(run | there), "missed": ranges(lines - run - there)}
 
 
 def percent(run, lines):
@@ -75,15 +81,110 @@ def percent(run, lines):
     return f"{run * 1000 // lines / 10:.1f}"
 
 
+def row(name, width, one):
+    """A line of the table."""
+    lab = "-" if one["lab"] is None else one["lab"]
+    return (f"{name:<{width}}  {one['lines']:>5}  {one['run']:>5}  {lab:>5}  {one['either']:>6}  "
+            f"{percent(one['either'], one['lines']):>5}")
+
+
 def table(groups):
     """Text: for each group its files, and the sum of them.  {group: {name: summary}}"""
     width = max((len(name) for files in groups.values() for name in files), default=0)
     text = []
     for group, files in groups.items():
-        text += [f"{group:<{width}}  lines    run      %"]
-        for name, one in sorted(files.items()):
-            text.append(f"{name:<{width}}  {one['lines']:>5}  {one['run']:>5}  "
-                        f"{percent(one['run'], one['lines']):>5}")
-        lines, run = (sum(one[key] for one in files.values()) for key in ("lines", "run"))
-        text += [f"{f'{len(files)} files':<{width}}  {lines:>5}  {run:>5}  {percent(run, lines):>5}", ""]
+        text.append(f"{group:<{width}}  lines  units    lab  either      %")
+        text += [row(name, width, one) for name, one in sorted(files.items())]
+        all_of_it = {key: sum(one[key] or 0 for one in files.values())
+                     for key in ("lines", "run", "lab", "either")}
+        text += [row(f"{len(files)} files", width, all_of_it), ""]
     return "\n".join(text)
+
+
+# ---- the lab: what objdump -dlr says, and which blocks have run
+
+TRACER = "__sanitizer_cov_trace_pc"
+SAID = re.compile(r"~([a-z0-9.-]+):([0-9a-f]{5})\n")
+FUNCTION = re.compile(r"^([\w.]+)\(\):$")
+PLACE = re.compile(r"^(/.*?):(\d+)(?: \(discriminator \d+\))?$")
+INSTRUCTION = re.compile(r"^\s*([0-9a-f]+):\t(\S+)(.*)$")
+RELOCATION = re.compile(r"^\s+[0-9a-f]+: (R_\S+\s.*)$")
+# Behind these another block begins, whether it says so or not.
+LEAVES = ("jmp", "ret", "iretq", "ud2", "hlt")
+
+
+def read_blocks(text):
+    """{image: places of its blocks that have run}, of what images have said."""
+    blocks = collections.defaultdict(set)
+    for name, place in SAID.findall(text):
+        blocks[name].add(int(place, 16))
+    return blocks
+
+
+def start_of(text, symbol):
+    """Address of a symbol, as nm prints it."""
+    match = re.search(rf"^([0-9a-f]+) \w {symbol}$", text, re.MULTILINE)
+    if not match:
+        raise CoverageError(f"the image has no {symbol}")
+    return int(match[1], 16)
+
+
+def with_relocations(text):
+    """Lines of a disassembly, relocations behind their instructions."""
+    lines = []
+    for line in text.splitlines():
+        match = RELOCATION.match(line)
+        if match and lines:
+            lines[-1] += " " + match[1]
+        else:
+            lines.append(line)
+    return lines
+
+
+@functools.cache
+def holds(path, function):
+    """Whether a file of C has a function: gcc says some lines of headers to be of the file itself."""
+    if not path.endswith(".c") or not os.path.exists(path):
+        return True
+    with open(path, encoding="utf-8", errors="replace") as stream:
+        return function.partition(".")[0] in stream.read()
+
+
+def lines_of_blocks(text, blocks):
+    """[(file, line, 0 or 1)] of each instruction of a disassembly, and blocks that it has not, of
+    those up to its end.  @blocks: addresses behind the calls of the tracer.
+
+    An instruction is of the block whose tracer was called last; what stands between a jump
+    and the next such call (or begins a function) is of that one.
+    """
+    found, waiting, place, ran = [], [], None, None
+    returns, known, address, function = False, set(), 0, ""
+    for line in with_relocations(text):
+        match = FUNCTION.match(line)
+        if match:
+            function = match[1]
+            continue
+        match = PLACE.match(line)
+        if match:
+            place = (match[1], int(match[2])) if holds(match[1], function) else None
+            continue
+        match = INSTRUCTION.match(line)
+        if not match:
+            if line.endswith(">:"):
+                ran, waiting = None, []
+            continue
+        address = int(match[1], 16)
+        if returns:
+            known.add(address)
+            ran = address in blocks
+            found += [(*where, int(ran)) for where in waiting]
+            waiting = []
+        returns = TRACER in match[3]
+        if place and not match[2].startswith("nop"):
+            if returns or ran is None:
+                waiting.append(place)
+            else:
+                found.append((*place, int(ran)))
+        if match[2] in LEAVES:
+            ran, waiting = None, []
+    return found, {block for block in blocks - known if block <= address}

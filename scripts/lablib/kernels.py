@@ -101,7 +101,7 @@ class Kernel:
         return copy
 
     def kvm_modules(self, variant):
-        """Host paths of kvm.ko and kvm-intel.ko: the stock ones or ours.
+        """Host paths of kvm.ko and kvm-intel.ko: the stock ones, ours, or those that say what has run.
 
         Ours is the one with the switches for measuring, of the same objects as the
         operator's: where that one has been built alone since, it is linked anew.
@@ -109,6 +109,8 @@ class Kernel:
         if variant == "stock":
             return self.module_file("kvm"), self.module_file("kvm_intel")
         built = os.path.join(BUILD, "modules", self.release)
+        if variant == "coverage":
+            return tuple(os.path.join(built, "coverage", name) for name in ("kvm.ko", "kvm-intel.ko"))
         sources = [os.path.join(built, name) for name in ("kvm.ko", "measure/kvm-intel.ko")]
         operators = os.path.join(built, "kvm-intel.ko")
         if (not all(os.path.exists(path) for path in (*sources, operators)) or

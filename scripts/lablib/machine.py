@@ -31,7 +31,8 @@ ata0-master: type=cdrom, path={iso}, status=inserted
 {disks}boot: cdrom
 com1: enabled=1, mode=term, dev={tty}
 {com2}{card}clock: sync=none, time0=1700000000
-{parts}log: {log}
+{parts}port_e9_hack: enabled={e9}
+log: {log}
 panic: action=fatal
 error: action=report
 info: action=ignore
@@ -206,6 +207,8 @@ class Bochs(Machine):
     backend = "bochs"
     # A profile run traces so many times, each between two magic breaks.
     traces = 0
+    # What is written to port E9 is said.
+    e9 = False
     emulator = None
 
     def command(self):
@@ -222,7 +225,7 @@ class Bochs(Machine):
                                         disks=disks, tty=self.tty_name, com2=self.com2(),
                                         card=CARD if self.e1000 else "", log=self.log,
                                         model=self.emulator.cpu, more=self.cpu_settings(),
-                                        parts=self.parts()))
+                                        parts=self.parts(), e9=int(self.e9)))
         if not self.emulator.debugger:
             return [self.emulator.program, "-q", "-f", config]
         script = os.path.join(self.work, "bochs.rc")

@@ -60,7 +60,7 @@ def text_of(options, tests):
     """Everything but files that decides about a run, as text; nothing of where it runs."""
     machine = {name: getattr(options, name) for name in
                ("backend", "modules", "l1_modules", "cpus", "mem", "ips", "params", "variables",
-                "append", "defaults", "traces", "second", "second_modules")}
+                "append", "defaults", "traces", "second", "second_modules", "coverage")}
     machine["kernel"] = (options.kernel.name, options.kernel.release, options.kernel.version)
     machine["cpu"] = options.emulator and (options.emulator.cpu, options.emulator.x2apic)
     tests = [dataclasses.asdict(test) for test in tests]

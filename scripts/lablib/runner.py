@@ -10,13 +10,17 @@ from . import images
 from .common import GUEST, LabError, TOP, UsageError
 from .config import for_kernel
 from .console import Console
+from .coverage import SAID
 from .cpio import Archive
 from .kernels import Kernel, find_kernel
 from .machine import BACKENDS
 from .protocol import Ending, Keep, Limits, Protocol, Say, Send, Shell
 from .results import judge, read_left, unpack_results
 
+# Where a run with coverage keeps which blocks have run.
+BLOCKS = "blocks.txt"
 BOOT_TIMEOUT = {"bochs": 180, "qemu": 120}
+SHIM_OF = "build/modules/{release}/stripped/vmm-refresh.ko"
 SHIM_FILES = ("build/modules/@release@/stripped/vmm-refresh.ko",
               "build/selftests/refresh/refresh-ctl")
 
@@ -49,6 +53,8 @@ class Options:
     second_modules: str = "stock"
     # So many times are instructions traced, between two magic breaks; 0 = not.
     traces: int = 0
+    # The shim and vmm-refresh.ko say which of their basic blocks have run.
+    coverage: bool = False
 
 
 class Boot:
@@ -103,6 +109,7 @@ class Boot:
                                     options.kernel.words, self.tests[0].append, options.append)
         images.boot_iso(options.kernel, initrd, cmdline, iso)
         self.machine.traces = options.traces
+        self.machine.e9 = options.coverage
 
     def go(self):
         """Power on and watch until the machine ends or must be ended."""
@@ -159,6 +166,8 @@ class Boot:
             stream.write(f"== boot {self.number}\n{self.machine.log_text()}")
         if self.run.options.traces:
             os.replace(self.machine.trace, os.path.join(self.run.directory, "trace.txt"))
+        if self.run.options.coverage:
+            keep_blocks(self.machine.output, os.path.join(self.run.directory, BLOCKS))
         if not self.run.keep_boots:
             shutil.rmtree(self.work, ignore_errors=True)
         return names
@@ -238,6 +247,13 @@ class Run:
                 self.results.append({**self.result(test, ending), "cpu": rounded(ending.cpu)})
 
 
+def keep_blocks(output, path):
+    """Of all that the emulator has said, the lines of images that say which blocks have run."""
+    with open(output, encoding="utf-8", errors="replace") as said, \
+            open(path, "a", encoding="ascii") as kept:
+        kept.writelines(match[0] for match in SAID.finditer(said.read()))
+
+
 def machine_of(test):
     """What has to be the same of all tests of one boot."""
     return (test.append, test.second, test.cores, test.e1000, bool(test.serial2),
@@ -286,7 +302,8 @@ def l0_archive(run, tests, work):
     images.add_modules(archive, kernel, images.DISK_MODULES, "lab/modules/order")
     needs = {need for test in tests for need in test.needs}
     if "vmx" in needs or options.shell:
-        images.add_kvm(archive, kernel, options.modules)
+        images.add_kvm(archive, kernel, "coverage" if options.coverage and
+                       options.modules == "nvx" else options.modules)
     if "root" in needs:
         images.add_modules(archive, kernel, images.ROOT_MODULES, "lab/modules/order-root")
         add_next_levels(archive, run, tests, work)
@@ -296,11 +313,18 @@ def l0_archive(run, tests, work):
     if tests[0].second:
         add_second(archive, options, tests, work)
     for test in tests:
-        add_test(archive, kernel, test)
+        add_test(archive, kernel, test, options.coverage)
     return archive
 
 
-def add_test(archive, kernel, test):
+def that_says(spec, kernel, coverage):
+    """With coverage, the vmm-refresh.ko of a kernel that says what has run, in place of the usual one."""
+    if coverage and spec.startswith(SHIM_OF.format(release=kernel.release)):
+        return spec.replace("/stripped/", "/coverage/", 1)
+    return spec
+
+
+def add_test(archive, kernel, test, coverage):
     """One test: its script, its settings, its files."""
     where = f"lab/test/{test.name}/"
     archive.file(where + "script", os.path.join(TOP, test.script))
@@ -309,13 +333,14 @@ def add_test(archive, kernel, test):
     if test.modules:
         images.add_modules(archive, kernel, test.modules, where + "modules")
     for spec in test.files:
-        images.add_file(archive, spec)
+        images.add_file(archive, that_says(spec, kernel, coverage))
 
 
 def add_second(archive, options, tests, work):
     """A kernel to boot beside L0, with its initramfs and its release: in /second."""
     kernel = find_kernel(options.second or tests[0].second)
-    files = {for_kernel(spec, kernel): None for test in tests for spec in test.secondfiles}
+    files = {that_says(for_kernel(spec, kernel), kernel, options.coverage): None
+             for test in tests for spec in test.secondfiles}
     values = {**options.variables, "KMOD": options.second_modules, "KPARAMS": ""}
     initrd = os.path.join(work, "second.cpio")
     modules = sorted({name for test in tests for name in test.modules})

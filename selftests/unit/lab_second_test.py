@@ -123,6 +123,10 @@ class Machines(InDirectory):
         machine.traces = 1
         self.assertEqual(set(machine.environment()), {"BX_KVM", "BX_TRACE"})
 
+    def test_port_of_coverage(self):
+        self.assertIn("port_e9_hack: enabled=0\n", self.bochsrc(self.machine(Bochs)))
+        self.assertIn("port_e9_hack: enabled=1\n", self.bochsrc(self.machine(Bochs, e9=True)))
+
     def test_second_line(self):
         machine = self.machine(Bochs)
         machine.add_serial2()
@@ -172,7 +176,7 @@ class Second(InDirectory):
                              f"modules:{' '.join(modules)}.")
 
         archive = Archive()
-        options = types.SimpleNamespace(second=second, second_modules="nvx",
+        options = types.SimpleNamespace(second=second, second_modules="nvx", coverage=False,
                                         variables={"A": "1"})
         with mock.patch.object(runner, "find_kernel", return_value=kernel) as find, \
                 mock.patch.object(images, "second_initrd", side_effect=write):

@@ -40,7 +40,7 @@ class Key(unittest.TestCase):
         self.assertEqual(base, reuse.text_of(copy.deepcopy(options()), tests()))
         for changed in ({"cpus": 2}, {"mem": 512}, {"ips": 4}, {"params": ["ept=0"]},
                         {"variables": {"A": "1"}}, {"append": "x"}, {"defaults": True},
-                        {"traces": 4}, {"second": "6.1"}, {"backend": "qemu", "emulator": None},
+                        {"traces": 4}, {"coverage": True}, {"second": "6.1"}, {"backend": "qemu", "emulator": None},
                         {"emulator": Emulator("/bin/bochs", False, "other")},
                         {"emulator": Emulator("/bin/bochs", False, x2apic=True)}):
             self.assertNotEqual(base, reuse.text_of(options(**changed), tests()), changed)
