@@ -12,41 +12,48 @@ moddir = $(DESTDIR)/lib/modules/$(KREL)/updates/nvx
 
 .PHONY: help
 help:
-	@echo 'Nested virtualization for the stock kernel: nvx (KVM modules)'
+	@echo 'nvx: nested virtualization at a lower price.  refresh: a host kernel replaced under its VMs.'
 	@echo
-	@echo '  make demo        set up, build, boot the lab, show what L2 operations cost'
-	@echo '                   with stock KVM and with nvx (build/demo/report.md)'
-	@echo '  make demo-partition  set up, build, boot a second stock kernel beside the first, which'
-	@echo '                   inherits the machine (build/demo-partition/report.json, console.log)'
-	@echo '  make demo-refresh  the same, and the VMs of the first kernel move to it before'
-	@echo '                   (build/demo-refresh/report.json, console.log)'
-	@echo '  make check       set up, build, run the tests'
-	@echo '  make check-all   the tests that take long, too'
-	@echo '  make check-fast  the checks that need neither a build nor the lab'
+	@echo 'make TARGET.  To see them work, in the lab (each installs, builds and boots what it needs):'
+	@echo '  demo            nvx: what L2 operations cost, with stock KVM and with nvx'
+	@echo '                  (build/demo/report.md)'
+	@echo '  demo-refresh    refresh: another kernel in the place of the first, below VMs that run on'
+	@echo '                  (build/demo-refresh/summary.txt, report.json, console.log)'
+	@echo '  demo-partition  a part of that: a second stock kernel beside the first, which inherits'
+	@echo '                  the machine (build/demo-partition/)'
 	@echo
-	@echo '  make deps        install the Debian packages that are missing'
-	@echo '  make modules     build kvm.ko, kvm-intel.ko, vmm-refresh.ko for KREL=$(KREL)'
-	@echo '  make nestctl     build the command for operators and its man pages (build/nestctl)'
-	@echo '  make bench       compare with eVMCS, PV VMCS, delegation, KERNEL=$(KERNEL)'
-	@echo '                   (build/bench/report.md)'
-	@echo '  make bench-paper the experiment of the NestCloud paper: work in L2 over L1,'
-	@echo '                   optimization by optimization (build/bench-paper/report.md)'
-	@echo '  make bench-shim  what the shim costs guests (build/bench-shim/report.json)'
-	@echo '  make bench-refresh  Redis in a VM, YCSB-A, while another kernel takes the place of the'
-	@echo '                   one below it (build/bench-refresh/report.json, timeline.svg)'
-	@echo '  make report      one page of what these have measured (build/report/index.html)'
-	@echo '  make check-debug the tests of L0 on a kernel with lockdep, KASAN, UBSAN'
-	@echo '                   (builds that kernel once)'
-	@echo '  make check-fuzz  parsers of what a partition, a peer or a file says, with libFuzzer'
-	@echo '  make coverage    lines of the shim, the kernel side and nestctl that unit tests run'
-	@echo '                   (build/coverage/report.txt)'
-	@echo '  make check-upstream  the whole set of the kernel'"'"'s own KVM selftests,'
-	@echo '                   stock and nvx side by side (long)'
-	@echo '  make docs        format Documentation/ as HTML (build/docs)'
-	@echo '  make deb         build the Debian packages (build/deb)'
-	@echo '  make install     install the modules of KREL beside the stock ones, and nestctl, DESTDIR='
-	@echo '  make uninstall   remove them again'
-	@echo '  make clean       delete build/ but not the downloads in build/cache'
+	@echo 'To test:'
+	@echo '  check           set up, build, run the tests'
+	@echo '  check-all       the tests that take long, too'
+	@echo '  check-fast      the checks that need neither a build nor the lab'
+	@echo '  check-debug     the tests of L0 on a kernel with lockdep, KASAN, UBSAN'
+	@echo '                  (builds that kernel once)'
+	@echo '  check-fuzz      parsers of what a partition, a peer or a file says, with libFuzzer'
+	@echo '  check-upstream  the whole set of the kernel'"'"'s own KVM selftests, stock and nvx side'
+	@echo '                  by side (long)'
+	@echo '  coverage        lines of the shim, the kernel side and nestctl that unit tests run, with'
+	@echo '                  those of the lab'"'"'s last runs (build/coverage/report.txt)'
+	@echo '  coverage-lab    do those runs anew: what of the shim and the modules runs in the lab'
+	@echo
+	@echo 'To measure:'
+	@echo '  bench           compare with eVMCS, PV VMCS, delegation, KERNEL=$(KERNEL)'
+	@echo '                  (build/bench/report.md)'
+	@echo '  bench-paper     the experiment of the NestCloud paper: work in L2 over L1,'
+	@echo '                  optimization by optimization (build/bench-paper/report.md)'
+	@echo '  bench-shim      what the shim costs guests (build/bench-shim/report.json)'
+	@echo '  bench-refresh   Redis in a VM, YCSB-A, while another kernel takes the place of the'
+	@echo '                  one below it (build/bench-refresh/report.json, timeline.svg)'
+	@echo '  report          one page of what these have measured (build/report/index.html)'
+	@echo
+	@echo 'To build and install:'
+	@echo '  deps            install the Debian packages that are missing'
+	@echo '  modules         build kvm.ko, kvm-intel.ko, vmm-refresh.ko for KREL=$(KREL)'
+	@echo '  nestctl         build the command for operators and its man pages (build/nestctl)'
+	@echo '  docs            format Documentation/ as HTML (build/docs)'
+	@echo '  deb             build the Debian packages (build/deb)'
+	@echo '  install         install the modules of KREL beside the stock ones, and nestctl, DESTDIR='
+	@echo '  uninstall       remove them again'
+	@echo '  clean           delete build/ but not the downloads in build/cache'
 	@echo
 	@echo 'To load the modules on this machine: build/nestctl/nestctl load --help'
 	@echo 'To play in the lab: scripts/lab --help'
@@ -126,6 +133,11 @@ check-fuzz: deps
 .PHONY: coverage
 coverage:
 	@scripts/coverage
+
+.PHONY: coverage-lab
+coverage-lab: deps
+	@scripts/build-all programs images-6.1 images-6.12 selftests-6.1
+	@scripts/coverage --boot
 
 .PHONY: check-upstream
 check-upstream: deps
