@@ -66,10 +66,13 @@ def ranges(numbers):
 
 def summary(units, lab=None):
     """Lines, how many were executed by unit tests, in the lab (None: not tried there), by either of
-    them; and those that were by none.  {line: count} of both."""
-    lines = set(units) | set(lab or ())
+    them; and those that were by none.  {line: count} of both.
+
+    A line without an instruction in the lab's images is known by unit tests that run it only.
+    """
     run = {line for line, count in units.items() if count}
     there = {line for line, count in (lab or {}).items() if count}
+    lines = set(units) if lab is None else set(lab) | run
     return {"lines": len(lines), "run": len(run), "lab": None if lab is None else len(there),
             "either": len(run | there), "missed": ranges(lines - run - there)}
 

@@ -191,7 +191,8 @@ class Coverage(unittest.TestCase):
 
     def test_units_and_lab(self):
         """A line is of either, run by either; one that the lab has not tried is no less run."""
-        self.assertEqual(coverage.summary({1: 1, 2: 0, 3: 0, 4: 2}, {2: 1, 3: 0, 4: 0, 5: 0}),
+        self.assertEqual(coverage.summary({1: 1, 2: 0, 3: 0, 4: 2, 6: 0},
+                                          {2: 1, 3: 0, 4: 0, 5: 0}),
                          {"lines": 5, "run": 2, "lab": 1, "either": 3, "missed": "3 5"})
         self.assertEqual(coverage.summary({1: 1, 2: 0})["lab"], None)
 
