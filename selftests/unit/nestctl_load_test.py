@@ -256,6 +256,28 @@ class Exchange(lib.Test):
                       ("unload", "--none", "ept=1")):
             self.ask(USAGE, *self.words(words))
 
+    def test_interrupted(self):
+        """At each step: what was loaded is loaded again."""
+        before = self.kvm()
+        commands = self.steps(self.exchange(OK, "load", "-n"))
+        for number, name in ((2, "INT"), (15, "TERM"), (1, "HUP")):
+            for command, _ in commands:
+                program = self.machine.path("tools/" + command.split()[0])
+                with open(program, encoding="utf-8") as file:
+                    text = file.read()
+                # A terminal's signal gets to both: the command ends, too, or has ended.
+                for end in ("exit 0", "kill -9 $$"):
+                    self.machine.write("tools/" + os.path.basename(program), text +
+                                       f'[ -e "$root/interrupted" ] || {{ : >"$root/interrupted"; '
+                                       f'kill -{name} $PPID; {end}; }}\n')
+                    result = self.machine.run(*self.words(("load",)))
+                    self.assertEqual(result.returncode, FAILED, result.stdout + result.stderr)
+                    if end == "exit 0":
+                        self.assertIn(f"interrupted by signal {number}", result.stderr)
+                    self.machine.write("tools/" + os.path.basename(program), text)
+                    self.machine.remove("interrupted")
+                    self.assertEqual(self.kvm(), before)
+
     def test_another_root_is_not_acted_on(self):
         # Should it act nevertheless, it finds nothing to do it with.
         self.ask(USAGE, "load", env={"PATH": "/nowhere"})

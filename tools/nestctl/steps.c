@@ -3,6 +3,7 @@
  * Do the steps one after the other, or undo those that were done, the last first.
  */
 #include <errno.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,24 @@
 #define MAX_WORDS 64
 
 extern char **environ;
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int number)
+{
+	interrupted = number;
+}
+
+/* Commands have what is ignored from here: one that goes back is not cut off. */
+static void catch_signals(void (*handler)(int number))
+{
+	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction action = { .sa_handler = handler };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(numbers); i++)
+		sigaction(numbers[i], &action, NULL);
+}
 
 /* Where insmod, rmmod and modprobe are; NULL: in PATH. */
 const char *tools;
@@ -93,7 +112,9 @@ static int do_step(struct step *step)
 	fflush(stdout);
 	/* Others may be built in: if not, the module that needs them says so. */
 	if (run_command(command) && step->kind != STEP_NEED) {
-		step->state = STEP_FAILED;
+		/* A command that was cut off may have done it. */
+		step->state = module_loaded(step->module) == (step->kind == STEP_LOAD) ?
+			STEP_DONE : STEP_FAILED;
 		complain("'%s' failed: dmesg says why", command);
 		return -1;
 	}
@@ -111,6 +132,7 @@ int undo_steps(struct steps *steps)
 {
 	int i;
 
+	catch_signals(SIG_IGN);
 	for (i = steps->nr - 1; i >= 0; i--) {
 		struct step *step = &steps->step[i];
 		autofree char *command = NULL;
@@ -145,9 +167,15 @@ int run_steps(struct steps *steps, bool (*verify)(void))
 {
 	int i;
 
-	for (i = 0; i < steps->nr; i++)
+	catch_signals(interrupt);
+	for (i = 0; i < steps->nr; i++) {
 		if (do_step(&steps->step[i]))
 			return undo_steps(steps);
+		if (!interrupted)
+			continue;
+		complain("interrupted by signal %d", (int)interrupted);
+		return undo_steps(steps);
+	}
 	return verify() ? EXIT_OK : undo_steps(steps);
 }
 
