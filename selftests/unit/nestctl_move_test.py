@@ -226,7 +226,7 @@ class Move(lib.Test):
         self.assertIn("abort a", calls)
 
     def test_signals_stop_it(self):
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             self.machine.write("log", "")
             process = self.start("a:9:hangs b:1:moves", "--json")
             while not any(call.startswith("migrate ") for call in self.calls()):

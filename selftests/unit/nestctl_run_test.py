@@ -336,7 +336,7 @@ class Run(boot.Bootable):
                 self.nothing_left()
 
     def test_signals(self):
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             self.domains, self.back = "a:1:hangs", ""
             process = self.start("run", *OPTIONS, "--", *boot.WORDS)
             self.until("migrate ")
@@ -344,6 +344,20 @@ class Run(boot.Bootable):
             self.end(process, FAILED)
             self.assertEqual(self.log(), boot.CALLS + LINK + migrate("a") + ["abort a"] + UNDO)
             self.nothing_left()
+
+    def test_nohup(self):
+        """Who has asked for it is not disturbed when the terminal goes."""
+        self.domains, self.back = "a:1:hangs", ""
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        process = self.start("run", *OPTIONS, "--", *boot.WORDS)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        self.until("migrate ")
+        process.send_signal(signal.SIGHUP)
+        time.sleep(1)
+        self.assertNotIn("abort a", self.log())
+        process.send_signal(signal.SIGTERM)
+        self.end(process, FAILED)
+        self.nothing_left()
 
     def until(self, text):
         """Something like it has been asked for."""

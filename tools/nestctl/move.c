@@ -134,7 +134,7 @@ static const struct argp move_argp = {
 	       "first: all, or those that are named.  Definitions and autostart move, too, and those of "
 	       "VMs that do not run.\n\n"
 	       "A VM that cannot be moved stays and runs on; no further ones are begun then, nor after "
-	       "SIGINT or SIGTERM, which stops the moves under way.  Progress goes to stderr, with "
+	       "SIGINT, SIGTERM or SIGHUP, which stops the moves under way.  Progress goes to stderr, with "
 	       "--json as an object in a line.",
 	.children = children,
 };
@@ -416,14 +416,6 @@ static int status_of_moves(void)
 	return status;
 }
 
-static void catch_signals(void)
-{
-	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
-
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-}
-
 static int move(int argc, char **argv)
 {
 	static struct arguments arguments = { .options = { .downtime = 50, .parallel = 1 } };
@@ -440,7 +432,7 @@ static int move(int argc, char **argv)
 		status = EXIT_REFUSED;
 	} else if (!arguments.dry) {
 		move_watch(work.domains, work.nr);
-		catch_signals();
+		catch_signals(on_signal, SA_RESTART);
 		run_all();
 		status = status_of_moves();
 		if (!arguments.options.hold)

@@ -104,6 +104,10 @@ struct json_object *get(struct json_object *object, const char *key);
 size_t length(struct json_object *array);
 struct json_object *item(struct json_object *array, size_t i);
 
+/* ---- signals.c */
+
+void catch_signals(void (*handler)(int number), int flags);
+
 /* ---- metrics.c */
 
 int write_metrics(struct json_object *all, const char *path);

@@ -459,14 +459,6 @@ static int finish_run(enum phases_end end, bool abort)
 	return abort && end == PHASES_UNDONE ? EXIT_OK : ends[end].status;
 }
 
-static void catch_signals(void)
-{
-	struct sigaction action = { .sa_handler = on_signal };
-
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-}
-
 static int print_phases(void)
 {
 	size_t i;
@@ -512,7 +504,7 @@ int refresh_run(int argc, char **argv)
 	if (!strcmp(verb, "run") && run.options.dry)
 		return print_phases();
 	run_lock();
-	catch_signals();
+	catch_signals(on_signal, 0);
 	if (!strcmp(verb, "run")) {
 		if (run_journal_exists())
 			die(EXIT_REFUSED, "a refresh is under way: nestctl refresh resume goes on, abort goes back");

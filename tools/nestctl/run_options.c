@@ -178,7 +178,7 @@ const struct argp refresh_run_argp = {
 	.doc = "Put another kernel in the place of this one while VMs run: start it beside this one "
 	       "(nestctl refresh boot with the options behind --), move all VMs to it, end this kernel.  "
 	       "In the other one, nestctl refresh commit --wait makes the machine its own then.\n\n"
-	       "run: from the beginning; if a phase fails, or at SIGINT or SIGTERM, those before are "
+	       "run: from the beginning; if a phase fails, or at SIGINT, SIGTERM or SIGHUP, those before are "
 	       "undone, the last first.\n"
 	       "resume: go on where a nestctl has ended, forward or back.\n"
 	       "abort: undo all; not when this kernel is being ended.\v"

@@ -23,17 +23,6 @@ static void interrupt(int number)
 	interrupted = number;
 }
 
-/* Commands have what is ignored from here: one that goes back is not cut off. */
-static void catch_signals(void (*handler)(int number))
-{
-	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction action = { .sa_handler = handler };
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(numbers); i++)
-		sigaction(numbers[i], &action, NULL);
-}
-
 /* Where insmod, rmmod and modprobe are; NULL: in PATH. */
 const char *tools;
 
@@ -132,7 +121,8 @@ int undo_steps(struct steps *steps)
 {
 	int i;
 
-	catch_signals(SIG_IGN);
+	/* Its commands have what is ignored from it: those that go back are not cut off. */
+	catch_signals(SIG_IGN, 0);
 	for (i = steps->nr - 1; i >= 0; i--) {
 		struct step *step = &steps->step[i];
 		autofree char *command = NULL;
@@ -167,7 +157,7 @@ int run_steps(struct steps *steps, bool (*verify)(void))
 {
 	int i;
 
-	catch_signals(interrupt);
+	catch_signals(interrupt, 0);
 	for (i = 0; i < steps->nr; i++) {
 		if (do_step(&steps->step[i]))
 			return undo_steps(steps);

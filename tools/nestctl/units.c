@@ -37,17 +37,6 @@ bool units_interrupted(void)
 	return interrupted;
 }
 
-/* A second one ends nothing either: what has been begun is undone first. */
-static void catch_signals(void)
-{
-	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction action = { .sa_handler = interrupt };
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(numbers); i++)
-		sigaction(numbers[i], &action, NULL);
-}
-
 /* ---- the device */
 
 /**
@@ -484,7 +473,8 @@ int run_units(struct partition *partition)
 {
 	size_t i;
 
-	catch_signals();
+	/* A second one ends nothing either: what has been begun is undone first. */
+	catch_signals(interrupt, 0);
 	for (i = 0; i < partition->nr_units; i++) {
 		struct unit *unit = &partition->units[i];
 
