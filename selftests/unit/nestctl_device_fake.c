@@ -462,12 +462,18 @@ static int change_pool(const struct vmm_refresh_pool *args)
 {
 	static const char *const names[] = { "add", "remove", "lend", "keep", "give" };
 	autofree char *piece = text_of("%llx %llx", args->hpa, args->bytes);
+	autofree char *block = text_of("/sys/devices/system/memory/memory%llu/state",
+				       args->hpa >> 27);
 	__u64 state = fake.pool_state;
 
 	begin("pool %s %#llx %#llx", names[args->op], args->hpa, args->bytes);
 	switch (args->op) {
 	case VMM_REFRESH_POOL_ADD:
-		put_file("/fake/pool", piece);
+		/* Its first block is offline still when it comes back. */
+		if (fails(0))
+			put_file(block, "offline");
+		else
+			put_file("/fake/pool", piece);
 		return fails(0);
 	case VMM_REFRESH_POOL_REMOVE:
 		put_file("/fake/pool", "none");

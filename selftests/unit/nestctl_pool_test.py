@@ -135,6 +135,13 @@ class Pool(lib.Test):
         self.says(REFUSED, "region_idle=1", "pool", "create", "256M")
         self.assertEqual(self.log(), [])
 
+    def test_memory_that_comes_back_is_brought_online(self):
+        """What has been taken out for a pool that could not be made."""
+        self.machine.write("fake/fail", f"12 pool add {4 * BLOCK:#x} {2 * BLOCK:#x}\n")
+        self.says(REFUSED, "makes no pool", "pool", "create", "256M")
+        with open(self.machine.path("sys/devices/system/memory/memory4/state"), encoding="utf-8") as file:
+            self.assertEqual(file.read(), "online\n")
+
     def test_delete(self):
         self.have_pool(2 * BLOCK)
         where = "sys/devices/platform/hmem.0/dax_region/"

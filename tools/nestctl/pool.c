@@ -170,6 +170,29 @@ static bool choose_blocks(uint64_t size, uint64_t *start)
 	return found >= size;
 }
 
+/* While it is known which blocks are to come online. */
+static int note_blocks(uint64_t start, uint64_t size)
+{
+	uint64_t block = block_size(), at, none = 0;
+
+	if (make_run_directory())
+		return -1;
+	offline_begin(JOURNAL, &none, true);
+	for (at = start; block && at < start + size; at += block)
+		if (offline_note(at / block))
+			return -1;
+	return 0;
+}
+
+/* What the kernel has not brought online by itself, now or when an earlier nestctl was cut off. */
+static int bring_online(void)
+{
+	if (offline_restore())
+		return EXIT_BROKEN;
+	offline_end();
+	return EXIT_OK;
+}
+
 /**
  * pool_add() - Have the module take memory for the pool
  * @start: of whole blocks that can be taken out
@@ -189,6 +212,9 @@ int pool_add(uint64_t start, uint64_t bytes)
 	error = pool_call(&args);
 	if (!error)
 		return 0;
+	/* It may have been taken out, and come back. */
+	if (!note_blocks(start, bytes))
+		bring_online();
 	complain("the module makes no pool at %#llx (%s): %s", (unsigned long long)start,
 		 strerror(error), error == EBUSY ?
 		 "no second kernel may be there; dmesg says more" : "dmesg says why");
@@ -219,29 +245,6 @@ static int create(void)
 }
 
 /* ---- delete */
-
-/* Before the pool goes: later nobody would know what is to come online. */
-static int note_blocks(uint64_t start, uint64_t size)
-{
-	uint64_t block = block_size(), at, none = 0;
-
-	if (make_run_directory())
-		return -1;
-	offline_begin(JOURNAL, &none, true);
-	for (at = start; block && at < start + size; at += block)
-		if (offline_note(at / block))
-			return -1;
-	return 0;
-}
-
-/* What the kernel has not brought online by itself, now or when an earlier nestctl was cut off. */
-static int bring_online(void)
-{
-	if (offline_restore())
-		return EXIT_BROKEN;
-	offline_end();
-	return EXIT_OK;
-}
 
 /* No such piece: an earlier nestctl may have been cut off behind that. */
 static int delete_nothing(void)
