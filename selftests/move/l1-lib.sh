@@ -17,6 +17,21 @@ l1_files()
 	rm -r stage
 }
 
+# What L1 boots from has to be at the same place of both kernels; a file without its directories is left out.
+add_l1()
+{
+	l1_files && (cd / && { printf '%s\n' var var/lib var/lib/libvirt; find var/lib/libvirt/l1; } |
+		cpio -o -H newc >>/tmp/initrd)
+}
+
+# start_l1 LOG: by the XML of the manual, with its console in a file
+start_l1()
+{
+	sed "s,<console type='pty'/>,<serial type='file'><source path='$1' append='on'/></serial>," \
+		/lab/l1.xml >l1.xml
+	virsh define l1.xml && virsh start l1
+}
+
 # l1_round LOG: the last one that L1 has said to be good
 l1_round()
 {

@@ -13,20 +13,9 @@
 
 SERIAL_LOG=/run/l1.serial
 
-# What L1 boots from has to be at the same place of both; a file without its directories is left out.
-add_l1()
-{
-	l1_files && (cd / && { printf '%s\n' var var/lib var/lib/libvirt; find var/lib/libvirt/l1; } |
-		cpio -o -H newc >>/tmp/initrd)
-}
-
-# The XML of the manual, with its console in a file.
 begin_l1()
 {
-	sed "s,<console type='pty'/>,<serial type='file'><source path='$SERIAL_LOG' append='on'/></serial>," \
-		/lab/l1.xml >l1.xml
-	libvirt_start 11111111-1111-4111-8111-111111111111 0.0.0.0 && virsh define l1.xml &&
-		virsh start l1
+	libvirt_start 11111111-1111-4111-8111-111111111111 0.0.0.0 && start_l1 $SERIAL_LOG
 }
 
 [ -d /sys/devices/system/cpu/cpu1 ] || { echo "needs two CPUs (lab run --cpus 2)"; exit 4; }

@@ -111,11 +111,43 @@ refreshed_and_look()
 	facts_take /tmp/facts || return 1
 	sed 's/^/P1: fact /' /tmp/facts/facts
 	virsh list --all
-	[ "$(virsh list --all --name | sort | tr -d '\n')" = vm1vm2vm3 ] || return 1
+	[ "$(virsh list --all --name | grep -v '^l1$' | sort | tr -d '\n')" = vm1vm2vm3 ] || return 1
 	[ "$(nproc)" = "$(sed 's/.*-//' /sys/devices/system/cpu/present | awk '{ print $1 + 1 }')" ] ||
 		return 1
 	! dmesg | grep -E "BUG:|WARNING:" || return 1
 	p1 "refresh good"
+}
+
+# short_entries WHEN: how many there have been in this kernel
+short_entries()
+{
+	entries=$(cat /sys/kernel/debug/kvm/nvx/fast_entry)
+	p1 "l1: $1: round $(l1_round /run/l1.serial), $entries short VM-entries"
+}
+
+# l1_goes_on_by WHEN: L1 and its L2, by the short form
+l1_goes_on_by()
+{
+	was=$(cat /sys/kernel/debug/kvm/nvx/fast_entry)
+	round=$(l1_round /run/l1.serial)
+	l1_goes_on /run/l1.serial "${round:-0}" || return 1
+	short_entries "$1"
+	[ "$entries" -gt "$was" ]
+}
+
+refreshed_l1_and_look()
+{
+	. /lab/l1-lib.sh
+	[ "$KMOD" = nvx ] && until [ -s /run/l1.serial ]; do sleep 0.1; done
+	l1_goes_on_by "above the shim" && refreshed_and_look && l1_goes_on_by "bare" || return 1
+	p1 "refresh with nvx good"
+}
+
+# refreshed_l1:TEST: as refreshed, with an L1 and its L2 among the VMs, nvx in this kernel.
+stage_refreshed_l1()
+{
+	refreshed_l1_and_look
+	say_end "$1" $? && end_by poweroff -f
 }
 
 # disks_are_its_own: by QEMU, by libvirt's nodes, and by what else is here
