@@ -220,7 +220,8 @@ def redis(report):
               f"{row['column']}: {row['name']}" for row in rows]
     percent = [round(100 * row["of_bare"], 1) for row in rows]
     rest = {key: value for key, value in report.items()
-            if key not in ("schema", "phases", "pauses")}
+            if key not in ("schema", "phases", "pauses", "modules")}
+    modules = report.get("modules", [])
     whats = list(dict.fromkeys(what for one in report["pauses"] for what in one))
     return ("<h2>Redis in a VM while the kernel below it is replaced</h2>\n"
             "<p class=note>make bench-refresh: YCSB-A, operations in each "
@@ -233,6 +234,8 @@ def redis(report):
                       row["p95_us"], row["p99_us"], row["max_us"]]
                      for label, row, value in zip(labels, rows, percent)])
             + table(whats, [[one.get(what) for what in whats] for one in report["pauses"]])
+            + table(["column", "KVM", "of the second kernel", "of L1"],
+                    [[one["column"], one["first"], one["second"], one["l1"]] for one in modules])
             + table(["what", "value"], [list(row) for row in flat(rest)]))
 
 

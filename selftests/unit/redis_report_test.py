@@ -92,9 +92,12 @@ class Report(unittest.TestCase):
         texts = {"timeline": TIMELINE, "progress": PROGRESS, "lines": FIRST, "line": SECOND,
                  "facts": FACTS, **texts}
         zero = {**texts, "progress": texts["progress"].replace("copy", "zero-copy"), **(zero or {})}
-        report, says = maker.make_report({
-            "copy": texts, "zero-copy": zero, "bare": BARE, "nesting-stock": NESTED,
-            "nesting-nvx": NESTED, "reboot": REBOOT, **(runs or {})})
+        runs = {"copy": texts, "copy-nvx": texts, "zero-copy": zero, "bare": BARE,
+                "nesting-stock": NESTED, "nesting-nvx": NESTED,
+                "reboot": REBOOT, **(runs or {})}
+        modules = {"first": "stock", "second": None, "l1": None}
+        report, says = maker.make_report({column: {"modules": modules, **one}
+                                          for column, one in runs.items()})
         maker.table(report)
         with open(SCHEMA, encoding="utf-8") as file:
             jsonschema.validate(report, json.load(file))
@@ -106,24 +109,26 @@ class Report(unittest.TestCase):
         report, found, csvs = self.make()
         self.assertEqual(found, [])
         self.assertEqual([(row["column"], row["name"]) for row in report["phases"]], [
-            *((how, name) for how in ("copy", "zero-copy") for name in maker.PHASES),
+            *((how, name) for how in ("copy", "copy-nvx", "zero-copy") for name in maker.PHASES),
             ("bare", "bare"), ("nesting-stock", "nested"), ("nesting-nvx", "nested"),
             ("reboot", "before"), ("reboot", "after")])
         rows = {row["name"]: row for row in report["phases"] if row["column"] == "copy"}
         self.assertEqual(rows["normal"], {
             "column": "copy", "name": "normal", "begin": 1000, "end": 1600, "seconds": 0.6, "ops": 180,
             "ops_per_second": 300.0, "p50_us": maker.value_of(170), "p95_us": maker.value_of(170),
-            "p99_us": maker.value_of(180), "max_us": 9000, "errors": 0, "of_bare": 1.0})
+            "p99_us": maker.value_of(180), "max_us": 9000, "errors": 0, "of_bare": 1.0,
+            "instructions_per_op": 3})
         # From the line before the mark to the first one of the second kernel: 270 of 900..3270.
         self.assertEqual((rows["moving"]["begin"], rows["moving"]["end"]), (2900, 3270))
         self.assertEqual((rows["moving"]["seconds"], rows["moving"]["ops"]), (0.37, 90))
         self.assertEqual(report["pauses"][0], {
             "column": "copy", "pause_ms": 66, "pause_seen_ms": 70.0, "ram_bytes_sent": 3000,
             "link_bytes": 5000, "wire_bytes": 0, "total_seconds": 2.15})
-        self.assertEqual(report["pauses"][1], {**report["pauses"][0], "column": "zero-copy"})
-        self.assertEqual(report["pauses"][2], {
-            "column": "plain", "pause_ms": 40, "pause_seen_ms": 30.0, "ram_bytes_sent": 3000})
+        self.assertEqual(report["pauses"][1:3], [{**report["pauses"][0], "column": column}
+                                                 for column in ("copy-nvx", "zero-copy")])
         self.assertEqual(report["pauses"][3], {
+            "column": "plain", "pause_ms": 40, "pause_seen_ms": 30.0, "ram_bytes_sent": 3000})
+        self.assertEqual(report["pauses"][4], {
             "column": "reboot", "pause_ms": 1690 - 820,
             "pause_seen_ms": 1760 - 800 - 100, "save_ms": 180, "down_ms": 200, "boot_ms": 300,
             "restore_ms": 180, "saved_bytes": 7777})
@@ -139,7 +144,8 @@ class Report(unittest.TestCase):
 
     def test_plot(self):
         """Each phase is marked, of the column's own file."""
-        for column, name_of in (("copy", "timeline"), ("zero-copy", "timeline-zero-copy")):
+        for column, name_of in (("copy", "timeline"), ("copy-nvx", "timeline-copy-nvx"),
+                                ("zero-copy", "timeline-zero-copy")):
             text = maker.plot(self.make()[0], column)
             self.assertEqual(text.count(f"'{name_of}.csv'"), 2)
             for name in maker.PHASES:
@@ -164,6 +170,8 @@ class Report(unittest.TestCase):
                  "copy: pause_seen_ms is 70.0, of a move within a kernel 19.0"),
                 ({"runs": {"nesting-nvx": {**NESTED, "lines": NESTED["lines"].replace(
                     " 12 12 0 ", " 12 12 1 ")}}}, "nesting-nvx, phase nested: 4 wrong answers"),
+                ({"line": SECOND.replace("YCSB 28 100000 15", "YCSB 28 100000 1")},
+                 "copy-nvx: phase above is 0.8443 of bare, less than 0.9"),
                 ({"runs": {"bare": {**BARE, "facts": "kernel 6.13"}}}, "compared with 6.13")):
             found = self.make(**change)[1]
             self.assertTrue(any(words in line for line in found), (words, found))
