@@ -58,6 +58,14 @@ class Shim(unittest.TestCase):
                             'insn', 'guest', 'borrow', 'semantics', 'flush', 'park', 'world', 'ept',
                             'owner', 'apic', 'ioapic', 'msrs', 'vmcs_class')))
 
+    def test_cpus(self):
+        """CPUs that ask each other, park and give up at the same time."""
+        self.run_program(8, '-include', 'selftests/unit/shim_ops_fake.h',
+                         'selftests/unit/shim_cpus_unit.c',
+                         *(f'arch/x86/shim/{name}.c' for name in
+                           ('cpu', 'park', 'policy', 'world', 'inherit', 'ept', 'owner', 'apic',
+                            'ioapic', 'pool', 'denied')))
+
     def test_ways_out(self):
         """Each function that can give a CPU away asks policy.c."""
         ways = re.compile(r'\b(?:vmxoff|shut_down|shim_send_init)\(|leaving = true')

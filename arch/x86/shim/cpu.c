@@ -10,6 +10,7 @@
 /* A CPU that stands in HLT can miss an NMI that comes just before: it gets another one. */
 #define KICK_AGAIN	20000
 #define KICK_TRIES	2000
+#define KICK_LAST	(10 * KICK_AGAIN)
 
 /* Its APIC ID says which CPU it is; one that was never launched has no partition. */
 struct shim_cpu *cpu_of_area(u32 area)
@@ -28,12 +29,15 @@ enum shim_state cpu_state(const struct shim_cpu *cpu)
 	return __atomic_load_n(&cpu->state, __ATOMIC_ACQUIRE);
 }
 
-/* What the host reads may be overwritten by it. */
+/*
+ * What the host reads may be overwritten by it.  A CPU that parks looks at the others' states next:
+ * of two that park at the same time at least one has to see the other one parked.
+ */
 void cpu_set_state(struct shim_cpu *cpu, enum shim_state state)
 {
 	u32 area = area_of_cpu(cpu);
 
-	__atomic_store_n(&cpu->state, state, __ATOMIC_RELEASE);
+	__atomic_store_n(&cpu->state, state, __ATOMIC_SEQ_CST);
 	cpu->shared->state = state;
 	if (area < world.cpus.nr)
 		__atomic_store_n(&world.cpus.cpu[area].runs, state == SHIM_STATE_ON,
@@ -51,9 +55,26 @@ void cpu_command(struct shim_cpu *target, u32 command)
 }
 
 /*
+ * Nobody waits for it any more, so @target must not obey later on.  One that has taken the command
+ * already does so now.
+ */
+static bool withdraw(struct shim_cpu *target, u32 command, enum shim_state from)
+{
+	u32 i;
+
+	if (__atomic_fetch_and(&target->command, ~command, __ATOMIC_ACQ_REL) & command)
+		return false;
+	for (i = 0; i < KICK_LAST && cpu_state(target) == from; i++) {
+		cpu_serve_flush(this_cpu());
+		asm volatile("pause");
+	}
+	return cpu_state(target) != from;
+}
+
+/*
  * Until @target is not in the state @from any more.  The caller holds no lock.
  * False: it does not answer, or this CPU is asked for something itself: two that ask each other
- * would wait for ever.
+ * would wait for ever.  Then it will not do it.
  */
 bool cpu_command_wait(struct shim_cpu *target, u32 command, enum shim_state from)
 {
@@ -66,12 +87,12 @@ bool cpu_command_wait(struct shim_cpu *target, u32 command, enum shim_state from
 			if (cpu_state(target) != from)
 				return true;
 			cpu_serve_flush(self);
-			if (__atomic_load_n(&self->command, __ATOMIC_ACQUIRE))
-				return false;
+			if (__atomic_load_n(&self->command, __ATOMIC_ACQUIRE) & ~COMMAND_FLUSH)
+				return withdraw(target, command, from);
 			asm volatile("pause");
 		}
 	}
-	return false;
+	return withdraw(target, command, from);
 }
 
 /* An NMI has come: is it one of cpu_command()? */
@@ -103,10 +124,10 @@ void cpu_serve_flush(struct shim_cpu *cpu)
 /* Whatever VMCS is current.  Returns if the CPU goes on. */
 void cpu_obey(struct shim_cpu *cpu)
 {
-	u32 command;
+	/* A flush stays until it is done: whoever asks for one now waits for that. */
+	u32 command = __atomic_fetch_and(&cpu->command, COMMAND_FLUSH, __ATOMIC_ACQUIRE);
 
 	cpu_serve_flush(cpu);
-	command = __atomic_exchange_n(&cpu->command, 0, __ATOMIC_ACQUIRE);
 	if (command & COMMAND_END)
 		cpu_park(cpu, SHIM_STATE_PARKED);
 	if (command & COMMAND_TAKE)

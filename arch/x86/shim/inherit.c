@@ -140,6 +140,8 @@ static void inherit_cpus(void)
 			continue;
 		other->part = &shim_header.part[1];
 		world_set_cpu(other);
+		/* Of the end of its old partition it may not have heard: it would not start. */
+		__atomic_and_fetch(&other->command, ~(u32)COMMAND_END, __ATOMIC_RELEASE);
 	}
 	world_count(0);
 	world_count(1);
@@ -202,8 +204,14 @@ u32 world_claim(struct shim_cpu *cpu, u64 hpa, u64 *bytes)
 		switch (owner_move(&world.memory, hpa, *bytes, OWNER_LEFT, OWNER_OF_PART(1),
 				   &where)) {
 		case OWNER_OK:
-			error = world.alone || (world_follow(1, hpa, *bytes) &&
-						world_flush(cpu, 1)) ? SHIM_OK : SHIM_E_TABLES;
+			if (world.alone || (world_follow(1, hpa, *bytes) && world_flush(cpu, 1))) {
+				error = SHIM_OK;
+				break;
+			}
+			/* It can be claimed once more. */
+			owner_move(&world.memory, hpa, *bytes, OWNER_OF_PART(1), OWNER_LEFT,
+				   &where);
+			error = SHIM_E_TABLES;
 			break;
 		case OWNER_E_NODES:
 			error = SHIM_E_TABLES;
@@ -239,9 +247,10 @@ static void __noreturn end_machine(u32 part)
 /* The last CPU of the partition is parked. */
 void world_part_ended(struct shim_cpu *cpu, u32 part)
 {
-	enum shim_part_state other = part_info(!part)->state;
+	enum shim_part_state other;
 
 	world_lock(cpu);
+	other = part_info(!part)->state;
 	/* Two that park at the same time may both be the last one. */
 	if (part_info(part)->state == SHIM_PART_ENDED) {
 		world_unlock();

@@ -60,8 +60,8 @@ bool low_keep(struct shim_cpu *cpu, u64 hpa, u64 bytes)
 		if (!map(at, ept_page_hpa(&world.pool, low->page[low->nr++]), EPT_RWX))
 			break;
 	}
-	if (at == low->hpa + low->bytes)
-		return world_flush(cpu, 0);
+	if (at == low->hpa + low->bytes && world_flush(cpu, 0))
+		return true;
 	drop(cpu);
 	return false;
 }

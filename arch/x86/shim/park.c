@@ -79,11 +79,9 @@ static void begin(struct shim_cpu *cpu, u32 command)
 }
 
 /* Whoever comes last; a CPU that waited for a start-up IPI may be the only one. */
-static void park_ended(struct shim_cpu *cpu)
+static void park_ended(struct shim_cpu *cpu, u32 part)
 {
-	u32 part = part_of(cpu);
-
-	if (!world_count(part) && cpu->part->ended)
+	if (!world_count(part) && shim_header.part[part].ended)
 		world_part_ended(cpu, part);
 }
 
@@ -111,7 +109,7 @@ static void __noreturn wait(struct shim_cpu *cpu)
 		if (state != cpu_state(cpu))
 			cpu_set_state(cpu, state);
 		if (command & COMMAND_END)
-			park_ended(cpu);
+			park_ended(cpu, part_of(cpu));
 		halt();
 	}
 }
@@ -121,18 +119,23 @@ void cpu_park(struct shim_cpu *cpu, enum shim_state state)
 {
 	forget_host(cpu);
 	cpu_set_state(cpu, state);
-	park_ended(cpu);
+	park_ended(cpu, part_of(cpu));
 	wait(cpu);
 }
 
-/* From the first partition to the second one. */
+/*
+ * From the first partition to the second one.  Until here it was to be counted as one that runs, of
+ * the one or of the other: if that has ended meanwhile, its last CPU has left the rest to this one.
+ */
 void cpu_take(struct shim_cpu *cpu)
 {
+	u32 part;
+
 	forget_host(cpu);
 	cpu->part = &shim_header.part[1];
 	world_set_cpu(cpu);
-	world_count(0);
-	world_count(1);
 	cpu_set_state(cpu, SHIM_STATE_PARKED);
+	for (part = 0; part < SHIM_NR_PARTS; part++)
+		park_ended(cpu, part);
 	wait(cpu);
 }

@@ -43,7 +43,14 @@ static u32 give_back(struct shim_cpu *cpu, u64 area)
 	world_set_cpu(target);
 	world_count(0);
 	world_count(1);
-	return cpu_command_wait(target, COMMAND_INIT, SHIM_STATE_PARKED) ? SHIM_OK : SHIM_E_CPU;
+	if (cpu_command_wait(target, COMMAND_INIT, SHIM_STATE_PARKED))
+		return SHIM_OK;
+	target->part = &shim_header.part[1];
+	target->bsp = false;
+	world_set_cpu(target);
+	world_count(0);
+	world_count(1);
+	return SHIM_E_CPU;
 }
 
 static u32 start(struct shim_cpu *cpu, u64 hpa)

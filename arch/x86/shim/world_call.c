@@ -530,6 +530,7 @@ u32 world_move(struct shim_cpu *cpu, u64 hpa, u64 bytes, u32 to)
 	else
 		error = world_change_owner(cpu, hpa, bytes, to);
 	if (!error && to && !low_keep(cpu, hpa, bytes)) {
+		claim_left(hpa, bytes);
 		world_change_owner(cpu, hpa, bytes, 0);
 		error = SHIM_E_TABLES;
 	}
@@ -591,12 +592,16 @@ static u32 release_cpus(void)
 {
 	struct shim_cpu *other;
 	u32 area, error = SHIM_OK;
+	enum shim_state state;
 
 	for (area = 0; area < shim_machine.nr_areas; area++) {
 		other = cpu_of_area(area);
-		if (other->part != &shim_header.part[1] || cpu_state(other) != SHIM_STATE_PARKED)
+		state = cpu_state(other);
+		/* One that waited for a start-up IPI may not have heard of the end. */
+		if (other->part != &shim_header.part[1] ||
+		    (state != SHIM_STATE_PARKED && state != SHIM_STATE_WAIT))
 			continue;
-		if (!cpu_command_wait(other, COMMAND_RELEASE, SHIM_STATE_PARKED))
+		if (!cpu_command_wait(other, COMMAND_RELEASE, state))
 			error = SHIM_E_CPU;
 	}
 	world_count(1);

@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * CPUs that ask each other for something while others park, give up, or ask as well: mailboxes,
+ * and the end of partitions.  A CPU is a thread on the stack of its area; what may happen in
+ * between happens where the CPU's instructions are made up, or in another thread, many times.
+ * TAP.  Run by shim_test.py.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../arch/x86/shim/shim.h"
+#include "../../arch/x86/shim/world.h"
+
+#define ROUNDS		10000
+#define RESET_CONTROL	0xcf9
+
+struct shim_header shim_header;
+const struct fixup fixup_table[1], fixup_table_end[1];
+
+/* The first partition has FIRST and OTHER, the second one SECOND. */
+enum { FIRST, OTHER, SECOND, NR_AREAS };
+
+static char areas[NR_AREAS][SHIM_AREA_SIZE] __aligned(SHIM_AREA_SIZE);
+static char info[SHIM_PAGE] __aligned(SHIM_PAGE);
+static u64 roots[SHIM_NR_PARTS][512] __aligned(SHIM_PAGE);
+static struct apic_cpu places[NR_AREAS];
+
+static struct shim_cpu *at(u32 area)
+{
+	return (struct shim_cpu *)(areas[area] + SHIM_AREA_PRIVATE);
+}
+
+/* ---- what happens in between: once, where the CPU gets to */
+
+static void (*while_it_flushes)(void), (*while_it_forgets)(void), (*when_kicked)(void);
+
+static void happen(void (**what)(void))
+{
+	void (*now)(void) = *what;
+
+	*what = NULL;
+	if (now)
+		now();
+}
+
+/* ---- the CPU */
+
+static jmp_buf way_out;
+static bool reset_asked;
+static u32 asked_for, flushed_for;
+
+void halt(void)
+{
+	longjmp(way_out, 1);
+}
+
+int invept(u64 type, const struct vmx_descriptor *desc)
+{
+	flushed_for = __atomic_load_n(&asked_for, __ATOMIC_RELAXED);
+	happen(&while_it_flushes);
+	return VMX_SUCCEED;
+}
+
+void apic_reset(void)
+{
+	happen(&while_it_forgets);
+}
+
+void shim_kick(const struct shim_cpu *cpu)
+{
+	happen(&when_kicked);
+}
+
+void port_out(u16 port, u32 width, u32 value)
+{
+	reset_asked |= port == RESET_CONTROL;
+}
+
+u64 rdmsr(u32 msr)
+{
+	return 0;
+}
+
+bool wrmsr_safe(u32 msr, u32 low, u32 high)
+{
+	return true;
+}
+
+int vmptrld(u64 hpa)
+{
+	return VMX_SUCCEED;
+}
+
+int vmclear(u64 hpa)
+{
+	return VMX_SUCCEED;
+}
+
+void vmxoff(void) { }
+void host_flush_tlb(void) { }
+void shim_flush_tlb(const struct shim_part *part) { }
+void shim_send_init(const struct shim_cpu *cpu) { }
+
+/* ---- files of the shim that do not matter here */
+
+void page_stop(struct shim_cpu *cpu) { }
+void guest_clear_all(struct shim_cpu *cpu) { }
+void guest_check_again(struct shim_cpu *cpu) { }
+void vmx_forget_region(struct shim_cpu *cpu) { }
+void shadow_link(struct shim_cpu *cpu, bool on) { }
+void shadow_enable(struct shim_cpu *cpu, bool on) { }
+void enter_long_mode(struct shim_cpu *cpu) { }
+void enter_real_mode(struct shim_cpu *cpu) { }
+void part_push(struct shim_cpu *cpu) { }
+void console_print(const char *format, ...) { }
+void ioapic_hw_apply(const struct ioapic_ops *ops) { }
+void world_restore_functions(void) { }
+void world_open_bitmaps(void) { }
+void link_clear(u32 part) { }
+void link_ring_bell(u32 part) { }
+void config_write(u16 bdf, u32 reg, u32 width, u32 value) { }
+
+u32 config_read(u16 bdf, u32 reg)
+{
+	return 0;
+}
+
+u32 apic_read(u32 offset)
+{
+	return 0;
+}
+
+bool pci_function_stop(struct pci_function *function, u16 *command)
+{
+	return false;
+}
+
+bool link_inherit(void)
+{
+	return true;
+}
+
+bool world_device_page(u32 part, u64 hpa, u64 access)
+{
+	return true;
+}
+
+bool world_follow(u32 part, u64 hpa, u64 bytes)
+{
+	return true;
+}
+
+bool world_pool_back(bool ordinary)
+{
+	return false;
+}
+
+u64 shim_panic(struct shim_cpu *cpu, const char *why, u64 detail)
+{
+	return SHIM_RESUME;
+}
+
+void shim_reenter(struct shim_regs *regs, u64 how)
+{
+	longjmp(way_out, 1);
+}
+
+/* ---- the machine */
+
+static void make_machine(void)
+{
+	u32 area;
+
+	memset(areas, 0, sizeof(areas));
+	memset(info, 0, sizeof(info));
+	memset(&shim_header, 0, sizeof(shim_header));
+	memset(&world, 0, sizeof(world));
+	shim_nr_parts = 2;
+	shim_machine.areas_va = (u64)areas;
+	shim_machine.nr_areas = NR_AREAS;
+	shim_machine.info_va = (u64)info;
+	world.cpus.cpu = places;
+	world.cpus.nr = NR_AREAS;
+	world.pool.va = (char *)roots;
+	shim_header.part[1].eptp = SHIM_PAGE;
+	part_info(0)->state = SHIM_PART_RUNS;
+	part_info(1)->state = SHIM_PART_RUNS;
+	for (area = 0; area < NR_AREAS; area++) {
+		at(area)->part = &shim_header.part[area == SECOND];
+		at(area)->shared = (struct shim_shared *)areas[area];
+		at(area)->boot.apic_id = area;
+		cpu_set_state(at(area), SHIM_STATE_ON);
+	}
+	while_it_flushes = NULL;
+	while_it_forgets = NULL;
+	when_kicked = NULL;
+	reset_asked = false;
+}
+
+static pthread_t run_on(u32 area, void *(*function)(void *data))
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+
+	pthread_attr_init(&attributes);
+	if (pthread_attr_setstack(&attributes, areas[area] + SHIM_AREA_TABLES,
+				  SHIM_AREA_SIZE - SHIM_AREA_TABLES) ||
+	    pthread_create(&thread, &attributes, function, at(area)))
+		abort();
+	pthread_attr_destroy(&attributes);
+	return thread;
+}
+
+static void run_alone(u32 area, void *(*function)(void *data))
+{
+	pthread_join(run_on(area, function), NULL);
+}
+
+/* It comes to a halt, in the middle of what another one does. */
+static void obeys(struct shim_cpu *cpu)
+{
+	jmp_buf before;
+
+	memcpy(before, way_out, sizeof(before));
+	if (!setjmp(way_out))
+		cpu_obey(cpu);
+	memcpy(way_out, before, sizeof(before));
+}
+
+static int count, failed;
+
+static void ok(bool good, const char *what)
+{
+	printf("%sok %d - %s\n", good ? "" : "not ", ++count, what);
+	failed += !good;
+}
+
+/* ---- a CPU passes to the second partition while the first one ends */
+
+static void the_first_ends(void)
+{
+	policy_end_part(at(FIRST), 0, SHIM_END_RESET, 0);
+	at(FIRST)->command |= COMMAND_END;
+	obeys(at(FIRST));
+}
+
+static void *is_taken(void *cpu)
+{
+	cpu_command(cpu, COMMAND_TAKE);
+	obeys(cpu);
+	return NULL;
+}
+
+static void test_take(void)
+{
+	make_machine();
+	run_alone(OTHER, is_taken);
+	ok(at(OTHER)->part == &shim_header.part[1] && cpu_state(at(OTHER)) == SHIM_STATE_PARKED &&
+	   part_info(0)->running == 1 && part_info(1)->cpus == 2 && part_info(1)->running == 1,
+	   "one that was taken is counted, and does not run");
+	make_machine();
+	while_it_forgets = the_first_ends;
+	run_alone(OTHER, is_taken);
+	ok(part_info(0)->state == SHIM_PART_ENDED && world.alone,
+	   "the first partition ends while its CPU is taken: the second one has the machine");
+}
+
+/* ---- both partitions end */
+
+static void the_second_has_ended(void)
+{
+	part_info(1)->state = SHIM_PART_ENDED;
+	world_unlock();
+}
+
+static void *ends(void *cpu)
+{
+	struct shim_cpu *self = cpu;
+
+	cpu_set_state(at(OTHER), SHIM_STATE_PARKED);
+	policy_end_part(self, 0, SHIM_END_RESET, 0);
+	self->command = COMMAND_END;
+	world.lock = 1;
+	/* While it waits for the lock. */
+	self->command |= COMMAND_FLUSH;
+	obeys(self);
+	return NULL;
+}
+
+/* It is served twice: before the CPU parks, and when it waits. */
+static void flush_once_more(void)
+{
+	while_it_flushes = the_second_has_ended;
+}
+
+static void ask_once_more(void)
+{
+	at(FIRST)->command |= COMMAND_FLUSH;
+}
+
+static void test_both_end(void)
+{
+	make_machine();
+	while_it_flushes = flush_once_more;
+	while_it_forgets = ask_once_more;
+	run_alone(FIRST, ends);
+	ok(reset_asked && !world.alone, "both end at the same time: the machine does");
+}
+
+/* ---- one that waits for a start-up IPI when its partition ends */
+
+static void *waits(void *cpu)
+{
+	cpu_set_state(cpu, SHIM_STATE_WAIT);
+	the_first_ends();
+	return NULL;
+}
+
+static void test_heir(void)
+{
+	make_machine();
+	run_alone(OTHER, waits);
+	ok(world.alone && at(OTHER)->part == &shim_header.part[1] &&
+	   !(at(OTHER)->command & COMMAND_END),
+	   "one that has not heard of the end waits for the heir's start-up IPI");
+}
+
+/* ---- who asks gives up */
+
+static bool answer;
+
+static void *gives_up(void *cpu)
+{
+	((struct shim_cpu *)cpu)->command = COMMAND_END;
+	answer = cpu_command_wait(at(OTHER), COMMAND_TAKE, SHIM_STATE_ON);
+	return NULL;
+}
+
+static void it_takes_the_command(void)
+{
+	at(OTHER)->command = 0;
+	at(FIRST)->command |= COMMAND_FLUSH;
+}
+
+static void it_parks(void)
+{
+	cpu_set_state(at(OTHER), SHIM_STATE_PARKED);
+}
+
+static void test_give_up(void)
+{
+	make_machine();
+	run_alone(FIRST, gives_up);
+	ok(!answer && !(at(OTHER)->command & COMMAND_TAKE),
+	   "who is asked itself gives up, and the other one will not obey");
+	make_machine();
+	when_kicked = it_takes_the_command;
+	while_it_flushes = it_parks;
+	run_alone(FIRST, gives_up);
+	ok(answer, "but if that one obeys already it has been done");
+}
+
+/* ---- two at the same time, many times */
+
+static bool stop;
+
+static void *obeys_all_the_time(void *cpu)
+{
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED))
+		cpu_obey(cpu);
+	return NULL;
+}
+
+static void ask_for_flush(struct shim_cpu *target)
+{
+	cpu_command(target, COMMAND_FLUSH);
+	while (__atomic_load_n(&target->command, __ATOMIC_ACQUIRE) & COMMAND_FLUSH)
+		sched_yield();
+}
+
+static void test_flushes(void)
+{
+	pthread_t thread;
+	u32 i, lost = 0;
+
+	make_machine();
+	stop = false;
+	thread = run_on(OTHER, obeys_all_the_time);
+	for (i = 0; i < ROUNDS; i++) {
+		__atomic_add_fetch(&asked_for, 1, __ATOMIC_RELAXED);
+		ask_for_flush(at(OTHER));
+		lost += flushed_for != asked_for;
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	ok(!lost, "no flush is taken for done that was not");
+}
+
+static void *waits_for_another(void *cpu)
+{
+	answer = cpu_command_wait(at(SECOND), COMMAND_INIT, SHIM_STATE_ON);
+	return NULL;
+}
+
+static void test_flushes_while_waiting(void)
+{
+	pthread_t thread;
+	u32 i;
+
+	make_machine();
+	thread = run_on(FIRST, waits_for_another);
+	while (!__atomic_load_n(&at(SECOND)->kicked, __ATOMIC_ACQUIRE))
+		sched_yield();
+	for (i = 0; i < 10 * ROUNDS; i++)
+		cpu_command(at(FIRST), COMMAND_FLUSH);
+	cpu_set_state(at(SECOND), SHIM_STATE_WAIT);
+	pthread_join(thread, NULL);
+	ok(answer, "who waits for another CPU does not give up for a flush");
+}
+
+int main(void)
+{
+	test_take();
+	test_both_end();
+	test_heir();
+	test_give_up();
+	test_flushes();
+	test_flushes_while_waiting();
+	printf("1..%d\n", count);
+	return failed != 0;
+}
