@@ -68,6 +68,7 @@ static const struct {
 	{ "sweep", poke_sweep },
 	{ "read-large", poke_read_large },
 	{ "write", poke_write },
+	{ "write-across", poke_write_across },
 	{ "swap", poke_swap },
 	{ "exec", poke_exec },
 	{ "walk", poke_walk },

@@ -3,6 +3,7 @@
  * Memory at a physical address, whoever has it: by a page of our own whose page-table entry
  * is made to point there, or the page table of which is made to lie there.
  */
+#include <linux/io.h>
 #include <linux/kdebug.h>
 #include <linux/pgtable.h>
 #include <linux/ptrace.h>
@@ -162,6 +163,18 @@ int poke_read(const struct poke *p)
 int poke_write(const struct poke *p)
 {
 	return poke_by_page(p, store);
+}
+
+/* Into two pages with one instruction. */
+int poke_write_across(const struct poke *p)
+{
+	void __iomem *at = ioremap(p->addr, sizeof(u32));
+
+	if (!at)
+		return -ENOMEM;
+	writel(p->value, at);
+	iounmap(at);
+	return 0;
 }
 
 int poke_swap(const struct poke *p)

@@ -24,6 +24,7 @@ int poke_read(const struct poke *p);
 int poke_sweep(const struct poke *p);
 int poke_read_large(const struct poke *p);
 int poke_write(const struct poke *p);
+int poke_write_across(const struct poke *p);
 int poke_swap(const struct poke *p);
 int poke_exec(const struct poke *p);
 int poke_walk(const struct poke *p);
