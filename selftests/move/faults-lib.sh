@@ -21,10 +21,7 @@ tick()
 
 faults_begin()
 {
-	[ -d /sys/devices/system/cpu/cpu1 ] || { echo "needs two CPUs (lab run --cpus 2)"; exit 4; }
-	mkdir -p /run
-	seed-random
-	insmod /bin/vmm-refresh.ko || exit 1
+	module_begin
 	ip link set lo up
 	check "there is libvirt, for both kernels" add_libvirt
 	check "VMs are started" start_vms

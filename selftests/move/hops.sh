@@ -35,10 +35,8 @@ run_first()
 	hop_run 1 "${HOPS:-2}" "$TESTNAME" 0 >>progress 2>&1
 }
 
-[ -d /sys/devices/system/cpu/cpu1 ] || { echo "needs two CPUs (lab run --cpus 2)"; exit 4; }
-mkdir -p /run /hops
-seed-random
-insmod /bin/vmm-refresh.ko || exit 1
+module_begin
+mkdir -p /hops
 ip link set lo up
 check "there is libvirt" unpack_libvirt
 check "a VM is started" begin_vm
@@ -49,11 +47,5 @@ cat progress
 check "no VM is here" test -z "$(virsh list --all --name | tr -d '\n')"
 check "the second kernel runs" is "$(part state)" runs
 echo "# here, at last: $(heartbeat vm1)"
-tap_end
-rc=$?
-# Whoever has the disk later: this is all that this kernel says.
-dmesg >>"$RESULTS/dmesg.txt"
-echo $rc >"$RESULTS/.rc"
-save_results "$TESTNAME"
-sync
+last_words
 nestctl refresh resume --commit=auto

@@ -18,10 +18,7 @@ begin_l1()
 	libvirt_start 11111111-1111-4111-8111-111111111111 0.0.0.0 && start_l1 $SERIAL_LOG
 }
 
-[ -d /sys/devices/system/cpu/cpu1 ] || { echo "needs two CPUs (lab run --cpus 2)"; exit 4; }
-mkdir -p /run
-seed-random
-insmod /bin/vmm-refresh.ko || exit 1
+module_begin
 ip link set lo up
 check "there is libvirt, for both kernels" add_libvirt
 check "and what an L1 boots from" add_l1

@@ -73,10 +73,7 @@ phase()
 	sed -n "s/.*\"phase\": *\"$1\", *\"state\": *\"\([a-z]*\)\".*/\1/p" timeline | tail -1
 }
 
-[ -d /sys/devices/system/cpu/cpu1 ] || { echo "needs two CPUs (lab run --cpus 2)"; exit 4; }
-mkdir -p /run
-seed-random
-insmod /bin/vmm-refresh.ko || exit 1
+module_begin
 ip link set lo up
 check "there is libvirt, for both kernels" add_libvirt
 check "VMs are started" begin_vms
@@ -105,11 +102,5 @@ check "nor to this one" nothing_denied first
 check "the journal waits for the commit" grep -q '"off"\|"move"' /run/nestctl/run.json
 cat /run/nestctl/run.json
 cp /run/*.serial .
-tap_end
-rc=$?
-# Whoever has the disk later: this is all that this kernel says.
-dmesg >>"$RESULTS/dmesg.txt"
-echo $rc >"$RESULTS/.rc"
-save_results "$TESTNAME"
-sync
+last_words
 nestctl refresh resume --commit=auto

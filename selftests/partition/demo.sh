@@ -89,11 +89,5 @@ check "the VM of this kernel runs" vm_runs
 check "it waits for this one's end" p1_word "$(word 5 $WORD_BEGINS)"
 check "the VM of this kernel has noticed nothing" vm_end
 nestctl refresh status
-tap_end
-rc=$?
-# Whoever has the disk later: this is all that this kernel says.
-dmesg >>"$RESULTS/dmesg.txt"
-echo $rc >"$RESULTS/.rc"
-save_results "$TESTNAME"
-sync
+last_words
 poweroff -f

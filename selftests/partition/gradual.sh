@@ -25,11 +25,5 @@ check "nothing was denied to it" nothing_denied second
 check "the VM of this kernel runs" vm_runs
 check "the VM noticed nothing" vm_end
 nestctl refresh status
-tap_end
-rc=$?
-# Whoever has the disk later: this is all that this kernel says.
-dmesg >>"$RESULTS/dmesg.txt"
-echo $rc >"$RESULTS/.rc"
-save_results "$TESTNAME"
-sync
+last_words
 poweroff -f

@@ -30,11 +30,5 @@ check "the second kernel is started" p1_boot "leave:$TESTNAME:$TEST_ARGS"
 check "it waits for this one's end" p1_word "$(word 1 $WORD_BEGINS)"
 check "the VM of this kernel runs" vm_runs
 check "the VM noticed nothing" vm_end
-tap_end
-rc=$?
-# Whoever has the disk later: this is all that this kernel says.
-dmesg >>"$RESULTS/dmesg.txt"
-echo $rc >"$RESULTS/.rc"
-save_results "$TESTNAME"
-sync
+last_words
 poweroff -f

@@ -121,16 +121,33 @@ vm_end()
 	grep ' bad 0 ' p0.vm
 }
 
-# The shim is loaded and a VM runs; what the machine is like now is kept.
-part_begin()
+# A CPU for the other kernel, and the module.
+module_begin()
 {
 	[ -d /sys/devices/system/cpu/cpu1 ] || { echo "needs two CPUs (lab run --cpus 2)"; exit 4; }
 	mkdir -p /run
 	# nestctl's tables have a random key, for which it would wait 15 seconds.
 	seed-random
 	insmod /bin/vmm-refresh.ko || exit 1
+}
+
+# The shim is loaded and a VM runs; what the machine is like now is kept.
+part_begin()
+{
+	module_begin
 	machine_facts >before
 	vm_begin
+}
+
+# What this kernel knows of its test, before it ends; the other one has the disk afterwards, and says
+# the end of the test.  With /lab/restart.sh.
+last_words()
+{
+	tap_end
+	echo $? >"$RESULTS/.rc"
+	dmesg >>"$RESULTS/dmesg.txt"
+	save_results "$TESTNAME"
+	sync
 }
 
 # Nothing is taken any more, nothing is left, and the machine is what it was when the test began.

@@ -66,10 +66,7 @@ make_off()
 	printf '%s\n' '#!/bin/sh' 'poweroff -f' >/bin/power-off && chmod +x /bin/power-off
 }
 
-[ -d /sys/devices/system/cpu/cpu1 ] || { echo "needs two CPUs (lab run --cpus 2)"; exit 4; }
-mkdir -p /run
-seed-random
-insmod /bin/vmm-refresh.ko || exit 1
+module_begin
 ip link set lo up
 check "there is libvirt, for both kernels" add_libvirt
 check "the VM is started" begin_redis
@@ -88,11 +85,5 @@ check "nor to this one" nothing_denied first
 redis_unfollow
 cp /run/redis.serial .
 tail -n 3 lines
-tap_end
-rc=$?
-# Whoever has the disk later: this is all that this kernel says.
-dmesg >>"$RESULTS/dmesg.txt"
-echo $rc >"$RESULTS/.rc"
-save_results "$TESTNAME"
-sync
+last_words
 nestctl refresh resume --commit=auto
