@@ -351,7 +351,6 @@ static void set_up(struct net_device *dev)
 	struct vmlink *link = netdev_priv(dev);
 	u8 own[ETH_ALEN];
 
-	link->dev = dev;
 	INIT_DELAYED_WORK(&link->again, end_of_pause);
 	dev->netdev_ops = &link_ops;
 	dev->ethtool_ops = &vmlink_ethtool_ops;
@@ -364,7 +363,6 @@ static void set_up(struct net_device *dev)
 	ether_addr_copy(own, address);
 	own[5] = link->own < link->peer ? 0 : 1;
 	eth_hw_addr_set(dev, own);
-	netif_napi_add(dev, &link->napi, link_poll);
 }
 
 /* ---- its memory and its interrupt */
@@ -467,6 +465,9 @@ static int create_locked(void)
 		return -ENOMEM;
 	strscpy(dev->name, "vmlink%d", sizeof(dev->name));
 	link = netdev_priv(dev);
+	link->dev = dev;
+	/* The other side may ring as soon as it is connected; until it is open nobody polls. */
+	netif_napi_add(dev, &link->napi, link_poll);
 	r = connect(link);
 	if (r)
 		goto err_dev;
@@ -479,9 +480,9 @@ static int create_locked(void)
 	return 0;
 
 err_connect:
-	netif_napi_del(&link->napi);
 	disconnect(link);
 err_dev:
+	netif_napi_del(&link->napi);
 	free_netdev(dev);
 	return r;
 }
@@ -519,8 +520,8 @@ void refresh_link_destroy(void)
 	if (the_link) {
 		link = netdev_priv(the_link);
 		unregister_netdev(the_link);
-		netif_napi_del(&link->napi);
 		disconnect(link);
+		netif_napi_del(&link->napi);
 		free_netdev(the_link);
 		the_link = NULL;
 	}
