@@ -147,7 +147,9 @@ static void pm1_event(struct io *io)
 {
 	u32 half = world.ports.pm1_event_length / 2, n, offset, enable;
 
-	n = io->port - world.ports.pm1_event[0] >= world.ports.pm1_event_length;
+	/* The second one may be below the first one. */
+	n = io->port < world.ports.pm1_event[0] ||
+	    io->port - world.ports.pm1_event[0] >= world.ports.pm1_event_length;
 	offset = io->port - world.ports.pm1_event[n];
 	enable = (u32)io->device->pm1_enable[n] << 8 * half;
 	if (io->in)
