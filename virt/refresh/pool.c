@@ -79,24 +79,30 @@ static int add_device(struct region *region)
 	return r;
 }
 
-/* A device of dax_hmem's, from which nestctl cuts one for each VM. */
-static int publish(u64 hpa, u64 bytes, int nid)
+static int make_region(struct region *region)
 {
-	struct region *region = &pool.region[pool.nr];
 	int r;
 
-	if (pool.nr == MAX_REGIONS)
-		return -ENOSPC;
-	*region = (struct region){ .hpa = hpa, .bytes = bytes, .nid = nid };
 	region->id = memregion_alloc(GFP_KERNEL);
 	if (region->id < 0)
 		return region->id;
 	r = add_device(region);
-	if (r) {
+	if (r)
 		memregion_free(region->id);
+	return r;
+}
+
+/* A device of dax_hmem's, from which nestctl cuts one for each VM. */
+static int publish(u64 hpa, u64 bytes, int nid)
+{
+	struct region region = { .hpa = hpa, .bytes = bytes, .nid = nid };
+	int r = pool.nr < MAX_REGIONS ? make_region(&region) : -ENOSPC;
+
+	if (r) {
 		pr_err("pool: no device for %#llx to %#llx (%d)\n", hpa, hpa + bytes - 1, r);
 		return r;
 	}
+	pool.region[pool.nr] = region;
 	/* VMs may be in it. */
 	__module_get(THIS_MODULE);
 	pool.nr++;
@@ -131,6 +137,17 @@ static bool in_blocks(u64 hpa, u64 bytes)
 	return bytes && IS_ALIGNED(hpa | bytes, block) && hpa + bytes > hpa;
 }
 
+/* It is RAM again; who has asked brings it online. */
+static int come_back(int nid, u64 hpa, u64 bytes)
+{
+	int r = add_memory(nid, hpa, bytes, MHP_NONE);
+
+	if (r)
+		pr_err("pool: the memory at %#llx is no RAM again before the next boot (%d)\n",
+		       hpa, r);
+	return r;
+}
+
 static int add(u64 hpa, u64 bytes)
 {
 	int nid, r;
@@ -156,7 +173,7 @@ static int add(u64 hpa, u64 bytes)
 	}
 	r = publish(hpa, bytes, nid);
 	if (r)
-		add_memory(nid, hpa, bytes, MHP_NONE);
+		come_back(nid, hpa, bytes);
 	else
 		pr_info("pool: %#llx to %#llx, %llu MiB\n", hpa, hpa + bytes - 1, bytes >> 20);
 	return r;
@@ -166,7 +183,7 @@ static int add(u64 hpa, u64 bytes)
 static int remove(u64 hpa, u64 bytes)
 {
 	struct region *region = find_region(hpa, bytes);
-	int nid, r;
+	int nid;
 
 	if (!region || region->hpa != hpa || region->bytes != bytes)
 		return -ENOENT;
@@ -174,11 +191,7 @@ static int remove(u64 hpa, u64 bytes)
 		return -EBUSY;
 	nid = region->nid;
 	withdraw(region);
-	r = add_memory(nid, hpa, bytes, MHP_NONE);
-	if (r)
-		pr_err("pool: the memory at %#llx is no RAM again before the next boot (%d)\n",
-		       hpa, r);
-	return r;
+	return come_back(nid, hpa, bytes);
 }
 
 /* ---- with a shim */
