@@ -25,6 +25,7 @@ static void random_cpus(struct input *input)
 		cpus[i].runs = how & 6;
 		cpus[i].ldr = (u32)take8(input) << 24;
 		cpus[i].dfr = how & 8 ? ~0u : 0x0fffffff;
+		cpus[i].mode = take8(input) % 3;
 		/* Unique, and above 255 at last. */
 		id += 1 + (how >> 4) % 6;
 	}
@@ -36,13 +37,17 @@ static bool means_me(u32 me, u32 self, u64 icr, bool x2apic)
 	u32 shorthand = (u32)icr / 0x40000 % 4, mda = x2apic ? icr >> 32 : icr >> 56;
 	u32 ldr = cpus[me].ldr >> 24, id = cpus[me].id;
 
+	if (cpus[me].mode == APIC_OFF)
+		return false;
 	if (shorthand)
 		return shorthand == 2 || (shorthand == 1) == (me == self);
 	if (mda == (x2apic ? 0xffffffff : 0xff))
 		return true;
 	if (!(icr & 0x800))
 		return mda == id;
-	if (x2apic) {
+	if (x2apic && cpus[me].mode != APIC_X2APIC)
+		return false;
+	if (cpus[me].mode == APIC_X2APIC) {
 		u32 logical_id = id / 16 << 16 | 1u << id % 16;
 
 		return (mda ^ logical_id) < 0x10000 && mda & logical_id & 0xffff;

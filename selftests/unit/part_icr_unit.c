@@ -16,7 +16,21 @@ static struct apic_cpu cpus[] = {
 	{ .id = 0x13, .part = 1, .runs = false, .ldr = 0x11000000, .dfr = 0x0fffffff },
 };
 
+static struct apic_cpu x2apic[ARRAY_SIZE(cpus)];
+static const struct apic_set x2apic_set = { x2apic, ARRAY_SIZE(cpus) };
 static const struct apic_set set = { cpus, ARRAY_SIZE(cpus) };
+
+/* The second kernel has x2APIC mode; one of its CPUs has none, and one of the first's has it. */
+static struct apic_cpu mixed[] = {
+	{ .id = 0x00, .part = 0, .runs = true, .ldr = 0x01000000, .dfr = ~0u },
+	{ .id = 0x02, .part = 0, .runs = true, .ldr = 0x02000000, .dfr = ~0u },
+	{ .id = 0x04, .part = 0, .runs = true, .ldr = 0x08000000, .dfr = ~0u, .mode = APIC_X2APIC },
+	{ .id = 0x01, .part = 1, .runs = true, .mode = APIC_X2APIC },
+	{ .id = 0x03, .part = 1, .runs = true, .mode = APIC_OFF },
+	{ .id = 0x13, .part = 1, .runs = true, .mode = APIC_X2APIC },
+};
+
+static const struct apic_set mixed_set = { mixed, ARRAY_SIZE(mixed) };
 
 struct row {
 	const char *name;
@@ -77,6 +91,10 @@ static const struct row rows[] = {
 	{ "reserved mode", 0, false, 0x02, 0x4340, ICR_NOTHING, 0, true },
 	{ "ExtINT", 0, false, 0x02, 0x4740, ICR_NOTHING, 0, true },
 	{ "reserved bits", 0, false, 0x02, 0xfff03000 | 0x40fd, ICR_FIXED, 0x02 },
+};
+
+/* Of the same CPUs in x2APIC mode. */
+static const struct row x2apic_rows[] = {
 	{ "x2APIC: fixed", 3, true, 0x03, 0x40fd, ICR_FIXED, 0x10 },
 	{ "x2APIC: ID of xAPIC", 3, true, 0x03000000, 0x40fd, ICR_NOTHING, 0, true },
 	{ "x2APIC: foreign", 3, true, 0x02, 0x40fd, ICR_NOTHING, 0, true },
@@ -94,28 +112,60 @@ static const struct row rows[] = {
 	{ "x2APIC: delivery status", 3, true, 0x03, 0x50fd, ICR_FIXED, 0x10 },
 };
 
+/* Of mixed[]. */
+static const struct row mixed_rows[] = {
+	{ "fixed, all others", 3, true, 0, OTHERS | 0x40fd, ICR_FIXED, 0x20 },
+	{ "fixed, all", 3, true, 0, ALL | 0x40fd, ICR_FIXED, 0x28 },
+	{ "fixed, self", 5, true, 0, SELF | 0x40fd, ICR_FIXED, 0x20 },
+	{ "all by the ID", 3, true, ~0u, 0x40fd, ICR_FIXED, 0x28 },
+	{ "all by the logical ID", 3, true, ~0u, LOGICAL | 0x40fd, ICR_FIXED, 0x28 },
+	{ "0xff is no broadcast", 3, true, 0xff, 0x4400, ICR_NOTHING, 0, true },
+	{ "INIT, all others", 3, true, 0, OTHERS | 0x4500, ICR_INIT, 0x20 },
+	{ "NMI, all others", 5, true, 0, OTHERS | 0x4400, ICR_NMI, 0x08 },
+	{ "NMI to one that is off", 3, true, 0x03, 0x4400, ICR_NOTHING },
+	{ "INIT to one that is off", 3, true, 0x03, 0x4500, ICR_NOTHING },
+	{ "SIPI to one", 3, true, 0x13, 0x4699, ICR_SIPI, 0x20 },
+	{ "foreign by its ID", 3, true, 0x02, 0x4500, ICR_NOTHING, 0, true },
+	{ "foreign by its cluster", 3, true, 0x00000010, LOGICAL | 0x4500,
+	  ICR_NOTHING, 0, true },
+	{ "own and foreign by the cluster", 3, true, 0x00000012, LOGICAL | 0x40fd,
+	  ICR_FIXED, 0x08 },
+	{ "cluster 1", 3, true, 0x00010008, LOGICAL | 0x40fd, ICR_FIXED, 0x20 },
+	{ "foreign xAPIC by a cluster", 3, true, 0x00000004, LOGICAL | 0x40fd,
+	  ICR_NOTHING, 0, true },
+	{ "no cluster of one that is off", 3, true, 0x00000008, LOGICAL | 0x40fd, ICR_NOTHING },
+	{ "xAPIC: all by the ID", 0, false, 0xff, 0x40fd, ICR_FIXED, 0x07 },
+	{ "xAPIC: x2APIC by its ID", 0, false, 0x04, 0x40fd, ICR_FIXED, 0x04 },
+	{ "xAPIC: x2APIC by its cluster", 0, false, 0x10, LOGICAL | 0x40fd, ICR_FIXED, 0x04 },
+	{ "xAPIC: not by a logical ID of before", 0, false, 0x08, LOGICAL | 0x40fd,
+	  ICR_NOTHING },
+	{ "xAPIC: x2APIC of the other side", 0, false, 0x13, 0x4400, ICR_NOTHING, 0, true },
+};
+
 static struct icr_result result;
 
-static void test_rows(void)
+static void test_set(const char *what, const struct apic_set *set, const struct row *rows,
+		     size_t nr)
 {
+	const struct apic_cpu *cpus = set->cpu;
 	char name[80];
 	size_t i;
 	u32 k;
 
-	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+	for (i = 0; i < nr; i++) {
 		const struct row *row = &rows[i];
 		u64 high = row->x2apic ? row->dest : row->dest << 24;
 		struct denied denied = { };
 		bool good;
 
-		icr_filter(&set, cpus[row->self].part, row->self, high << 32 | row->low,
+		icr_filter(set, cpus[row->self].part, row->self, high << 32 | row->low,
 			   row->x2apic, &result, &denied);
 		good = result.what == row->what && total_denied(&denied) == row->denied;
 		good &= result.vector == (row->low & 0xff);
-		for (k = 0; k < ARRAY_SIZE(cpus); k++)
+		for (k = 0; k < set->nr; k++)
 			good &= icr_has_target(&result, k) ==
 				(row->what == ICR_FAULT ? 0 : row->targets >> k & 1);
-		snprintf(name, sizeof(name), "ICR: %s", row->name);
+		snprintf(name, sizeof(name), "%s: %s", what, row->name);
 		ok(good, name);
 	}
 }
@@ -142,7 +192,15 @@ static void test_many(void)
 
 int main(int argc, char **argv)
 {
-	test_rows();
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cpus); i++) {
+		x2apic[i] = cpus[i];
+		x2apic[i].mode = APIC_X2APIC;
+	}
+	test_set("ICR", &set, rows, ARRAY_SIZE(rows));
+	test_set("ICR", &x2apic_set, x2apic_rows, ARRAY_SIZE(x2apic_rows));
+	test_set("ICR of mixed modes", &mixed_set, mixed_rows, ARRAY_SIZE(mixed_rows));
 	test_many();
 	return finish();
 }

@@ -10,12 +10,12 @@
 
 #define PINS	24
 
-/* The first partition uses flat logical mode, the second has it in its memory only. */
+/* The first partition uses flat logical mode; the second has it in its memory only, or x2APIC. */
 static struct apic_cpu cpus[] = {
 	{ .id = 0, .part = 0, .runs = true, .ldr = 1u << 24, .dfr = ~0u, .ldr_real = true },
 	{ .id = 4, .part = 0, .runs = true, .ldr = 2u << 24, .dfr = ~0u, .ldr_real = true },
 	{ .id = 1, .part = 1, .runs = true, .ldr = 1u << 24, .dfr = ~0u },
-	{ .id = 5, .part = 1, .ldr = 2u << 24, .dfr = ~0u },
+	{ .id = 5, .part = 1, .ldr = 2u << 24, .dfr = ~0u, .mode = APIC_X2APIC },
 };
 
 static const struct apic_set set = { cpus, ARRAY_SIZE(cpus) };
@@ -27,6 +27,15 @@ struct hardware {
 	u32 arrived[NR_PARTS];
 };
 
+static inline bool is_logical_of(const struct apic_cpu *cpu, u32 dest)
+{
+	if (dest == 0xff)
+		return true;
+	if (cpu->mode == APIC_X2APIC)
+		return cpu->id < 16 && dest & 1u << cpu->id;
+	return cpu->ldr_real && dest & (cpu->ldr >> 24);
+}
+
 /* Whom the entry interrupts: a bit for each partition; 4: nobody, or not by an interrupt. */
 static inline u32 reaches(u64 rte)
 {
@@ -35,9 +44,8 @@ static inline u32 reaches(u64 rte)
 	if (mode > 1 || (rte & 0xff) < 16)
 		return 4;
 	for (i = 0; i < ARRAY_SIZE(cpus); i++) {
-		bool match = rte >> 11 & 1 ?
-			     cpus[i].ldr_real && (dest == 0xff || dest & (cpus[i].ldr >> 24)) :
-			     dest == 0xff || dest == cpus[i].id;
+		bool match = rte >> 11 & 1 ? is_logical_of(&cpus[i], dest) :
+					     dest == 0xff || dest == cpus[i].id;
 
 		hit |= match ? 1u << cpus[i].part : 0;
 	}

@@ -271,6 +271,8 @@ static const struct msi_row msi_rows[] = {
 	{ "all CPUs", 0xfeeff000, 0x31 },
 	{ "logical, of the first", 0xfee03004, 0x31, { true, false } },
 	{ "logical, with the hint", 0xfee0300c, 0x31, { true, false } },
+	{ "logical, x2APIC of the second", 0xfee20004, 0x31, { false, true } },
+	{ "logical, of both", 0xfee21004, 0x31 },
 	{ "NMI", 0xfee01000, 0x431 },
 	{ "SMI", 0xfee01000, 0x200 },
 	{ "ExtINT", 0xfee01000, 0x731 },

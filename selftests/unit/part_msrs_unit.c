@@ -15,6 +15,7 @@ struct row {
 #define DROPS	MSR_DO, MSR_IGNORE, MSR_IGNORE
 #define MEMORY	MSR_MEMORY, MSR_MEMORY, MSR_MEMORY
 #define EMULATE	MSR_EMULATE, MSR_EMULATE, MSR_EMULATE
+#define WRITES	MSR_DO, MSR_EMULATE, MSR_EMULATE
 
 /* One or more of each group, and its neighbours that are a CPU's own. */
 static const struct row rows[] = {
@@ -51,7 +52,14 @@ static const struct row rows[] = {
 	{ "U-box", 0x703, DROPS }, { "HWP on", 0x770, DROPS },
 	{ "HWP of the package", 0x772, DROPS }, { "HWP of the CPU", 0x774, PASSES },
 	{ "x2APIC ID", 0x802, PASSES }, { "x2APIC EOI", 0x80b, PASSES },
-	{ "x2APIC ICR", 0x830, EMULATE }, { "x2APIC self", 0x83f, PASSES },
+	{ "x2APIC LDR", 0x80d, PASSES }, { "x2APIC spurious", 0x80f, PASSES },
+	{ "x2APIC ISR", 0x810, PASSES }, { "x2APIC ESR", 0x828, PASSES },
+	{ "x2APIC CMCI", 0x82f, WRITES }, { "x2APIC ICR", 0x830, EMULATE },
+	{ "x2APIC ICR, no high half", 0x831, PASSES }, { "x2APIC timer", 0x832, WRITES },
+	{ "x2APIC thermal", 0x833, WRITES }, { "x2APIC counters", 0x834, WRITES },
+	{ "x2APIC LINT0", 0x835, WRITES }, { "x2APIC LINT1", 0x836, WRITES },
+	{ "x2APIC error", 0x837, WRITES }, { "x2APIC count", 0x838, PASSES },
+	{ "x2APIC divide", 0x83e, PASSES }, { "x2APIC self", 0x83f, PASSES },
 	{ "memory encryption", 0x982, DROPS }, { "cache allocation on", 0xc81, DROPS },
 	{ "monitoring", 0xc8d, PASSES }, { "class of the CPU", 0xc8f, PASSES },
 	{ "cache ways", 0xc90, DROPS }, { "bandwidth", 0xd50, DROPS },
@@ -93,7 +101,7 @@ static void test_bitmap(void)
 	bool exact = true, ours = true;
 	u32 msr, bits = 0, i;
 
-	msr_fill_bitmap(bitmap);
+	msr_fill_bitmap(bitmap, false);
 	for (msr = 0; msr < 0x2000; msr++) {
 		bool reads = bitmap[msr / 8] >> msr % 8 & 1;
 		bool writes = bitmap[2048 + msr / 8] >> msr % 8 & 1;
@@ -104,8 +112,14 @@ static void test_bitmap(void)
 	for (i = 0; i < 1024; i++)
 		bits += bitmap[1024 + i] | bitmap[3072 + i];
 	ok(exact && !bits, "bitmap: exactly what is not the CPU's own exits");
+	memset(bitmap, 0, sizeof(bitmap));
+	msr_fill_bitmap(bitmap, true);
+	for (exact = true, i = 0; i < sizeof(bitmap); i++)
+		exact &= bitmap[i] == (i % 2048 == 0x1b / 8 ? 1 << 0x1b % 8 :
+				       i % 2048 == 0x830 / 8 ? 1 << 0x830 % 8 : 0);
+	ok(exact, "bitmap: who has the machine starts CPUs through the shim");
 	memset(bitmap, 0xff, sizeof(bitmap));
-	msr_fill_bitmap(bitmap);
+	msr_fill_bitmap(bitmap, false);
 	for (i = 0; i < sizeof(bitmap); i++)
 		ours &= bitmap[i] == 0xff;
 	ok(ours, "bitmap: what exits for other reasons still does");
@@ -135,6 +149,7 @@ struct base_row {
 
 #define XAPIC	0xfee00800ull
 #define X2APIC	0xfee00c00ull
+#define OFF	0xfee00000ull
 #define BSP	0x100ull
 
 static const struct base_row base_rows[] = {
@@ -144,10 +159,19 @@ static const struct base_row base_rows[] = {
 	{ "to x2APIC", XAPIC, X2APIC | BSP, X2APIC, MSR_DO },
 	{ "x2APIC again", X2APIC | BSP, X2APIC, X2APIC | BSP, MSR_DO },
 	{ "back to xAPIC", X2APIC, XAPIC, X2APIC, MSR_FAULT },
-	{ "off", XAPIC, 0xfee00000, XAPIC, MSR_IGNORE },
-	{ "off from x2APIC", X2APIC, 0xfee00000, X2APIC, MSR_IGNORE },
-	{ "x2APIC without xAPIC", XAPIC, 0xfee00400, XAPIC, MSR_FAULT },
+	{ "off", XAPIC, OFF, OFF, MSR_DO },
+	{ "off from x2APIC", X2APIC | BSP, OFF, OFF | BSP, MSR_DO },
+	{ "off again", OFF, OFF | BSP, OFF, MSR_DO },
+	{ "on", OFF, XAPIC, XAPIC, MSR_DO },
+	{ "x2APIC at once", OFF, X2APIC, OFF, MSR_FAULT },
+	{ "x2APIC without xAPIC", XAPIC, OFF | 0x400, XAPIC, MSR_FAULT },
+	{ "... from x2APIC", X2APIC, OFF | 0x400, X2APIC, MSR_FAULT },
+	{ "... from off", OFF, OFF | 0x400, OFF, MSR_FAULT },
 	{ "elsewhere", XAPIC, 0xfed00800, XAPIC, MSR_IGNORE },
+	{ "elsewhere, x2APIC", XAPIC, 0xfed00c00, XAPIC, MSR_IGNORE },
+	{ "elsewhere, off", X2APIC, 0xfed00000, X2APIC, MSR_IGNORE },
+	{ "elsewhere, on", OFF, 0xfed00800, OFF, MSR_IGNORE },
+	{ "elsewhere, and no state", XAPIC, 0xfed00400, XAPIC, MSR_FAULT },
 	{ "above 4 GiB", XAPIC, XAPIC | BIT(36), XAPIC, MSR_IGNORE },
 	{ "reserved bit 0", XAPIC, XAPIC | 1, XAPIC, MSR_FAULT },
 	{ "reserved bit 9", XAPIC, XAPIC | 0x200, XAPIC, MSR_FAULT },

@@ -70,6 +70,15 @@ void apic_reset(void)
 	happen(&while_it_forgets);
 }
 
+void apic_power_up(struct shim_cpu *cpu)
+{
+	apic_reset();
+}
+
+void apic_note_mode(struct shim_cpu *cpu)
+{
+}
+
 void shim_kick(const struct shim_cpu *cpu)
 {
 	happen(&when_kicked);

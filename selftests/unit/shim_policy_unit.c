@@ -29,6 +29,7 @@ static struct {
 	bool in_vmx, init_sent;
 	u32 kicked;		/* APIC IDs of NMIs */
 	u64 current, cr4, cr2, x2apic;
+	u64 x2apic_before;	/* before whatever happens */
 	u64 own[0x8000], other[0x8000];
 	u64 active[64];
 	u32 nr_active;
@@ -144,6 +145,10 @@ bool rdmsr_safe(u32 msr, u32 *low, u32 *high)
 
 bool wrmsr_safe(u32 msr, u32 low, u32 high)
 {
+	if (msr == MSR_IA32_APICBASE) {
+		hw.x2apic = low & APIC_BASE_EXTD;
+		return true;
+	}
 	return dice(2);
 }
 
@@ -385,7 +390,8 @@ static void make_state(u32 parts)
 	hw.kicked = 0;
 	icr2_seen = 0;
 	hw.nr_active = 0;
-	hw.x2apic = dice(2) << 10;
+	hw.x2apic_before = dice(2) << 10;
+	hw.x2apic = hw.x2apic_before;
 	hw.cr4 = dice(2) ? X86_CR4_MCE : 0;
 	mapped = dice(8);
 	fill(hw.own);
@@ -444,14 +450,15 @@ static bool others_end(void)
 		if (i == SAME ? !told : i != THIS && told)
 			return false;
 	}
-	if (hw.x2apic ? hw.kicked != 1u << same->boot.apic_id : icr != 0x4400 ||
+	if (hw.x2apic_before ? hw.kicked != 1u << same->boot.apic_id : icr != 0x4400 ||
 	    icr2_seen >> 24 != same->boot.apic_id)
 		return false;
 	hw.nr_active = 0;
+	hw.x2apic = hw.x2apic_before;
 	vmptrld(OWN_VMCS);
 	if (!setjmp(way_out))
 		shim_late_event(same, &regs, SHIM_RESUME);
-	return is_parked(SAME) && !is_parked(FOREIGN);
+	return is_parked(SAME) && !is_parked(FOREIGN) && !hw.x2apic;
 }
 
 /* ---- what can happen */
@@ -624,8 +631,8 @@ static void test(const struct happening *happening)
 		two += is_given(outcome);
 		parks = is_parked(THIS);
 		parked += parks;
-		/* It halts, and none of its VMCSs is active. */
-		kept += !parks || (outcome == HALTED && !hw.nr_active);
+		/* It halts, none of its VMCSs is active, and its APIC is as behind a reset. */
+		kept += !parks || (outcome == HALTED && !hw.nr_active && !hw.x2apic);
 		others += !parks || others_end();
 	}
 	ok((given > 0) == (happening->one == SOMETIMES), "one host", happening->name);
@@ -635,12 +642,33 @@ static void test(const struct happening *happening)
 	ok(others == STATES, "all of the partition ends, and nothing else", happening->name);
 }
 
+/* INIT of its own kernel: the mode of its APIC stays. */
+static void own_init(void)
+{
+	cpu->command = COMMAND_INIT;
+	cpu->boot.arrived = SHIM_ARRIVED_COMMAND;
+	shim_late_event(cpu, &regs, SHIM_RESUME);
+}
+
+static void test_init(void)
+{
+	static const struct happening init = { "INIT of its own kernel", own_init };
+	u32 i, good = 0;
+
+	seed = 1;
+	for (i = 0; i < STATES; i++)
+		good += run(&init, 2) == HALTED && cpu->state == SHIM_STATE_WAIT &&
+			hw.x2apic == hw.x2apic_before;
+	ok(good == STATES, "the CPU waits in its APIC's mode", init.name);
+}
+
 int main(void)
 {
 	u32 i;
 
 	for (i = 0; i < ARRAY_SIZE(happenings); i++)
 		test(&happenings[i]);
+	test_init();
 	printf("1..%d\n", count);
 	return failed != 0;
 }

@@ -51,10 +51,10 @@ class Shim(unittest.TestCase):
 
     def test_policy(self):
         """Whatever happens, nobody gets a bare CPU while there are two partitions."""
-        self.run_program(75, '-include', 'selftests/unit/shim_ops_fake.h',
+        self.run_program(76, '-include', 'selftests/unit/shim_ops_fake.h',
                          'selftests/unit/shim_policy_unit.c',
                          *(f'arch/x86/shim/{name}.c' for name in
-                           ('exit', 'policy', 'cpu', 'ipi', 'leave', 'init', 'trap', 'host', 'machine',
+                           ('exit', 'policy', 'cpu', 'ipi', 'apic_hw', 'leave', 'init', 'trap', 'host', 'machine',
                             'insn', 'guest', 'borrow', 'semantics', 'flush', 'park', 'world', 'ept',
                             'owner', 'apic', 'ioapic', 'msrs', 'vmcs_class')))
 
@@ -65,6 +65,13 @@ class Shim(unittest.TestCase):
                          *(f'arch/x86/shim/{name}.c' for name in
                            ('cpu', 'park', 'policy', 'world', 'inherit', 'ept', 'owner', 'apic',
                             'ioapic', 'pool', 'denied')))
+
+    def test_apic(self):
+        """Modes of a local APIC: each transition, and what is a register in each."""
+        self.run_program(51, '-include', 'selftests/unit/shim_ops_fake.h',
+                         'selftests/unit/shim_apic_unit.c',
+                         *(f'arch/x86/shim/{name}.c' for name in
+                           ('apic_hw', 'apic_mmio', 'part_msr', 'msrs', 'icr', 'apic')))
 
     def test_ways_out(self):
         """Each function that can give a CPU away asks policy.c."""

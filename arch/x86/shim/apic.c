@@ -22,13 +22,23 @@ bool apic_owns(const struct apic_set *set, u32 part, u32 id)
 	return false;
 }
 
+/* The logical ID of x2APIC mode: a cluster of 16, and a bit in it (11.12.10.2). */
+bool x2apic_matches(u32 id, u32 destination)
+{
+	return id >> 4 == destination >> 16 && destination >> (id & 15) & 1;
+}
+
 /* A logical destination of eight bits, against what @cpu has in LDR and DFR. */
 bool apic_matches(const struct apic_cpu *cpu, u8 destination)
 {
 	u8 ldr = cpu->ldr >> 24;
 
+	if (cpu->mode == APIC_OFF)
+		return false;
 	if (destination == BROADCAST)
 		return true;
+	if (cpu->mode == APIC_X2APIC)
+		return x2apic_matches(cpu->id, destination);
 	if (cpu->dfr >> 28 == DFR_FLAT)
 		return ldr & destination;
 	return (destination >> 4 == ldr >> 4 || destination >> 4 == 0xf) &&
@@ -44,7 +54,8 @@ static bool logical_ok(const struct apic_set *set, u32 part, u8 destination)
 	if (destination == BROADCAST)
 		return false;
 	for (i = 0; i < set->nr; i++) {
-		if (!set->cpu[i].ldr_real || !apic_matches(&set->cpu[i], destination))
+		if (!(set->cpu[i].ldr_real || set->cpu[i].mode == APIC_X2APIC) ||
+		    !apic_matches(&set->cpu[i], destination))
 			continue;
 		if (set->cpu[i].part != part)
 			return false;

@@ -72,6 +72,7 @@ bool icr_write(struct shim_cpu *cpu, u64 value, bool x2apic)
 	icr_filter(&world.cpus, part_of(cpu), self, value, x2apic, &result, world_denied(cpu));
 	if (result.what == ICR_FAULT)
 		return false;
+	cpu->icr = value;
 	if (result.what == ICR_NOTHING)
 		return true;
 	for (area = 0; area < world.cpus.nr; area++)
@@ -80,20 +81,28 @@ bool icr_write(struct shim_cpu *cpu, u64 value, bool x2apic)
 	return true;
 }
 
-static void write_lvt(struct shim_cpu *cpu, u32 offset, u32 value)
+/* False: #GP, in x2APIC mode. */
+static bool write_lvt(struct shim_cpu *cpu, u32 offset, u64 value)
 {
 	u32 mode = LVT_MODE(value);
 	bool pin = offset == APIC_LVT_LINT0 || offset == APIC_LVT_LINT1;
 	bool allowed = mode == LVT_FIXED || (mode == LVT_NMI && !pin);
+	bool masked = part_of(cpu) && !world.alone && !allowed;
 
+	if (!apic_write(offset, masked ? value | LVT_MASKED : value))
+		return false;
 	/* NMIs and interrupts that the chipset brings by the pins are the first partition's. */
 	if (pin) {
 		cpu->lint[offset == APIC_LVT_LINT1] = value;
 		cpu->lint_kept[offset == APIC_LVT_LINT1] = true;
 	}
-	if (part_of(cpu) && !world.alone && !allowed)
-		value |= LVT_MASKED;
-	apic_write(offset, value);
+	return true;
+}
+
+/* The same by an MSR. */
+bool lvt_write(struct shim_cpu *cpu, u32 msr, u64 value)
+{
+	return write_lvt(cpu, (msr - X2APIC_MSR(0)) << 4, value);
 }
 
 /* What the APIC would have without the other partition. */
@@ -107,7 +116,7 @@ void apic_push(struct shim_cpu *cpu)
 			apic_write(pin ? APIC_LVT_LINT1 : APIC_LVT_LINT0, cpu->lint[pin]);
 		cpu->lint_kept[pin] = false;
 	}
-	if (entry->ldr) {
+	if (entry->ldr && apic_mode(cpu) == APIC_XAPIC) {
 		apic_write(APIC_DFR, entry->dfr);
 		apic_write(APIC_LDR, entry->ldr);
 	}
@@ -122,12 +131,15 @@ void apic_mmio_write(struct shim_cpu *cpu, u32 offset, u32 value)
 {
 	struct apic_cpu *entry = &world.cpus.cpu[area_of_cpu(cpu)];
 
+	/* There are no registers in the page then. */
+	if (apic_mode(cpu) != APIC_XAPIC)
+		return;
 	switch (offset) {
 	case APIC_ICR:
-		icr_write(cpu, (u64)cpu->icr2 << 32 | value, false);
+		icr_write(cpu, (cpu->icr & ~(u64)~0u) | value, false);
 		return;
 	case APIC_ICR2:
-		cpu->icr2 = value;
+		cpu->icr = (u32)cpu->icr | (u64)value << 32;
 		return;
 	case APIC_ID:
 		return;

@@ -108,6 +108,8 @@ static void flush_everything(struct shim_cpu *cpu)
 	host_flush_tlb();
 	invept(INV_SINGLE, &desc);
 	guest_check_again(cpu);
+	/* There may have been one partition, whose host changes it as it likes. */
+	apic_note_mode(cpu);
 	if (world.alone && part_of(cpu))
 		part_push(cpu);
 }

@@ -24,11 +24,7 @@ struct icr_request {
 	bool	logical, x2apic;
 };
 
-static bool x2apic_matches(u32 id, u32 destination)
-{
-	return id >> 4 == destination >> 16 && destination >> (id & 15) & 1;
-}
-
+/* In x2APIC mode a logical destination means CPUs in that mode. */
 static bool matches(const struct apic_cpu *cpu, const struct icr_request *request)
 {
 	u32 all = request->x2apic ? ~0u : 0xff;
@@ -38,7 +34,7 @@ static bool matches(const struct apic_cpu *cpu, const struct icr_request *reques
 	if (!request->logical)
 		return cpu->id == request->destination;
 	if (request->x2apic)
-		return x2apic_matches(cpu->id, request->destination);
+		return cpu->mode == APIC_X2APIC && x2apic_matches(cpu->id, request->destination);
 	return apic_matches(cpu, request->destination);
 }
 
@@ -47,7 +43,7 @@ static void set_target(struct icr_result *result, u32 cpu)
 	result->target[cpu / 64] |= BIT(cpu % 64);
 }
 
-/* Return: how many there are. */
+/* Return: how many there are.  An APIC that is off hears nothing. */
 static u32 find_targets(const struct apic_set *set, u32 part, u32 self,
 			const struct icr_request *request, struct icr_result *result)
 {
@@ -59,7 +55,7 @@ static u32 find_targets(const struct apic_set *set, u32 part, u32 self,
 			   request->shorthand == TO_OTHERS ? i != self :
 			   matches(&set->cpu[i], request);
 
-		if (!hit || set->cpu[i].part != part)
+		if (!hit || set->cpu[i].part != part || set->cpu[i].mode == APIC_OFF)
 			continue;
 		set_target(result, i);
 		n++;
@@ -67,8 +63,11 @@ static u32 find_targets(const struct apic_set *set, u32 part, u32 self,
 	return n;
 }
 
-/* The destination means CPUs, but none of the partition's. */
-static bool is_foreign(const struct apic_set *set, const struct icr_request *request)
+/*
+ * None of the partition's CPUs is meant: is another one?  A cluster counts whatever the mode of the
+ * CPUs that would be in it.
+ */
+static bool is_foreign(const struct apic_set *set, u32 part, const struct icr_request *request)
 {
 	u32 i;
 
@@ -76,10 +75,14 @@ static bool is_foreign(const struct apic_set *set, const struct icr_request *req
 		return false;
 	/* A physical ID of nobody is not the partition's either. */
 	if (!request->logical)
-		return true;
-	for (i = 0; i < set->nr; i++)
-		if (matches(&set->cpu[i], request))
+		return !apic_owns(set, part, request->destination);
+	for (i = 0; i < set->nr; i++) {
+		if (set->cpu[i].part == part)
+			continue;
+		if (matches(&set->cpu[i], request) ||
+		    (request->x2apic && x2apic_matches(set->cpu[i].id, request->destination)))
 			return true;
+	}
 	return false;
 }
 
@@ -161,7 +164,7 @@ void icr_filter(const struct apic_set *set, u32 part, u32 self, u64 icr, bool x2
 	if (set->nr > ICR_MAX_CPUS || !is_valid(&request, icr, denied))
 		return;
 	n = find_targets(set, part, self, &request, result);
-	if (!n && is_foreign(set, &request))
+	if (!n && is_foreign(set, part, &request))
 		deny(denied, DENIED_ICR_FOREIGN);
 	if (n && event_of(request.mode) <= ICR_NMI)
 		n = keep_running(set, request.mode == MODE_LOWEST, result);

@@ -43,7 +43,9 @@ static const struct {
 	R(0x700, 0x76f, DROP, "MSR_U_PMON"),
 	R(0x770, 0x770, KEEP, "IA32_PM_ENABLE"),
 	R(0x772, 0x772, DROP, "IA32_HWP_REQUEST_PKG"),
+	R(0x82f, 0x82f, LVT, "IA32_X2APIC_LVT_CMCI"),
 	R(0x830, 0x830, ICR, "IA32_X2APIC_ICR"),
+	R(0x832, 0x837, LVT, "IA32_X2APIC_LVT_TIMER"),
 	R(0x982, 0x984, DROP, "IA32_TME_ACTIVATE"),
 	R(0xc80, 0xc82, DROP, "IA32_L3_QOS_CFG"),
 	R(0xc90, 0xd8f, DROP, "IA32_L3_MASK"),
@@ -54,9 +56,6 @@ static const struct {
 
 #undef R
 
-#define APIC_BASE_BSP		BIT(8)
-#define APIC_BASE_EXTD		BIT(10)
-#define APIC_BASE_EN		BIT(11)
 #define APIC_BASE_ADDRESS	(~0xfffull)
 #define APIC_BASE_RESERVED	(0xffull | BIT(9))
 
@@ -118,6 +117,7 @@ enum msr_answer msr_write(u32 msr, u64 value, u64 real, struct denied *denied)
 		return MSR_MEMORY;
 	case MSR_APIC_BASE:
 	case MSR_ICR:
+	case MSR_LVT:
 		return MSR_EMULATE;
 	default:
 		return MSR_DO;
@@ -125,25 +125,29 @@ enum msr_answer msr_write(u32 msr, u64 value, u64 real, struct denied *denied)
 }
 
 /*
- * A CPU goes from xAPIC to x2APIC, or writes what it has; BSP is the partition's affair, the
- * hardware's bit stays.  Without its APIC, or with one elsewhere, the shim could not reach it.
+ * A CPU goes from one mode of its APIC to another, or writes what it has; BSP is the partition's
+ * affair, and stays.  Pages elsewhere are not to become registers.
  *
- * Return: MSR_DO with the value for the hardware in @real, or why not.
+ * @base: what its host reads
+ *
+ * Return: MSR_DO with the new value in @base, or why not.
  */
-enum msr_answer msr_apic_base(u64 *real, u64 value, struct denied *denied)
+enum msr_answer msr_apic_base(u64 *base, u64 value, struct denied *denied)
 {
-	u64 change = (*real ^ value) & ~APIC_BASE_BSP;
+	u64 change = (*base ^ value) & ~APIC_BASE_BSP;
 
-	/* Transitions that the SDM does not know (3A, 11.12.5). */
+	/* States and transitions that the SDM does not know (3A, 11.12.5). */
 	if (value & APIC_BASE_RESERVED || (value & APIC_BASE_EXTD && !(value & APIC_BASE_EN)))
 		return MSR_FAULT;
-	if (*real & APIC_BASE_EXTD && !(value & APIC_BASE_EXTD) && value & APIC_BASE_EN)
+	if (*base & APIC_BASE_EXTD && !(value & APIC_BASE_EXTD) && value & APIC_BASE_EN)
 		return MSR_FAULT;
-	if (change & (APIC_BASE_ADDRESS | APIC_BASE_EN)) {
+	if (!(*base & APIC_BASE_EN) && value & APIC_BASE_EXTD)
+		return MSR_FAULT;
+	if (change & APIC_BASE_ADDRESS) {
 		deny(denied, DENIED_MSR_APIC_BASE);
 		return MSR_IGNORE;
 	}
-	*real ^= change;
+	*base ^= change;
 	return MSR_DO;
 }
 
@@ -158,12 +162,23 @@ static void set_bit(u8 *bitmap, u32 bit)
 	bitmap[bit / 8] |= 1u << (bit % 8);
 }
 
-/* What is answered otherwise than by the CPU exits; other bits stay as they are. */
-void msr_fill_bitmap(u8 *bitmap)
+/* For who has the machine, as long as there is a shim: CPUs are started through it. */
+static bool starts_cpus(enum msr_rule rule)
+{
+	return rule == MSR_APIC_BASE || rule == MSR_ICR;
+}
+
+/*
+ * What is answered otherwise than by the CPU exits; other bits stay as they are.
+ * @alone: the other partition has ended
+ */
+void msr_fill_bitmap(u8 *bitmap, bool alone)
 {
 	u32 i, msr;
 
 	for (i = 0; i < ARRAY_SIZE(rules); i++) {
+		if (alone && !starts_cpus(rules[i].rule))
+			continue;
 		for (msr = rules[i].first; msr <= rules[i].last && msr <= BITMAP_LOW_LAST; msr++) {
 			set_bit(bitmap + BITMAP_WRITE, msr);
 			if (msr_read(msr) != MSR_DO)

@@ -5,7 +5,7 @@
 #ifndef SHIM_MSRS_H
 #define SHIM_MSRS_H
 
-#include "partition.h"
+#include "apic.h"
 
 enum msr_rule {
 	MSR_PASS,		/* the CPU's own */
@@ -14,6 +14,7 @@ enum msr_rule {
 	MSR_REMEMBER,		/* each CPU reads what it wrote, the hardware has it later */
 	MSR_APIC_BASE,		/* msr_apic_base() */
 	MSR_ICR,		/* icr_filter() */
+	MSR_LVT,		/* some delivery modes are not for everybody */
 };
 
 enum msr_answer {
@@ -30,8 +31,8 @@ enum msr_rule msr_rule(u32 msr);
 const char *msr_name(u32 msr);
 enum msr_answer msr_read(u32 msr);
 enum msr_answer msr_write(u32 msr, u64 value, u64 real, struct denied *denied);
-enum msr_answer msr_apic_base(u64 *real, u64 value, struct denied *denied);
+enum msr_answer msr_apic_base(u64 *base, u64 value, struct denied *denied);
 bool msr_list_entry_ok(u32 msr, struct denied *denied);
-void msr_fill_bitmap(u8 *bitmap);
+void msr_fill_bitmap(u8 *bitmap, bool alone);
 
 #endif /* SHIM_MSRS_H */

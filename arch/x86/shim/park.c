@@ -7,7 +7,7 @@
 #include "world.h"
 
 /* Nothing of its host is active on the CPU any more, whose memory may soon be another's. */
-static void forget_host(struct shim_cpu *cpu)
+static void forget_host(struct shim_cpu *cpu, bool init)
 {
 	u32 i;
 
@@ -27,7 +27,7 @@ static void forget_host(struct shim_cpu *cpu)
 	cpu->panicked = false;
 	cpu->panicking = false;
 	cpu->init_blocked = false;
-	cpu->icr2 = 0;
+	cpu->icr = 0;
 	cpu->ldr = 0;
 	cpu->dfr = ~0u;
 	cpu->bsp = false;
@@ -40,7 +40,11 @@ static void forget_host(struct shim_cpu *cpu)
 	wrmsr_safe(MSR_CORE_PERF_GLOBAL_CTRL, 0, 0);
 	wrmsr_safe(MSR_IA32_SPEC_CTRL, 0, 0);
 	wrmsr_safe(MSR_IA32_TSC_DEADLINE, 0, 0);
-	apic_reset();
+	/* INIT leaves the mode as it is (SDM 3A, 11.12.5.1). */
+	if (init)
+		apic_reset();
+	else
+		apic_power_up(cpu);
 }
 
 /*
@@ -98,14 +102,17 @@ static void __noreturn wait(struct shim_cpu *cpu)
 		command = __atomic_exchange_n(&cpu->command, 0, __ATOMIC_ACQUIRE);
 		if (command & COMMAND_RELEASE)
 			release(cpu);
-		if (command & COMMAND_END)
+		if (command & COMMAND_END) {
+			if (state == SHIM_STATE_WAIT)
+				apic_power_up(cpu);
 			state = SHIM_STATE_PARKED;
-		else if (command & COMMAND_START && state == SHIM_STATE_PARKED)
+		} else if (command & COMMAND_START && state == SHIM_STATE_PARKED) {
 			begin(cpu, command);
-		else if (command & COMMAND_INIT && !cpu->part->ended)
+		} else if (command & COMMAND_INIT && !cpu->part->ended) {
 			state = SHIM_STATE_WAIT;
-		else if (command & COMMAND_SIPI && state == SHIM_STATE_WAIT)
+		} else if (command & COMMAND_SIPI && state == SHIM_STATE_WAIT) {
 			begin(cpu, command);
+		}
 		if (state != cpu_state(cpu))
 			cpu_set_state(cpu, state);
 		if (command & COMMAND_END)
@@ -117,7 +124,7 @@ static void __noreturn wait(struct shim_cpu *cpu)
 /* The CPU has run its host, and does not any more. */
 void cpu_park(struct shim_cpu *cpu, enum shim_state state)
 {
-	forget_host(cpu);
+	forget_host(cpu, state == SHIM_STATE_WAIT);
 	cpu_set_state(cpu, state);
 	park_ended(cpu, part_of(cpu));
 	wait(cpu);
@@ -131,7 +138,7 @@ void cpu_take(struct shim_cpu *cpu)
 {
 	u32 part;
 
-	forget_host(cpu);
+	forget_host(cpu, false);
 	cpu->part = &shim_header.part[1];
 	world_set_cpu(cpu);
 	cpu_set_state(cpu, SHIM_STATE_PARKED);

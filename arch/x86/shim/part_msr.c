@@ -8,8 +8,6 @@
 
 #define MSR_X2APIC_ICR		0x830u
 #define MAX_LINES		8		/* of what is denied, on the console */
-#define APIC_BASE_BSP		BIT(8)
-#define APIC_BASE_EXTD		BIT(10)
 
 static bool read_real(u32 msr, u64 *value)
 {
@@ -39,11 +37,13 @@ static u64 *remembered(struct shim_cpu *cpu, u32 msr)
 	return &cpu->remembered[0].value;
 }
 
-/* The bit says what the host believes, which is no fact about the CPU. */
+/* BSP says what the host believes, which is no fact about the CPU; nor is it off for others. */
 static u64 read_apic_base(const struct shim_cpu *cpu)
 {
 	u64 value = rdmsr(MSR_IA32_APICBASE) & ~APIC_BASE_BSP;
 
+	if (cpu->apic_off)
+		value &= ~APIC_BASE_EN;
 	return cpu->bsp ? value | APIC_BASE_BSP : value;
 }
 
@@ -53,24 +53,50 @@ bool part_rdmsr(struct shim_cpu *cpu, u32 msr, u64 *value, bool *fault)
 	*fault = false;
 	if (policy_may_give() || msr_read(msr) == MSR_DO)
 		return false;
-	if (msr == MSR_IA32_APICBASE)
+	if (msr == MSR_IA32_APICBASE) {
 		*value = read_apic_base(cpu);
-	else if (msr == MSR_X2APIC_ICR)
-		*fault = !read_real(msr, value);
-	else
+	} else if (msr == MSR_X2APIC_ICR) {
+		*fault = apic_mode(cpu) != APIC_X2APIC;
+		*value = cpu->icr;
+	} else {
 		*value = *remembered(cpu, msr);
+	}
 	return true;
 }
 
-/* The shim talks to APICs by their page as long as two kernels are there. */
-static bool write_apic_base(const struct shim_cpu *cpu, u64 value)
+static enum apic_mode mode_of(u64 base)
 {
-	u64 now = rdmsr(MSR_IA32_APICBASE), next = now;
-	enum msr_answer answer = msr_apic_base(&next, value, world_denied(cpu));
+	if (!(base & APIC_BASE_EN))
+		return APIC_OFF;
+	return base & APIC_BASE_EXTD ? APIC_X2APIC : APIC_XAPIC;
+}
 
-	if (answer == MSR_DO && (now ^ next) & APIC_BASE_EXTD)
-		deny(world_denied(cpu), DENIED_MSR_APIC_BASE);
-	return answer != MSR_FAULT;
+/* False: #GP. */
+static bool write_apic_base(struct shim_cpu *cpu, u64 value)
+{
+	u64 base = read_apic_base(cpu);
+	enum apic_mode mode = mode_of(base);
+
+	if (value & ~(shim_machine.phys_mask | (SHIM_PAGE - 1)))
+		return false;
+	switch (msr_apic_base(&base, value, world_denied(cpu))) {
+	case MSR_FAULT:
+		return false;
+	case MSR_DO:
+		return mode_of(base) == mode || apic_set_mode(cpu, mode_of(base));
+	default:
+		return true;
+	}
+}
+
+/* False: #GP, as all registers of the x2APIC do in other modes. */
+static bool write_emulated(struct shim_cpu *cpu, u32 msr, u64 value)
+{
+	if (msr == MSR_IA32_APICBASE)
+		return write_apic_base(cpu, value);
+	if (apic_mode(cpu) != APIC_X2APIC)
+		return false;
+	return msr == MSR_X2APIC_ICR ? icr_write(cpu, value, true) : lvt_write(cpu, msr, value);
 }
 
 /* The host has the machine: its CPU gets what was kept from it. */
@@ -111,8 +137,7 @@ bool part_wrmsr(struct shim_cpu *cpu, u32 msr, u64 value, bool *fault)
 		*remembered(cpu, msr) = value;
 		break;
 	case MSR_EMULATE:
-		*fault = msr == MSR_X2APIC_ICR ? !icr_write(cpu, value, true) :
-						 !write_apic_base(cpu, value);
+		*fault = !write_emulated(cpu, msr, value);
 		break;
 	default:
 		break;

@@ -7,6 +7,7 @@
 #ifndef SHIM_SHIM_H
 #define SHIM_SHIM_H
 
+#include "apic.h"
 #include "semantics.h"
 #include "../../../include/nvx/shim_page.h"
 
@@ -66,8 +67,10 @@ struct shim_cpu {
 	u32			sipi_page;	/* COMMAND_SIPI */
 	struct shim_start	start;		/* COMMAND_START */
 
-	u32			icr2;		/* of the host's, not in the APIC */
+	u64			icr;		/* of the host's, not in the APIC */
 	u32			ldr, dfr;	/* of the APIC at the launch */
+	bool			apic_off;	/* for its host, not in fact */
+	u8			apic_mode;	/* enum apic_mode, for other CPUs */
 	bool			bsp;		/* its host believes so */
 	bool			boot_cpu;	/* ... and it is true */
 	u32			lint[2];	/* LVT of the pins, kept from the APIC */
@@ -186,6 +189,7 @@ u64 handle_part_call(struct shim_cpu *cpu, u32 call);
 u64 exit_ept_violation(struct shim_cpu *cpu, u32 reason);
 u64 exit_io(struct shim_cpu *cpu, u32 reason);
 bool icr_write(struct shim_cpu *cpu, u64 value, bool x2apic);
+bool lvt_write(struct shim_cpu *cpu, u32 msr, u64 value);
 void apic_mmio_write(struct shim_cpu *cpu, u32 offset, u32 value);
 bool part_rdmsr(struct shim_cpu *cpu, u32 msr, u64 *value, bool *fault);
 bool part_wrmsr(struct shim_cpu *cpu, u32 msr, u64 value, bool *fault);
@@ -196,9 +200,16 @@ void apic_push(struct shim_cpu *cpu);
 void shim_send_init(const struct shim_cpu *cpu);
 void shim_kick(const struct shim_cpu *cpu);
 void shim_send_fixed(const struct shim_cpu *cpu, u8 vector);
+
+/* apic_hw.c */
 u32 apic_read(u32 offset);
-void apic_write(u32 offset, u32 value);
+bool apic_write(u32 offset, u64 value);
 void apic_reset(void);
+enum apic_mode apic_mode(const struct shim_cpu *cpu);
+void apic_note_mode(struct shim_cpu *cpu);
+bool apic_set_mode(struct shim_cpu *cpu, enum apic_mode mode);
+void apic_power_up(struct shim_cpu *cpu);
+void apic_give(const struct shim_cpu *cpu);
 
 /* policy.c */
 extern u32 shim_nr_parts;

@@ -10,8 +10,6 @@ struct world world;
 static_assert((int)NR_PARTS == SHIM_NR_PARTS, "partitions");
 static_assert((int)NR_DENIED <= SHIM_MAX_DENIED, "kinds of denied accesses");
 
-#define APIC_BASE_BSP		BIT(8)
-#define APIC_BASE_EXTD		BIT(10)
 #define APIC_LDR		0xd0
 #define APIC_DFR		0xe0
 
@@ -86,7 +84,8 @@ void world_add_cpu(struct shim_cpu *cpu)
 	part_info(part_of(cpu))->state = SHIM_PART_RUNS;
 	cpu->bsp = base & APIC_BASE_BSP;
 	cpu->boot_cpu = cpu->bsp;
-	if (!(base & APIC_BASE_EXTD)) {
+	apic_note_mode(cpu);
+	if (cpu->apic_mode == APIC_XAPIC) {
 		cpu->ldr = apic_read(APIC_LDR);
 		cpu->dfr = apic_read(APIC_DFR);
 	}
@@ -103,6 +102,7 @@ void world_set_cpu(const struct shim_cpu *cpu)
 	entry->part = part_of(cpu);
 	entry->ldr = cpu->ldr;
 	entry->dfr = cpu->dfr;
+	entry->mode = cpu->apic_mode;
 	entry->ldr_real = !entry->part;
 	entry->runs = cpu_state(cpu) == SHIM_STATE_ON;
 }

@@ -297,8 +297,8 @@ static void set_bitmaps(void)
 
 	copy(world.msr_bitmap, msrs, SHIM_PAGE);
 	copy(world.bitmaps, msrs, SHIM_PAGE);
-	msr_fill_bitmap(world.bitmaps);
-	msr_fill_bitmap(msrs);
+	msr_fill_bitmap(world.bitmaps, false);
+	msr_fill_bitmap(msrs, false);
 	world_set_port_bitmaps();
 	part[1].msr_bitmap = reserve_hpa(world.bitmaps);
 	part[1].io_bitmap = part[1].msr_bitmap + SHIM_PAGE;
@@ -310,13 +310,16 @@ static void set_bitmaps(void)
 void world_open_bitmaps(void)
 {
 	copy(world.bitmaps, world.msr_bitmap, SHIM_PAGE);
+	msr_fill_bitmap(world.bitmaps, true);
 	fill(world.bitmaps + SHIM_PAGE, 0, 2 * SHIM_PAGE);
 }
 
-/* The first partition's, or what is launched as its. */
+/* There is one partition: the first one's, or what is launched as its, and the heir's. */
 void world_clear_bitmaps(void)
 {
 	struct shim_part *part = shim_header.part;
+
+	copy(world.bitmaps, world.msr_bitmap, SHIM_PAGE);
 
 	copy((u8 *)SHIM_VA_IMAGE + (part[0].msr_bitmap - shim_machine.reserve_hpa),
 	     world.msr_bitmap, SHIM_PAGE);
