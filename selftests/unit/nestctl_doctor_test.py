@@ -202,7 +202,10 @@ class Doctor(lib.Test):
         self.assertIn("VT-d", self.missing("iommu", "no IOMMU")["cure"])
         self.machine.write("sys/firmware/acpi/tables/DMAR", "")
         self.assertEqual(self.missing("iommu", "does not use it")["cure"],
-                         "boot with intel_iommu=on")
+                         "boot with intel_iommu=on intremap=off")
+        self.machine.write("proc/interrupts", "  9:  0  IR-IO-APIC  9-fasteoi  acpi\n")
+        self.assertEqual(self.missing("iommu", "remaps interrupts")["cure"],
+                         "boot with intremap=off")
 
     def test_memory(self):
         self.fine("memory", "1 of 10 memory blocks of 128 MiB")

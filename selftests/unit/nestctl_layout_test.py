@@ -83,7 +83,7 @@ class Layout(lib.Test):
                    "whole": (i + 1) * self.block <= end} for i in range(up(end, self.block) //
                                                                         self.block)]
         snapshot = {"schema": "nestctl-snapshot-1", "devices": [], "vm_bytes": 0, "broadcast": None,
-                    "arat": True,
+                    "arat": True, "remapping": False,
                     "cpus": [{"number": i, "package": 0, "core": i, "node": 0, "online": True,
                               "removable": i > 0, "tick": "lapic"} for i in range(3)],
                     "memory": {"total": end, "available": end, "end": end,

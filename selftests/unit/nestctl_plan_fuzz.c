@@ -129,6 +129,7 @@ static struct json_object *machine(struct input *input)
 	add_int(input, object, "vm_bytes", (int64_t)take8(input) << 24);
 	add_text(input, object, "broadcast", "hpet");
 	add_bool(input, object, "arat", take8(input) & 1);
+	add_bool(input, object, "remapping", take8(input) & 1);
 	return object;
 }
 

@@ -40,7 +40,8 @@ def machine():
                         {"address": "0000:00:05.0", "driver": "e1000",
                          "use": "interface eth0 is up"},
                         {"address": "0000:00:06.0", "driver": None, "use": None}],
-            "vm_bytes": 256 * MIB, "broadcast": "hpet", "arat": True}
+            "vm_bytes": 256 * MIB, "broadcast": "hpet", "arat": True,
+            "remapping": False}
 
 
 class Plan(lib.Test):
@@ -229,6 +230,10 @@ class Plan(lib.Test):
         self.snapshot["broadcast"] = None
         self.plan()
 
+    def test_interrupts(self):
+        self.snapshot["remapping"] = True
+        self.refusal("interrupts", "an IOMMU remaps interrupts")
+
     def test_devices(self):
         self.refusal("device", "no PCI function 00:04.0", "--device=00:04.0")
         self.refusal("device", "interface eth0 is up", "--device=0000:00:05.0")
@@ -264,7 +269,7 @@ class Plan(lib.Test):
                                                        [block(0, start="0")])),
                              (("devices",), (None, [[]], [{"address": 1}])),
                              (("vm_bytes",), (-1, "x")), (("broadcast",), (1,)),
-                             (("arat",), (None, 1)), (("cpus", 0, "tick"), (7, []))):
+                             (("arat",), (None, 1)), (("remapping",), (None, "")), (("cpus", 0, "tick"), (7, []))):
             for value in values:
                 self.snapshot = copy.deepcopy(good)
                 target = self.snapshot
@@ -341,8 +346,11 @@ class Snapshot(lib.Test):
                        block(2, whole=False, pinned=False),
                        block(3, True, whole=True, online=False, pinned=False),
                        block(4, whole=True, pinned=True)]})
-        self.assertEqual((report["vm_bytes"], report["broadcast"], report["arat"]),
-                         (64 << 10, "hpet", True))
+        self.assertEqual((report["vm_bytes"], report["broadcast"], report["arat"],
+                          report["remapping"]), (64 << 10, "hpet", True, False))
+        write("proc/interrupts", "   4:  100   IR-IO-APIC   4-edge   ttyS0\n")
+        report = self.ask_json(OK, "refresh", "plan", "--take-snapshot")
+        self.assertIs(report["remapping"], True)
         self.assertEqual([(item["driver"], item["use"]) for item in report["devices"]], [
             (None, None), ("virtio-pci", "vda is mounted, or swap"), ("virtio-pci", None),
             ("virtio-pci", "interface eth0 is up"), ("virtio-pci", None),

@@ -286,10 +286,12 @@ struct finding check_iommu(void)
 	int nr = list(&entries, "/sys/class/iommu");
 
 	free_list(entries, nr);
+	if (interrupts_are_remapped())
+		return missing("boot with intremap=off", "an IOMMU remaps interrupts: there cannot be a second kernel then, yet");
 	if (nr > 0)
 		return fine("%d IOMMU(s)", nr);
 	if (exists("/sys/firmware/acpi/tables/DMAR"))
-		return missing("boot with intel_iommu=on", "there is an IOMMU, and the kernel does not use it");
+		return missing("boot with intel_iommu=on intremap=off", "there is an IOMMU, and the kernel does not use it");
 	return missing("switch VT-d on in the firmware's setup; without it devices of a second kernel can reach all memory",
 		       "the firmware reports no IOMMU");
 }

@@ -188,6 +188,19 @@ char *read_link(const char *format, ...)
 	return text_of("%s", target);
 }
 
+/**
+ * interrupts_are_remapped() - Does an IOMMU rewrite them, so that nobody else knows where they go?
+ *
+ * Return: true if it does.
+ */
+bool interrupts_are_remapped(void)
+{
+	autofree char *text = read_text("/proc/interrupts");
+
+	/* The kernel puts this before the names of its chips. */
+	return text && strstr(text, " IR-");
+}
+
 static int no_dots(const struct dirent *entry)
 {
 	return strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..");

@@ -133,6 +133,7 @@ int read_at(uint64_t *value, off_t offset, const char *format, ...) PRINTF(3, 4)
 char *read_link(const char *format, ...) PRINTF(1, 2);
 int list(struct dirent ***entries, const char *format, ...) PRINTF(2, 3);
 void free_list(struct dirent **entries, int nr);
+bool interrupts_are_remapped(void);
 char *kernel_release(void);
 char *printable(char *text);
 char *capture(size_t *size, const char *const argv[]);

@@ -326,6 +326,15 @@ static void check_tick(struct plan *plan, const struct snapshot *snapshot)
 		       "boot with intel_idle.max_cstate=1 processor.max_cstate=1, or use a CPU with ARAT");
 }
 
+/* The shim looks at entries and messages, which are indexes of a table then. */
+static void check_interrupts(struct plan *plan, const struct snapshot *snapshot)
+{
+	if (snapshot->remapping)
+		refuse(plan, "interrupts",
+		       text_of("an IOMMU remaps interrupts: two kernels cannot share it yet"),
+		       "boot with intremap=off");
+}
+
 static const struct plan_device *find_device(const struct snapshot *snapshot, const char *address)
 {
 	size_t i;
@@ -413,6 +422,7 @@ void plan_make(struct plan *plan, struct snapshot *snapshot, const struct wishes
 	if (choose_memory(plan, snapshot, wishes))
 		check_room(plan, snapshot, wishes);
 	check_tick(plan, snapshot);
+	check_interrupts(plan, snapshot);
 	check_devices(plan, snapshot, wishes);
 	if (!length(plan->refusals))
 		plan_units(plan, snapshot, wishes);

@@ -45,6 +45,7 @@ struct plan_device {
  * @vm_bytes: memory that processes with VMs occupy
  * @broadcast: device that wakes CPUs from deep sleep
  * @arat: the local APIC's timer does so itself
+ * @remapping: an IOMMU rewrites interrupts
  */
 struct snapshot {
 	struct plan_cpu *cpus;
@@ -53,7 +54,7 @@ struct snapshot {
 	size_t nr_cpus, nr_blocks, nr_devices;
 	uint64_t block_size, total, available, end, vm_bytes;
 	char *broadcast;
-	bool arat;
+	bool arat, remapping;
 };
 
 /**

@@ -211,6 +211,7 @@ struct json_object *snapshot_take(void)
 	put_int(object, "vm_bytes", vm_bytes());
 	put_string(object, "broadcast", broadcast && *broadcast ? broadcast : NULL);
 	put_bool(object, "arat", info && strstr(info, " arat"));
+	put_bool(object, "remapping", interrupts_are_remapped());
 	return object;
 }
 
@@ -359,9 +360,12 @@ const char *snapshot_parse(struct snapshot *snapshot, struct json_object *object
 		return "vm_bytes";
 	if (!is_text(object, "broadcast") || !is(object, "arat", json_type_boolean))
 		return "broadcast or arat";
+	if (!is(object, "remapping", json_type_boolean))
+		return "remapping";
 	snapshot->vm_bytes = get_int(object, "vm_bytes");
 	snapshot->broadcast = copy_text(object, "broadcast");
 	snapshot->arat = get_bool(object, "arat");
+	snapshot->remapping = get_bool(object, "remapping");
 	bad = parse_cpus(snapshot, get(object, "cpus"));
 	if (!bad)
 		bad = parse_memory(snapshot, get(object, "memory"));

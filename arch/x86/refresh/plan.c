@@ -226,6 +226,65 @@ static int fill_shown(struct shim_plan *plan)
 	return r;
 }
 
+/* ---- local APICs, and who rewrites messages to them */
+
+/* IDs that messages of devices can name, and that CPUs in xAPIC mode can have. */
+#define LAST_APIC_ID		0xfe
+
+#define DMAR_STATUS		0x1c
+#define DMAR_STATUS_REMAPS	BIT(25)		/* interrupts */
+
+/* The unit itself knows, whatever the kernel was told. */
+static bool unit_remaps(u64 registers)
+{
+	void __iomem *unit = ioremap(registers, SHIM_PAGE);
+	bool remaps = unit && readl(unit + DMAR_STATUS) & DMAR_STATUS_REMAPS;
+
+	if (unit)
+		iounmap(unit);
+	return remaps;
+}
+
+/* VT-d, 8.1 and 8.3: each unit has an entry. */
+static bool interrupts_are_remapped(void)
+{
+	struct acpi_table_header *dmar;
+	struct acpi_dmar_header *entry;
+	bool remapped = false;
+	char *at, *end;
+
+	if (ACPI_FAILURE(acpi_get_table(ACPI_SIG_DMAR, 0, &dmar)))
+		return false;
+	end = (char *)dmar + dmar->length;
+	for (at = (char *)dmar + sizeof(struct acpi_table_dmar);
+	     at + sizeof(struct acpi_dmar_hardware_unit) <= end; at += entry->length) {
+		entry = (void *)at;
+		if (entry->length < sizeof(*entry))
+			break;
+		if (entry->type == ACPI_DMAR_TYPE_HARDWARE_UNIT)
+			remapped |= unit_remaps(((struct acpi_dmar_hardware_unit *)at)->address);
+	}
+	acpi_put_table(dmar);
+	return remapped;
+}
+
+static int check_apics(void)
+{
+	unsigned int cpu;
+
+	for_each_present_cpu(cpu) {
+		if (cpu_physical_id(cpu) <= LAST_APIC_ID)
+			continue;
+		pr_err("CPU %u has APIC ID %#x: a second kernel is possible up to %#x, yet\n", cpu,
+		       cpu_physical_id(cpu), LAST_APIC_ID);
+		return -EOPNOTSUPP;
+	}
+	if (!interrupts_are_remapped())
+		return 0;
+	pr_err("the IOMMU remaps interrupts: a second kernel is possible without that only, yet: boot with intremap=off\n");
+	return -EOPNOTSUPP;
+}
+
 /**
  * refresh_fill_plan() - Describe the machine to the shim
  * @plan: zeros; filled in
@@ -239,10 +298,9 @@ int refresh_fill_plan(struct shim_plan *plan, u32 serial, u32 serial_pin)
 {
 	int r;
 
-	if (x2apic_enabled()) {
-		pr_err("the CPUs are in x2APIC mode: a second kernel is possible with nox2apic only, yet\n");
-		return -EOPNOTSUPP;
-	}
+	r = check_apics();
+	if (r)
+		return r;
 	plan->size = sizeof(*plan);
 	plan->pins = BIT(TIMER_PIN);
 	plan->kept_hpa = REFRESH_LOW_END - REFRESH_LOW_KEPT;

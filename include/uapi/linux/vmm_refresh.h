@@ -136,7 +136,8 @@ struct vmm_refresh_status {
  * @serial_pin: of the IOAPIC, its interrupt; without meaning if @serial is 0
  *
  * EEXIST there is a partition; EOPNOTSUPP the machine has something that cannot be shared yet
- * (x2APIC mode, more than one IOAPIC, no HPET, no ACPI); EIO the shim refused.
+ * (an IOMMU that remaps interrupts, APIC IDs above 254, more than one IOAPIC, no HPET, no ACPI);
+ * EIO the shim refused.
  */
 struct vmm_refresh_part_create {
 	__u32	size;
