@@ -11,8 +11,9 @@ rings()
 }
 
 # The rows of a side, its words filled in: KIND TIMES WORDS...
-# attack_rows SIDE PAGE CPU OWN PIN: PAGE is memory of the other side, CPU and OWN are APIC IDs,
-# PIN is one of its own.
+# attack_rows SIDE PAGE CPU OWN PIN [X2APIC]: PAGE is memory of the other side, CPU and OWN are APIC IDs,
+# PIN is one of its own.  X2APIC: 1 if the side is in that
+# mode (by default: if this kernel is); rows with x are for it, those with m for xAPIC.
 attack_rows()
 {
 	pm1=$(od -An -tu4 -j 64 -N 4 /sys/firmware/acpi/tables/FACP | tr -d ' ')
@@ -20,11 +21,14 @@ attack_rows()
 	[ -n "$ours" ] || { echo "there is no link" >&2; return 1; }
 	theirs=$((${ours#* })) ours=$((${ours% *}))
 	# What the shim has in front of both is its own.
-	awk -v side="$1" -v page=$(($2)) -v cpu="$3" -v own="$4" -v pin="$5" -v pm1="$pm1" \
+	x2=${6:-$(attack do=x2apic value=1 2>/dev/null && echo 1 || echo 0)}
+	awk -v x2="$x2" -v bit="$(printf '0x%x' $((1 << $3)))" -v side="$1" -v page=$(($2)) -v cpu="$3" -v own="$4" -v pin="$5" -v pm1="$pm1" \
 		-v ring="$theirs" -v reserve=$(((ours < theirs ? ours : theirs) - 4096)) '
-		/^#/ || !NF || !index($1, side) { next }
+		/^#/ || !NF || !index($1, side) || index($1, x2 ? "m" : "x") { next }
 		{
-			sub(/^[012]+ +/, "")
+			sub(/^[012mx]+ +/, "")
+			gsub("@bit", bit)
+			gsub("@id", cpu)
 			gsub("@cpu", cpu * 16777216)
 			gsub("@reserve:1", reserve - 4096)
 			gsub("@reserve", reserve)
@@ -44,6 +48,13 @@ attack_rows()
 			}
 			print
 		}' /lab/attacks
+}
+
+# The same arguments: the rows of local APICs, but for what all other CPUs of the side itself get, for sides with
+# more than one.
+apic_rows()
+{
+	attack_rows "$@" | grep -E '^(icr|msr-apic)' | grep -v ' value=0xc4'
 }
 
 # attack WORDS...: 0 it came back, with or without an exception.  The module stays for the next one, until

@@ -3,13 +3,14 @@
 #
 # This kernel ends, by what the test's words say, while the other one runs a VM: that one goes on, has
 # the machine, and says the end of the test on this kernel's line.  kdump: its crash kernel, which has the
-# second half of the test, runs in its part of the machine before.
+# second half of the test, runs in its part of the machine before, with CRASH_MORE on its command line.
 
 . /lab/lib.sh
 . /lab/tap.sh
 . /lab/refresh.sh
 . /lab/partition.sh
 . /lab/restart.sh
+. /lab/attack-lib.sh
 [ ! -f /lab/crash.sh ] || . /lab/crash.sh
 
 # A reset by the middle of an access.
@@ -46,6 +47,8 @@ captured()
 {
 	check "a crash kernel runs" [ -e /proc/vmcore ]
 	check "on one CPU" is "$(nproc)" 1
+	check "its local APIC is in its mode" attack do=x2apic value="$(x2apic_wanted)"
+	attacks_over
 	check "above the shim" is "$(hostcheck below)" 1
 	check "the host works" host_works
 	check "its dump can be read" dump_is_there
@@ -66,7 +69,7 @@ check "the second kernel's VM runs, and it has the link" p1_word "$(word 3 $WORD
 check "the VM of this kernel runs" vm_runs
 check "the VM has noticed nothing" vm_end
 if [ "$TEST_ARGS" = kdump ]; then
-	check "it has a crash kernel" load_crash_kernel movablecore nr_cpus=1
+	check "it has a crash kernel" load_crash_kernel movablecore nr_cpus=1 "$CRASH_MORE"
 	# Until that one says otherwise.
 	leave 1
 else

@@ -21,6 +21,16 @@ nmis()
 	awk '$1 == "NMI:" { for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i } END { print n + 0 }' /proc/interrupts
 }
 
+# 1: this kernel is to have its local APICs in x2APIC mode (lab run --x2apic).
+x2apic_wanted()
+{
+	if grep -q '^flags.* hypervisor' /proc/cpuinfo && ! grep -qw nox2apic /proc/cmdline; then
+		echo 1
+	else
+		echo 0
+	fi
+}
+
 # The PCI functions that this kernel sees, each with its six addresses.
 pci_functions()
 {

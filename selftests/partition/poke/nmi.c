@@ -48,7 +48,7 @@ static int send_all(void __iomem *apic, unsigned int count)
 	for (i = 0; i < count; i++) {
 		WRITE_ONCE(sent, i + 1);
 		this_cpu_write(came, i + 1);
-		writel(ALL_OTHERS, apic + APIC_ICR);
+		poke_send(apic, 0, ALL_OTHERS);
 		for (ms = 0; ms < WAIT_MS && !all_have(self); ms++)
 			mdelay(1);
 		if (ms == WAIT_MS)

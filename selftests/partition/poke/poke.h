@@ -5,6 +5,7 @@
 #ifndef POKE_H
 #define POKE_H
 
+#include <linux/compiler.h>
 #include <linux/types.h>
 
 /* Parameters of the module. */
@@ -49,7 +50,13 @@ int poke_ioapic(const struct poke *p);
 int poke_race(const struct poke *p);
 int poke_ioapic_write(const struct poke *p);
 int poke_ioapic_read(const struct poke *p);
+bool poke_has_x2apic(void);
+u32 poke_apic_read(void __iomem *apic, u32 reg);
+int poke_send(void __iomem *apic, u32 destination, u32 command);
 int poke_icr(const struct poke *p);
+int poke_x2icr(const struct poke *p);
+int poke_x2apic(const struct poke *p);
+int poke_gp(const struct poke *p);
 int poke_wrmsr(const struct poke *p);
 int poke_nmis(const struct poke *p);
 

@@ -242,22 +242,6 @@ int poke_ioapic_read(const struct poke *p)
 	return value ? -EIO : 0;
 }
 
-/* @addr to the upper half of the ICR, @value to the lower one. */
-int poke_icr(const struct poke *p)
-{
-	void __iomem *apic = ioremap(APIC_DEFAULT_PHYS_BASE, PAGE_SIZE);
-	unsigned long flags;
-
-	if (!apic)
-		return -ENOMEM;
-	local_irq_save(flags);
-	writel(p->addr, apic + APIC_ICR2);
-	writel(p->value, apic + APIC_ICR);
-	local_irq_restore(flags);
-	iounmap(apic);
-	return 0;
-}
-
 int poke_wrmsr(const struct poke *p)
 {
 	int r = wrmsrl_safe(p->addr, p->value);

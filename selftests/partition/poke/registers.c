@@ -106,8 +106,11 @@ static u64 cost_of(void (*op)(void))
 
 static void tell_cpu(void *unused)
 {
-	u32 id = readl(apic + APIC_ID) >> 24, i, value;
+	u32 id = poke_apic_read(apic, APIC_ID), i, value;
 	u64 wide;
+
+	if (!poke_has_x2apic())
+		id >>= 24;
 
 	tell(id, "cr", 0, read_cr0());
 	tell(id, "cr", 4, __read_cr4());
@@ -121,7 +124,7 @@ static void tell_cpu(void *unused)
 		if (!rdmsrl_safe(msrs[i], &wide))
 			tell(id, "msr", msrs[i], wide);
 	for (i = 0; i < ARRAY_SIZE(apic_registers); i++) {
-		value = readl(apic + apic_registers[i]) & ~LVT_PENDING;
+		value = poke_apic_read(apic, apic_registers[i]) & ~LVT_PENDING;
 		if (apic_registers[i] == APIC_LVTPC || apic_registers[i] == APIC_LVTCMCI)
 			value &= ~LVT_VECTOR;
 		tell(id, "register", apic_registers[i], value);
