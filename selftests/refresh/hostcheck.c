@@ -199,9 +199,9 @@ static int check_cpuid(void)
 		__cpuid(0, a, b, c, d);
 		n += a == first && b == signature_INTEL_ebx;
 	}
-	/* VMX is there, and no hypervisor; OSXSAVE tells of the host's CR4. */
+	/* VMX is there, and no other hypervisor than at boot; OSXSAVE tells of the host's CR4. */
 	__cpuid(1, a, b, c, d);
-	return n == 20 && !(c >> 31) && (c >> 5 & 1) &&
+	return n == 20 && (int)(c >> 31) == has_flag("hypervisor") && (c >> 5 & 1) &&
 	       (int)(c >> 27 & 1) == has_flag("xsave");
 }
 
