@@ -7,6 +7,7 @@ import functools
 import glob
 import json
 import os
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -25,6 +26,11 @@ STOCK = f"lib/modules/{RELEASE}/kernel/arch/x86/kvm"
 NVX = f"lib/modules/{RELEASE}/updates/nvx"
 
 OK, REFUSED, UNKNOWN, FAILED, BROKEN, USAGE = 0, 1, 2, 3, 4, 64
+
+# A shell has what it starts in the background ignore these; nestctl leaves it at that.
+for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 
 @contextlib.contextmanager
