@@ -15,7 +15,7 @@ from .results import read_known
 
 # Names of kernels in the lab: series, and flavour if it is not the general one.
 # trixie: Debian 13's own, which selftests/deb/boot fetches.
-KERNELS = ("6.1-cloud", "6.1", "6.12-cloud", "6.12", "6.12-trixie", "6.1-debug")
+KERNELS = ("6.1-cloud", "6.1", "6.12-cloud", "6.12", "6.12-trixie", "6.1-debug", "6.12-debug")
 DEBUG_SUFFIX = "-debug"
 TRIXIE = "6.12-trixie"
 TRIXIE_DEBS = os.path.join(CACHE, "apt", "trixie", "linux-image-6.12.*-cloud-amd64_*.deb")
