@@ -78,10 +78,10 @@ MODULE = """
   10:\tret
 0000000000000020 <f>:
 f():
-/work/copy/a/x.c:3
+/made/copy/a/x.c:3
   20:\tcall   25 <f+0x5>
 \t\t\t21: R_X86_64_PLT32\t__fentry__-0x4
-/work/copy/a/x.c:4
+/made/copy/a/x.c:4
   25:\tcall   2a <f+0xa>
 \t\t\t26: R_X86_64_PLT32\t__sanitizer_cov_trace_pc-0x4
   2a:\tjmp    2f <f+0xf>
