@@ -181,6 +181,26 @@ class Pool(lib.Test):
                         self.assertEqual(file.read(), "online\n")
                 self.says(REFUSED, "no piece of the pool begins", "pool", "delete", hex(START))
 
+    def test_delete_is_refused(self):
+        """What another one that was killed has left offline is not forgotten."""
+        remove = f"pool remove {START:#x} {2 * BLOCK:#x}"
+        state = f"sys/devices/system/memory/memory{START // BLOCK + 4}/state"
+        for name in ("size", "available_size"):
+            self.machine.write("sys/devices/platform/hmem.0/dax_region/" + name, "0\n")
+        self.have_pool(2 * BLOCK)
+        self.machine.write("fake/fail", f"1000 {remove}\n")
+        self.assertEqual(self.machine.run("pool", "delete", hex(START), env=self.env()).returncode, -9)
+        with open(self.machine.path("run/nestctl/pool.json"), encoding="utf-8") as file:
+            journal = json.load(file)
+        journal["blocks"] = [START // BLOCK + 4]
+        self.machine.write("run/nestctl/pool.json", json.dumps(journal))
+        self.machine.write(state, "offline\n")
+        self.machine.write("fake/fail", f"16 {remove}\n")
+        self.says(REFUSED, "the module keeps the pool", "pool", "delete", hex(START))
+        with open(self.machine.path(state), encoding="utf-8") as file:
+            self.assertEqual(file.read(), "online\n")
+        self.assertFalse(os.path.exists(self.machine.path("run/nestctl/pool.json")))
+
     # ---- the same after a boot
 
     PLACES = "etc/nestctl/pool"

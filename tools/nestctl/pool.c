@@ -193,6 +193,16 @@ static int bring_online(void)
 	return EXIT_OK;
 }
 
+/* These stay in the pool; what an earlier nestctl that was cut off has left comes online. */
+static void forget_blocks(uint64_t start, uint64_t size)
+{
+	uint64_t block = block_size(), at;
+
+	for (at = start; block && at < start + size; at += block)
+		offline_forget(at / block);
+	bring_online();
+}
+
 /**
  * pool_add() - Have the module take memory for the pool
  * @start: of whole blocks that can be taken out
@@ -285,7 +295,7 @@ static int delete(void)
 		return EXIT_FAILED;
 	error = pool.dry ? 0 : pool_call(&args);
 	if (error) {
-		offline_end();
+		forget_blocks(piece.hpa, piece.bytes);
 		complain("the module keeps the pool at %#llx (%s): dmesg may say why",
 			 (unsigned long long)args.hpa, strerror(error));
 		return EXIT_REFUSED;
