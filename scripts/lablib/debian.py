@@ -123,10 +123,10 @@ def installed_headers(name):
     return sorted(found, key=lambda row: (version_key(row[1]), row[0]), reverse=True)
 
 
-def cached_debs(package):
+def cached_debs(package, directory=None):
     """Packages in the cache: version -> path."""
     found = {}
-    for path in glob.glob(os.path.join(DEBS, glob.escape(package) + "_*.deb")):
+    for path in glob.glob(os.path.join(directory or DEBS, glob.escape(package) + "_*.deb")):
         found[os.path.basename(path).split("_")[1].replace("%3a", ":")] = path
     return found
 
