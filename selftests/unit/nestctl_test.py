@@ -41,6 +41,21 @@ def in_bash(line):
                           check=True).stdout.split()
 
 
+class Build(unittest.TestCase):
+    """The program itself."""
+
+    def test_without_libvirt(self):
+        """It is all there but for what asks libvirt, which says how to have it."""
+        with tempfile.TemporaryDirectory() as out:
+            done = subprocess.run(["make", "-s", "-C", os.path.join(lib.TOP, "tools", "nestctl"), "O=" + out,
+                                   "libvirt=", "CFLAGS=-O0", "all"], capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            done = subprocess.run([os.path.join(out, "nestctl"), "move", "qemu+tcp://other/system"],
+                                  capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, lib.REFUSED)
+        self.assertIn("install libvirt-dev", done.stderr)
+
+
 class Frame(lib.Test):
     """What all commands have in common."""
 

@@ -82,11 +82,12 @@ int domain_release(void)
 	return -1;
 }
 
-int domain_restore(const char *uuid, const char *name, const char *xml)
+int domain_restore(const char *uuid, const char *name, const char *xml, bool off)
 {
 	(void)uuid;
 	(void)name;
 	(void)xml;
+	(void)off;
 	return -1;
 }
 
