@@ -42,6 +42,7 @@ tick "they have moved"
 cat progress moves.json
 check "none is here" is "$(here)" ""
 check "no QEMU is here" fails pidof qemu-system-x86_64
+check "undo does not end them" fails nestctl refresh undo
 for vm in vm1 vm2; do
 	check "$vm has moved" is "$(moves $vm | awk '/^state / { print $2 }')" moved
 done

@@ -60,6 +60,52 @@ class Run(boot.Bootable):
     def start_domain(self, verb):
         return self.start_command("domain", verb, "--root", self.machine.root)
 
+    def spared(self):
+        """undo leaves the other kernel alone, and says who is there."""
+        _, err = self.end(self.start("undo"), REFUSED)
+        self.assertIn("would end with it: a.", err)
+        self.assertEqual(self.log(), [])
+
+    def test_vms_there_are_spared(self):
+        """Once they have moved, only what says so ends them."""
+        self.gone = "a"
+        self.machine.write("a.xml", "<domain><name>a</name></domain>")
+        words = ("run", *OPTIONS[:-1], "--commit=stop", "--", *boot.WORDS)
+        self.end(self.start(*words), OK)
+        self.log()
+        self.spared()
+        self.assertEqual(self.go(OK, "abort")[0], migrate("a", US) + UNDO)
+        self.nothing_left()
+        self.end(self.start(*words), OK)
+        self.log()
+        self.end(self.start("undo", "--with-vms"), OK)
+        self.assertEqual(self.log(), UNDO)
+        _, err = self.end(self.start("abort"), OK)
+        self.assertIn("'a' has ended with the other kernel", err)
+
+    def test_vms_moved_by_hand_are_spared(self):
+        """They are known like those that a refresh has moved; what came back is not."""
+        move_to = ("move", "--root", self.machine.root)
+        self.end(self.start("boot", *boot.WORDS), OK)
+        for back in (True, False):
+            self.gone = "a"
+            self.end(self.start_command(*move_to, OTHER), OK)
+            self.log()
+            self.spared()
+            if back:
+                self.end(self.start_command(*move_to, "--from", OTHER, US), OK)
+            # By other means.
+            self.gone = ""
+        self.log()
+        self.end(self.start("undo"), OK)
+        self.assertEqual(self.log(), UNDO)
+        self.untouched()
+
+    def test_moved_to_another_machine(self):
+        """Nothing of those is kept, who are with no second kernel."""
+        self.end(self.start_command("move", "--root", self.machine.root, OTHER), OK)
+        self.assertFalse(os.path.exists(self.machine.path("run/nestctl/domains")))
+
     def start_command(self, *words):
         lib.build_fake()
         env = {"PATH": self.machine.path("bin") + ":" + os.environ["PATH"], "LC_ALL": "C",
@@ -110,7 +156,7 @@ class Run(boot.Bootable):
         self.assertNotIn(given[0], self.log())
         self.end(self.start("resume", "--commit=auto"), OK)
         self.assertEqual(self.log(), [*given, "poweroff"])
-        self.end(self.start("undo"), OK)
+        self.end(self.start("undo", "--with-vms"), OK)
         self.trouble((5, given[-1]))
         self.end(self.start("run", *OPTIONS, "--rate=1G", *words), OK)
         self.assertEqual(self.log()[-2:], ["cpu 1", "poweroff"])

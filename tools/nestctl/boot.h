@@ -30,6 +30,7 @@
  * @cpus_first: give CPUs before memory
  * @movable: bytes that are to be movable memory after commit, -1: as many as this kernel has
  * @dry: change nothing
+ * @with_vms: end VMs, too
  * @take: only print a snapshot
  */
 struct request {
@@ -39,7 +40,7 @@ struct request {
 	uint64_t rate;
 	int64_t movable;
 	bool no_link, cpus_first;
-	bool dry, take;
+	bool dry, take, with_vms;
 };
 
 /* ---- refresh.c */

@@ -77,7 +77,7 @@ static const struct argp domain_argp = {
 	       "runs is not touched until it is shut down and started again.\n\n"
 	       "release: set autostart of those domains for which nestctl move --hold-autostart has held "
 	       "it off.  nestctl refresh commit and abort do that by themselves.\n\n"
-	       "restore: define those domains again that have moved with --hold-autostart to a kernel that has "
+	       "restore: define those domains again that have moved to a second kernel that has "
 	       "ended, and name those that ran and are to be started.  nestctl refresh abort does that by itself.",
 	.children = children,
 };

@@ -119,6 +119,29 @@ int domain_restore(const char *uuid, const char *name, const char *xml, bool off
 }
 
 /**
+ * domain_is_back() - Is a domain here that had moved?
+ * @uuid: of it
+ * @name: of it
+ * @xml: its definition
+ * @off: it was off when it moved
+ *
+ * While a move is under way, or has been cut off, a domain is known on both sides, and runs on one.
+ *
+ * Return: 0 if it is, or -1.
+ */
+int domain_is_back(const char *uuid, const char *name, const char *xml, bool off)
+{
+	virDomainPtr handle = lib.virDomainLookupByUUIDString(connection, uuid);
+	int status = handle && (off || lib.virDomainIsActive(handle) > 0) ? 0 : -1;
+
+	(void)name;
+	(void)xml;
+	if (handle)
+		lib.virDomainFree(handle);
+	return status;
+}
+
+/**
  * domain_each() - Look at all domains, those that run and their definitions
  * @function: what is called for each
  * @data: for it

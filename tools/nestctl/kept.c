@@ -75,6 +75,35 @@ bool kept_any(void)
 	return any;
 }
 
+static char *names;
+
+static int add_name(const char *uuid, const char *name, const char *xml, bool off)
+{
+	char *more = text_of("%s%s%s", names ?: "", names ? ", " : "", name);
+
+	(void)uuid;
+	(void)xml;
+	(void)off;
+	free(names);
+	names = more;
+	return -1;
+}
+
+/**
+ * kept_names() - Who is with the other kernel, for a message
+ *
+ * Return: the names with commas in between, to be freed; NULL if there are none.
+ */
+char *kept_names(void)
+{
+	char *found;
+
+	kept_each(add_name);
+	found = names;
+	names = NULL;
+	return found;
+}
+
 static int restore(const char *uuid, kept_fn *function)
 {
 	autofree char *text = read_text(DIRECTORY "/%s" SUFFIX, uuid);

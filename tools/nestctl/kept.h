@@ -21,6 +21,7 @@ typedef int kept_fn(const char *uuid, const char *name, const char *xml, bool of
 int kept_write(const char *uuid, const char *name, const char *xml, bool off);
 void kept_remove(const char *uuid);
 bool kept_any(void);
+char *kept_names(void);
 int kept_each(kept_fn *function);
 
 #endif /* NESTCTL_KEPT_H */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "autostart.h"
+#include "boot.h"
 #include "disks_libvirt.h"
 #include "kept.h"
 #include "libvirt_calls.h"
@@ -595,7 +596,8 @@ static bool keep(struct move_domain *domain, const struct move_options *options)
 	char uuid[VIR_UUID_STRING_BUFLEN];
 	autofree char *xml = NULL;
 
-	if (!options->hold)
+	/* By hand it may go to another machine. */
+	if (!options->hold && (options->from || !part_runs()))
 		return true;
 	xml = lib.virDomainGetXMLDesc(domain->handle,
 				      VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
@@ -612,8 +614,8 @@ static void forget(const struct move_domain *domain, const struct move_options *
 	char uuid[VIR_UUID_STRING_BUFLEN];
 
 	/* What is kept may be all that is left of one that is not known here either. */
-	if (domain->state == (options->hold ? MOVE_STAYS : MOVE_MOVED) &&
-	    (!options->hold || is_known_here(domain)) &&
+	if (domain->state == (options->from ? MOVE_MOVED : MOVE_STAYS) &&
+	    (options->from || is_known_here(domain)) &&
 	    !lib.virDomainGetUUIDString(domain->handle, uuid))
 		kept_remove(uuid);
 	if (domain->autostart && domain->state == MOVE_STAYS)

@@ -91,6 +91,11 @@ int domain_restore(const char *uuid, const char *name, const char *xml, bool off
 	return -1;
 }
 
+int domain_is_back(const char *uuid, const char *name, const char *xml, bool off)
+{
+	return domain_restore(uuid, name, xml, off);
+}
+
 int disks_attach(unsigned int wait)
 {
 	(void)wait;

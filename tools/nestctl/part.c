@@ -8,8 +8,10 @@
 
 #include "boot.h"
 #include "device.h"
+#include "kept.h"
 #include "nestctl.h"
 #include "run.h"
+#include "zero.h"
 
 #define DENIED	"/sys/kernel/debug/vmm-refresh/denied"
 
@@ -295,6 +297,20 @@ int refresh_kill(const struct request *request)
 	return report_undo(&partition, "kill", status);
 }
 
+/* Domains that nestctl has moved there run there, and nowhere else. */
+static void spare_vms(void)
+{
+	autofree char *names = NULL;
+
+	/* By hand some may have come back. */
+	if (kept_any() && !domain_open())
+		kept_each(domain_is_back);
+	names = kept_names();
+	if (kept_any())
+		die(EXIT_REFUSED, "VMs of this kernel are with the second one, and would end with it: %s.  'nestctl refresh abort' moves them back, or 'nestctl move --from' where no refresh is under way; 'nestctl refresh undo --with-vms' ends them",
+		    names ?: "those of the files that cannot be read");
+}
+
 /**
  * refresh_undo() - nestctl refresh undo
  * @request: nothing of it
@@ -307,11 +323,12 @@ int refresh_undo(const struct request *request)
 	bool broken;
 	int status;
 
-	(void)request;
 	open_device(&partition);
 	record_lock();
 	if (!partition.error)
 		partition_look(&partition);
+	if (partition.status.state == VMM_REFRESH_PART_RUNS && !request->with_vms)
+		spare_vms();
 	partition.record = record_read(&broken);
 	if (broken)
 		die(EXIT_UNKNOWN, "/run/nestctl/partition.json cannot be read, which says what was taken: bring memory online by hand and remove it");

@@ -23,7 +23,7 @@
 enum {
 	KEY_CPUS = 0x400, KEY_MEMORY, KEY_DEVICE, KEY_KERNEL, KEY_INITRD, KEY_APPEND, KEY_SERIAL,
 	KEY_NO_LINK, KEY_DUMP, KEY_SNAPSHOT, KEY_TAKE, KEY_WAIT, KEY_MOVABLE,
-	KEY_RATE, KEY_ORDER,
+	KEY_RATE, KEY_ORDER, KEY_WITH_VMS,
 };
 
 static int refresh_plan(const struct request *request);
@@ -73,6 +73,8 @@ static const struct argp_option options[] = {
 	  "give: so much memory in a second, as in 256M (default: as fast as it goes)", 0 },
 	{ "order", KEY_ORDER, "memory,cpus|cpus,memory", 0,
 	  "give: what first (default: memory,cpus)", 0 },
+	{ "with-vms", KEY_WITH_VMS, NULL, 0,
+	  "undo: also if VMs of this kernel are there, which end with it", 0 },
 	{ "dump", KEY_DUMP, "DIR", OPTION_HIDDEN, "write what would be loaded to DIR", 0 },
 	{ "take-snapshot", KEY_TAKE, NULL, 0, "plan: only print what a plan is made of", 0 },
 	{ "snapshot", KEY_SNAPSHOT, "FILE", 0, "plan for the machine of this snapshot", 0 },
@@ -174,6 +176,8 @@ static void check_options(const struct arguments *arguments, struct argp_state *
 		argp_error(state, "--wait is for commit");
 	if (request->movable >= 0 && !commit)
 		argp_error(state, "--movable is for commit");
+	if (request->with_vms && verb->run != refresh_undo)
+		argp_error(state, "--with-vms is for undo");
 	if ((request->rate || request->cpus_first) && verb->run != refresh_give)
 		argp_error(state, "--rate and --order are for give");
 	if (arguments->boot_option && !boot)
@@ -286,6 +290,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 				   arg);
 		arguments->request.cpus_first = *arg == 'c';
 		return 0;
+	case KEY_WITH_VMS:
+		arguments->request.with_vms = true;
+		return 0;
 	case KEY_MOVABLE:
 		arguments->request.movable = strcmp(arg, "0") ? parse_size(arg, state) : 0;
 		return 0;
@@ -311,8 +318,9 @@ static const struct argp refresh_argp = {
 	       "boot: do it, and start the kernel; if a step fails, those before are undone, the last "
 	       "first.  If there is one that has ended, it is started again with what it has.\n"
 	       "status: whether it runs, why it ended, what it has and did.\n"
-	       "kill: end it at once.\n"
-	       "undo: end it, and give all back that boot has taken.\n"
+	       "kill: end it at once, and the VMs that are there.\n"
+	       "undo: end it, and give all back that boot has taken; not while VMs are there that have moved from "
+	       "here.\n"
 	       "give: to the second kernel that runs, memory and CPUs in steps, until one core and what cannot go is "
 	       "left; that kernel takes them while it waits in commit.\n"
 	       "commit: in the second kernel, when the first one has ended: take the rest of the machine, "

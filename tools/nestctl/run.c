@@ -258,6 +258,8 @@ static bool words_of(struct words *words, size_t number, bool undo)
 		if (undo) {
 			add_self(words, "refresh");
 			add(words, "undo");
+			/* All that were there and could be moved are back. */
+			add(words, "--with-vms");
 			return true;
 		}
 		add_boot(words, "boot");

@@ -67,6 +67,7 @@ char *domain_xml(const char *name);
 int domain_define(const char *xml);
 int domain_release(void);
 int domain_restore(const char *uuid, const char *name, const char *xml, bool off);
+int domain_is_back(const char *uuid, const char *name, const char *xml, bool off);
 int domain_each(void (*function)(const char *xml, void *data), void *data);
 
 #endif /* NESTCTL_ZERO_H */
