@@ -13,7 +13,8 @@ from .common import TOP, UsageError
 from .suites import Suite
 
 SUITES = os.path.join(TOP, "selftests", "suites.cfg")
-KEYS = ("text", "lab", "command", "needs", "after", "base", "default", "limit", "cores", "runs")
+KEYS = ("text", "lab", "command", "needs", "after", "base", "default", "limit", "cores", "runs",
+        "skips")
 # Word of needs -> steps of scripts/build-all.
 NEEDS = {"machine": ("emulator", "programs", "images-@base@"), "modules": ("modules-@base@",),
          "selftests": ("selftests-@base@",)}
@@ -41,18 +42,21 @@ def make_suite(where, name, section, tests):
         raise UsageError(f"{where}: no text")
     if ("lab" in section) == ("command" in section):
         raise UsageError(f"{where}: one of lab and command is wanted")
+    skips = tuple(section.get("skips", "").split()) if "lab" in section else None
     if "lab" in section:
         command, base = lab_command(where, name, section, tests)
         runs, needs = ("suite-" + name,), section.get("needs", " ".join(NEEDS)).split()
     else:
         command, base = own_command(where, section), section.get("base", "6.1")
         runs, needs = tuple(section.get("runs", "").split()), section.get("needs", "").split()
+        if "skips" in section:
+            raise UsageError(f"{where}: skips goes with lab only")
     config.check_words(where, "need", needs, tuple(NEEDS))
     steps = [step.replace("@base@", base) for need in needs for step in NEEDS[need]]
     return Suite(name, section["text"], command, runs=runs,
                  after=(*steps, *section.get("after", "").split()),
                  default=yes_or_no(where, section), limit=number(where, section, "limit", 2400),
-                 cores=number(where, section, "cores", 1))
+                 cores=number(where, section, "cores", 1), skips=skips)
 
 
 def words_of(where, section, key):

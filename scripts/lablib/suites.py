@@ -22,6 +22,8 @@ LONGEST = 10
 # Of a failed log: its last lines, and so many failures before them.
 TAIL = 25
 FAILED = 40
+# A test of the lab that was skipped.
+SKIPPED = re.compile(r"^skip +(\S+) +[\d.]+ s ")
 
 
 @dataclasses.dataclass
@@ -38,6 +40,8 @@ class Suite:
     cores: int = 1
     # Names of the lab runs that the command makes, as glob patterns.
     runs: tuple = ()
+    # Tests that may be skipped, None: whichever.
+    skips: tuple = None
     counts: tuple = None
     ok: bool = None
     wall: float = 0.0
@@ -69,6 +73,12 @@ def verdict(counts, status):
         # It broke after it had counted.
         return (counts[0], 1, counts[2])
     return counts
+
+
+def wrongly_skipped(lines, allowed):
+    """Tests that were skipped and may not be: something that they need is gone."""
+    found = (match[1] for match in map(SKIPPED.match, lines) if match)
+    return [] if allowed is None else [name for name in found if name not in allowed]
 
 
 # ---- times
@@ -198,6 +208,11 @@ def run_suite(suite):
     with open(suite.log, encoding="utf-8", errors="replace") as log:
         lines = log.read().splitlines()
     suite.counts = verdict(read_counts(lines), status)
+    wrong = wrongly_skipped(lines, suite.skips)
+    with open(suite.log, "a", encoding="utf-8") as log:
+        for name in wrong:
+            log.write(f"not ok - {name} was skipped: 'skips' of {suite.name} in suites.cfg does not expect it\n")
+    suite.counts = (suite.counts[0], suite.counts[1] + len(wrong), suite.counts[2] - len(wrong))
     suite.ok = suite.counts[1] == 0
     suite.tests = timed_lines(lines) + lab_times(suite.runs, since)
 

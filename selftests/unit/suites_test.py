@@ -41,6 +41,29 @@ class Counts(unittest.TestCase):
         self.assertEqual(suites.verdict((5, 2, 1), 2), (5, 2, 1))
 
 
+class Skipped(unittest.TestCase):
+    """A test that is skipped where it should run has failed."""
+
+    LINES = ["pass         a    1.0 s  2 subtests passed, 1 skipped", "skip         b    0.1 s  needs x",
+             "skip nobody", "skip         c   0.2 s  1..0 # SKIP"]
+
+    def test_names(self):
+        self.assertEqual(suites.wrongly_skipped(self.LINES, ()), ["b", "c"])
+        self.assertEqual(suites.wrongly_skipped(self.LINES, ("c",)), ["b"])
+        self.assertEqual(suites.wrongly_skipped(self.LINES, ("c", "b", "x")), [])
+        self.assertEqual(suites.wrongly_skipped(self.LINES, None), [])
+
+    def test_counts(self):
+        one = Suite("skipped-test", "text", ["printf", "%s\n", *self.LINES, "1 passed, 0 failed, 2 skipped"],
+                    skips=("c",))
+        os.makedirs(suites.LOGS, exist_ok=True)
+        self.addCleanup(os.unlink, one.log)
+        suites.run_suite(one)
+        self.assertEqual((one.counts, one.ok), ((1, 1, 1), False))
+        with open(one.log, encoding="utf-8") as log:
+            self.assertIn("not ok - b was skipped", log.read())
+
+
 class Failed(unittest.TestCase):
     """What is shown of a failed log."""
 
