@@ -21,8 +21,17 @@ begin_redis()
 	qemu=$!
 }
 
+# Between the marks nothing is counted that is not between the calls.
+counted()
+{
+	mark counted does
+	l0_call begin && sleep "$LOOK" && l0_call end || return 1
+	mark counted "done"
+}
+
 kvm_load && begin_redis || exit 1
-redis_comes lines 240 && look nested >timeline
+echo "L1: modules $KMOD"
+redis_comes lines 240 && look nested >timeline && counted >>timeline
 rc=$?
 kill -0 "$qemu" || rc=1
 redis_unfollow

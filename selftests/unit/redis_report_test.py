@@ -70,8 +70,11 @@ BARE = {"facts": "kernel 6.12\n",
         # It stands still for 30 of the last ones.
         "lines": "".join(say(400 + TICKS * i, i) for i in range(9)) + say(1330, 9) + say(1430, 10),
         "progress": PROGRESS.replace("66", "40")}
-NESTED = {"timeline": "500 mark nested does\n900 mark nested done\n",
-          "lines": "".join(say(400 + TICKS * i, i, ops=24) for i in range(10))}
+# 24 operations in 100 ticks, so 48 while exits are counted.
+NESTED = {"timeline": "500 mark nested does\n900 mark nested done\n"
+                      "1000 mark counted does\n1200 mark counted done\n",
+          "lines": "".join(say(400 + TICKS * i, i, ops=24) for i in range(10)),
+          "exits": "exit 12 12\nexit 48 60\nexit 99 6\nnested 48 48\ncounter fast_exit 24\n"}
 # Paused at 820, reset at 1200, the VM goes on at 1660.
 REBOOT = {"timeline": "500 mark before does\n800 mark before done\n"
                       "820 mark save does\n1000 mark save done\n",
@@ -93,7 +96,7 @@ class Report(unittest.TestCase):
                  "facts": FACTS, **texts}
         zero = {**texts, "progress": texts["progress"].replace("copy", "zero-copy"), **(zero or {})}
         runs = {"copy": texts, "copy-nvx": texts, "zero-copy": zero, "bare": BARE,
-                "nesting-stock": NESTED, "nesting-nvx": NESTED,
+                "nesting-stock": NESTED, "nesting-nvx": NESTED, "nesting-nvx-l1": NESTED,
                 "reboot": REBOOT, **(runs or {})}
         modules = {"first": "stock", "second": None, "l1": None}
         report, says = maker.make_report({column: {"modules": modules, **one}
@@ -111,6 +114,7 @@ class Report(unittest.TestCase):
         self.assertEqual([(row["column"], row["name"]) for row in report["phases"]], [
             *((how, name) for how in ("copy", "copy-nvx", "zero-copy") for name in maker.PHASES),
             ("bare", "bare"), ("nesting-stock", "nested"), ("nesting-nvx", "nested"),
+            ("nesting-nvx-l1", "nested"),
             ("reboot", "before"), ("reboot", "after")])
         rows = {row["name"]: row for row in report["phases"] if row["column"] == "copy"}
         self.assertEqual(rows["normal"], {
@@ -141,6 +145,19 @@ class Report(unittest.TestCase):
         self.assertEqual(len(csv.splitlines()), 1 + 40)
         self.assertEqual(csv.splitlines()[1].split(",")[:3], ["0.000", "", "300.0"])
         self.assertEqual(csv.splitlines()[2].split(",")[:3], ["0.100", "normal", "300.0"])
+
+    def test_exits(self):
+        """L2's are taken from all that there were; by the operations of that time."""
+        report = self.make()[0]
+        self.assertEqual([one["column"] for one in report["exits"]], list(maker.NESTINGS))
+        self.assertEqual(report["exits"][0], {
+            "column": "nesting-stock", "ops_per_second": 240.0,
+            "exits": [{"level": 2, "reason": 48, "name": "EPT violation", "per_1000_ops": 1000.0},
+                      {"level": 1, "reason": 12, "name": "HLT", "per_1000_ops": 250.0},
+                      {"level": 1, "reason": 48, "name": "EPT violation", "per_1000_ops": 250.0},
+                      {"level": 1, "reason": 99, "name": "other", "per_1000_ops": 125.0}],
+            "counters": [{"name": "fast_exit", "per_1000_ops": 500.0}]})
+        self.assertRegex(maker.table(report), "L2 +EPT violation +1000.00 +1000.00 +1000.00")
 
     def test_plot(self):
         """Each phase is marked, of the column's own file."""
@@ -192,6 +209,7 @@ class Report(unittest.TestCase):
                 ({"runs": {"bare": {**BARE, "timeline": BARE["timeline"].replace("plain", "x")}}},
                  "'plain' was done"),
                 ({"runs": {"nesting-nvx": {**NESTED, "timeline": ""}}}, "'nested' was done"),
+                ({"runs": {"nesting-nvx": {**NESTED, "exits": "exit 1 2\n"}}}, "no exits"),
                 ({"runs": {"reboot": {**REBOOT, "console": ""}}}, "the machine was reset"),
                 ({"runs": {"reboot": {**REBOOT, "console": "1501 mark down done"}}}, "TSC back"),
                 ({"runs": {"reboot": {**REBOOT, "lines-restored": say(560, 6)}}},
