@@ -13,17 +13,23 @@ STYLE = """
   --s3: #56b886; --s4: #a983d8; } }
 body { color: var(--ink); background: var(--paper); font: 16px/1.5 sans-serif;
   margin: 0 auto; padding: 1rem; max-width: 60rem; }
-h1, h2, h3 { line-height: 1.2; } h2 { margin-top: 2.5rem; }
+h1, h2, h3 { line-height: 1.2; } h2 { margin-top: 2.5rem; } h3 { margin-top: 2rem; }
 p.note { color: var(--dim); font-size: .9rem; }
-.wide { overflow-x: auto; }
+.wide { overflow-x: auto; margin: 1rem 0; background:
+  linear-gradient(to right, var(--paper) 40%, transparent) local 0 0 / 2rem 100% no-repeat,
+  linear-gradient(to left, var(--paper) 40%, transparent) local 100% 0 / 2rem 100% no-repeat,
+  linear-gradient(to right, var(--rule), transparent) scroll 0 0 / .8rem 100% no-repeat,
+  linear-gradient(to left, var(--rule), transparent) scroll 100% 0 / .8rem 100% no-repeat; }
 table { border-collapse: collapse; font-size: .9rem; }
 th, td { border-bottom: 1px solid var(--rule); padding: .25rem .6rem; text-align: right;
   font-variant-numeric: tabular-nums; white-space: nowrap; }
+th { white-space: normal; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 9rem; }
 summary { cursor: pointer; margin: .5rem 0; }
 svg { width: 100%; height: auto; max-width: 36rem; }
 svg text { fill: var(--ink); font: 13px sans-serif; }
 svg .value { fill: var(--dim); font-size: 11px; }
+@media (max-width: 30rem) { svg text { font-size: 15px; } svg .value { font-size: 13px; } }
 .s0 { fill: var(--s0) } .s1 { fill: var(--s1) } .s2 { fill: var(--s2) }
 .s3 { fill: var(--s3) } .s4 { fill: var(--s4) }
 .entry { white-space: nowrap; margin-right: 1em; }
@@ -32,6 +38,20 @@ svg .value { fill: var(--dim); font-size: 11px; }
 .key.s2 { background: var(--s2) } .key.s3 { background: var(--s3) }
 .key.s4 { background: var(--s4) }
 """
+# What reports call it -> heads of tables.
+FACTS = {
+    "memory_kib": "memory, KiB", "cpus": "CPUs", "vm_reports": "words of its VM",
+    "vm_bad": "pages of its VM that were wrong", "boot_exits": "exits to the shim, boot",
+    "idle_exits_per_s": "exits a second, idle", "busy_exits_per_s": "exits a second, busy",
+    "shim": "a shim is below", "differences": "differences from the bare machine, known",
+    "pause_ms": "by libvirt, ms", "pause_seen_ms": "missed by the VM, ms",
+    "ram_bytes_sent": "RAM sent, bytes", "link_bytes": "over the link, bytes",
+    "wire_bytes": "over a wire, bytes", "total_seconds": "plan to the shim's leaving, s",
+    "save_ms": "save, ms", "saved_bytes": "saved, bytes", "down_ms": "shutdown, ms",
+    "boot_ms": "reset to libvirt, ms", "restore_ms": "restore, ms",
+    "from": "first kernel", "to": "second kernel", "compared_with": "kernel of bare",
+    "tsc_hz": "instructions of a CPU in a second",
+}
 # Report -> the command that makes it.
 SOURCES = {
     "demo": "make demo",
@@ -50,8 +70,13 @@ def number(value):
     if value is None:
         return ""
     if isinstance(value, float) and value != int(value):
-        return f"{value:,.2f}"
+        return f"{value:,.2f}" if abs(value) < 1000 else f"{value:,.0f}"
     return f"{int(value):,}"
+
+
+def percent(value):
+    """One digit more, all of them."""
+    return "" if value is None else f"{value:.1f}"
 
 
 def table(heads, rows):
@@ -64,11 +89,16 @@ def table(heads, rows):
     return "\n".join([*lines, "</table></div>"])
 
 
-def bars(title, series, rows):
-    """Bars in groups; @rows: (label, value of each of @series or None)."""
-    biggest = max((value for _, values in rows for value in values if value), default=1)
+def longest(rows):
+    """The biggest value of rows of a drawing."""
+    return max((value for _, values in rows for value in values if value), default=1)
+
+
+def bars(title, series, rows, own=False, text=number):
+    """Bars in groups; @rows: (label, value of each of @series or None); @own: each to its own scale."""
     height, y, parts = 14, 8, []
     for label, values in rows:
+        biggest = longest([(label, values)] if own else rows)
         parts.append(f'<text x="0" y="{y + 12}">{escape(label)}</text>')
         y += 18
         for i, value in enumerate(values):
@@ -76,16 +106,17 @@ def bars(title, series, rows):
                 continue
             width = 340 * value / biggest
             parts.append(f'<rect class="s{i}" x="0" y="{y}" width="{width:.1f}" '
-                         f'height="{height - 2}"><title>{escape(series[i])}: {number(value)}'
+                         f'height="{height - 2}"><title>{escape(series[i])}: {text(value)}'
                          f'</title></rect><text class="value" x="{width + 6:.1f}" '
-                         f'y="{y + 10}">{number(value)}</text>')
+                         f'y="{y + 10}">{text(value)}</text>')
             y += height
         y += 10
     keys = "".join(f'<span class=entry><span class="key s{i}"></span>{escape(name)}</span> '
-                   for i, name in enumerate(series))
-    return (f"<h3>{escape(title)}</h3>\n<p class=note>{keys}</p>\n"
-            f'<svg viewBox="0 0 430 {y}" role="img" aria-label="{escape(title)}">'
-            + "\n".join(parts) + "</svg>")
+                   for i, name in enumerate(series)) if len(series) > 1 else ""
+    keys += "Each group has a scale of its own." if own else ""
+    return (f"<h3>{escape(title)}</h3>\n" + (f"<p class=note>{keys}</p>\n" if keys else "") +
+            f'<svg viewBox="0 0 430 {y}" role="img" aria-label="{escape(title)}">' +
+            "\n".join(parts) + "</svg>")
 
 
 def grid(report, names, columns, key):
@@ -94,16 +125,14 @@ def grid(report, names, columns, key):
                      for config in columns]) for label, op in names.items()]
 
 
-def two_drawings(report, names, columns, texts):
-    """Exits and instructions, and both as a table."""
-    parts = [bars(what + " per operation of L2", texts, grid(report, names, columns, key))
-             for what, key in (("Exits to L0", "exits"), ("Instructions", "instructions"))]
-    both = [[label, *(cell for pair in zip(
-        *(dict(grid(report, names, columns, key))[label] for key in ("exits", "instructions")))
-                      for cell in pair)] for label in names]
-    heads = ["L2 operation", *(f"{text}, {what}" for text in texts
-                               for what in ("exits", "instructions"))]
-    return "\n".join([*parts, table(heads, both)])
+def two_drawings(report, names, columns, texts, own=False):
+    """Exits and instructions, each as a table, too; @own: instructions differ by orders of magnitude."""
+    parts = []
+    for what, key, scale in (("Exits to L0", "exits", False), ("Instructions", "instructions", own)):
+        rows = grid(report, names, columns, key)
+        parts += [bars(what + " per operation of L2", texts, rows, scale),
+                  table(["L2 operation", *texts], [[label, *values] for label, values in rows])]
+    return "\n".join(parts)
 
 
 def demo(report):
@@ -118,7 +147,7 @@ def bench(report):
     """The same with what L1 can do for it."""
     return ("<h2>What L1 can do for it</h2>\n<p class=note>make bench, kernel "
             f"{escape(report['kernel'])}; eVMCS is stock KVM's other software answer</p>\n"
-            + two_drawings(report, BENCH, list(BENCH_COLUMNS.values()), list(BENCH_COLUMNS)))
+            + two_drawings(report, BENCH, list(BENCH_COLUMNS.values()), list(BENCH_COLUMNS), True))
 
 
 def paper(report):
@@ -153,20 +182,28 @@ def flat(value, name=""):
             yield from flat(inner, f"{name}.{key}" if name else key)
     elif isinstance(value, list):
         yield name, f"{len(value)} entries"
-    elif isinstance(value, bool) or isinstance(value, str) or value is None:
-        yield name, str(value)
+    elif isinstance(value, bool):
+        yield name, "yes" if value else "no"
+    elif isinstance(value, str) or value is None:
+        yield name, value or ""
     else:
         yield name, number(value)
 
 
 def partition(report):
-    """Two kernels on one machine: time line, denied attacks, what is left."""
-    denied = [[kind, count] for kind, count in report.get("denied", {}).items()]
-    rest = {key: value for key, value in report.items() if key not in ("schema", "denied")}
+    """Two kernels on one machine: what each has, denied attacks, what is left."""
+    denied = report.get("denied", {})
+    sides = {"vmm0": "first kernel", "vmm1": "second kernel", "after": "it alone, at last"}
+    said = {side: dict(flat(report.get(side, {}))) for side in sides}
+    rest = {key: value for key, value in report.items() if key not in (*sides, "schema", "denied")}
     return ("<h2>Two kernels on one machine</h2>\n<p class=note>make demo-partition</p>\n"
-            + table(["what", "value"], [list(row) for row in flat(rest)])
-            + "<h3>Attacks, and how often each was denied</h3>\n"
-            + table(["kind", "denied"], denied))
+            + table(["what", *sides.values()],
+                    [[FACTS.get(what, what), *(said[side].get(what, "") for side in sides)]
+                     for what in dict.fromkeys(what for side in sides for what in said[side])])
+            + (table(["what", "value"], [list(row) for row in flat(rest)]) if rest else "")
+            + f"<details><summary>Attacks: {number(sum(denied.values()))} were denied, of "
+            f"{len(denied)} kinds</summary>\n"
+            + table(["kind", "denied"], [list(row) for row in denied.items()]) + "</details>")
 
 
 def time_line(title, rows):
@@ -213,30 +250,77 @@ def faults(report):
     return "\n".join(parts)
 
 
+def exits(looks):
+    """What L0 has counted while the VM was an L2: exits by who and why, counters of nvx."""
+    columns = [look["column"] for look in looks]
+    rows, counters = {}, {}
+    for look in looks:
+        for row in look["exits"]:
+            rows.setdefault((row["level"], row["name"], row["reason"]), {})[look["column"]] = row["per_1000_ops"]
+        for row in look["counters"]:
+            counters.setdefault(row["name"], {})[look["column"]] = row["per_1000_ops"]
+
+    def cells(counts):
+        return [f"{counts[column]:,.2f}" if column in counts else "" for column in columns]
+
+    order = sorted(rows, key=lambda key: (key[0], -max(rows[key].values())))
+    sums = [[f"all of L{level}", "", *cells({column: sum(
+        counts.get(column, 0) for key, counts in rows.items() if key[0] == level)
+        for column in columns})] for level in sorted({key[0] for key in rows})]
+    return ("<h3>Exits of 1,000 operations in the nestings</h3>\n<p class=note>As L0 has them, in a look of its "
+            "own: " + escape(", ".join(f"{look['column']} with {number(look['ops_per_second'])} operations a second"
+                                       for look in looks)) + "</p>\n"
+            + table(["exit of", "basic reason", *columns],
+                    sums + [[f"L{level}: {name}", reason, *cells(rows[level, name, reason])]
+                            for level, name, reason in order])
+            + (f"<details><summary>Counters of nvx that have moved: {len(counters)}</summary>\n"
+               + table(["counter", *columns], [[name, *cells(counts)] for name, counts in sorted(counters.items())])
+               + "</details>" if counters else ""))
+
+
+def label_of(row):
+    """Of a phase."""
+    return row["column"] if row["name"] in (row["column"], "nested") else f"{row['column']}: {row['name']}"
+
+
+def throughput(rows):
+    """A drawing of the refreshes, phase by phase, and one of what they are compared with."""
+    done = {(row["column"], row["name"]): 100 * row["of_bare"] for row in rows}
+    moved = [column for column in dict.fromkeys(row["column"] for row in rows) if (column, "moving") in done]
+    phases = dict.fromkeys(row["name"] for row in rows if row["column"] in moved)
+    others = [row for row in rows if row["column"] not in moved]
+    return (bars("Operations in each phase of a refresh, per cent of the second kernel alone", moved,
+                 [(name, [done.get((column, name)) for column in moved]) for name in phases],
+                 text=percent)
+            + bars("Where there is no refresh", ["per cent"],
+                   [(label_of(row), [100 * row["of_bare"]]) for row in others], text=percent))
+
+
 def redis(report):
     """Redis in a VM, phase by phase of the refresh, and what it is compared with."""
     rows = report["phases"]
-    labels = [row["name"] if row["column"] in ("copy", row["name"]) else
-              f"{row['column']}: {row['name']}" for row in rows]
-    percent = [round(100 * row["of_bare"], 1) for row in rows]
     rest = {key: value for key, value in report.items()
-            if key not in ("schema", "phases", "pauses", "modules")}
-    modules = report.get("modules", [])
-    whats = list(dict.fromkeys(what for one in report["pauses"] for what in one))
+            if key not in ("schema", "phases", "pauses", "modules", "exits")}
+    whats = dict.fromkeys(what for one in report["pauses"] for what in one if what != "column")
     return ("<h2>Redis in a VM while the kernel below it is replaced</h2>\n"
             "<p class=note>make bench-refresh: YCSB-A, operations in each "
             f"{report['tsc_hz'] / 1e6:g} million instructions of a CPU</p>\n"
-            + bars("Operations, per cent of the second kernel alone", ["per cent"],
-                   [(label, [value]) for label, value in zip(labels, percent)])
+            + throughput(rows)
             + table(["phase", "seconds", "operations / s", "of bare, %", "p50, us", "p95, us",
                      "p99, us", "longest, us"],
-                    [[label, row["seconds"], row["ops_per_second"], value, row["p50_us"],
-                      row["p95_us"], row["p99_us"], row["max_us"]]
-                     for label, row, value in zip(labels, rows, percent)])
-            + table(whats, [[one.get(what) for what in whats] for one in report["pauses"]])
+                    [[label_of(row), row["seconds"], row["ops_per_second"],
+                      percent(100 * row["of_bare"]), row["p50_us"], row["p95_us"], row["p99_us"],
+                      row["max_us"]] for row in rows])
+            + "<h3>Pauses</h3>\n"
+            + table(["pause", *(one["column"] for one in report["pauses"])],
+                    [[FACTS.get(what, what), *(one.get(what) for one in report["pauses"])]
+                     for what in whats])
+            + (exits(report["exits"]) if report.get("exits") else "")
+            + "<h3>What ran</h3>\n"
             + table(["column", "KVM", "of the second kernel", "of L1"],
-                    [[one["column"], one["first"], one["second"], one["l1"]] for one in modules])
-            + table(["what", "value"], [list(row) for row in flat(rest)]))
+                    [[one["column"], one["first"], one["second"], one["l1"]]
+                     for one in report.get("modules", [])])
+            + table(["what", "value"], [[FACTS.get(what, what), value] for what, value in flat(rest)]))
 
 
 SECTIONS = {"demo": demo, "bench": bench, "bench-paper": paper, "bench-shim": shim,

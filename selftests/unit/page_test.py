@@ -42,12 +42,19 @@ REPORTS = {
                    {"name": "move", "what": "VMs", "seconds": 7.5, "ops": 2020}],
         "after": {"shim": False, "differences": ["x", "y"]}},
     "faults": {"part-faults-run": [("a <fault>", True), ("another", False)]},
-    "bench-refresh": {"schema": 1, "from": "6.1", "tsc_hz": 500000000, "pauses": [
+    "bench-refresh": {"schema": 1, "from": "6.1", "tsc_hz": 500000000, "exits": [
+        {"column": "nesting-stock", "ops_per_second": 9334.5, "counters": [], "exits": [
+            {"level": 1, "reason": 25, "name": "other", "per_1000_ops": 1234.5},
+            {"level": 1, "reason": 24, "name": "other", "per_1000_ops": 2345.25},
+            {"level": 2, "reason": 48, "name": "EPT violation", "per_1000_ops": 11.5}]},
+        {"column": "nesting-nvx", "ops_per_second": 9503.0,
+         "counters": [{"name": "fast_exit", "per_1000_ops": 2101.5}], "exits": [
+             {"level": 2, "reason": 48, "name": "EPT violation", "per_1000_ops": 13.25}]}], "pauses": [
         {"column": "copy", "pause_ms": 66, "link_bytes": 4321},
         {"column": "zero-copy", "pause_ms": 44}], "phases": [
-        {"column": "copy" if i < 3 else "bare", "name": name, "seconds": 5.0, "ops_per_second": 1234.5 * i, "of_bare": 0.123 * i,
+        {"column": "copy" if i < 4 else "bare", "name": name, "seconds": 5.0, "ops_per_second": 1234.5 * i, "of_bare": 0.123 * i,
          "p50_us": 310 + i, "p95_us": 420, "p99_us": 530, "max_us": 9000}
-        for i, name in enumerate(("normal", "moving", "bare"), 1)]},
+        for i, name in enumerate(("normal", "moving", "final", "bare"), 1)]},
 }
 
 
@@ -110,8 +117,8 @@ class Page(unittest.TestCase):
             for config, ops in REPORTS[name]["configs"].items():
                 for row in ops.values() if config != "nvx_no_umip" else ():
                     self.assertIn(f"{row['instructions']:,}", parser.cells)
-        for cell in ("2.91", "1,758", "972", "vmm1.boot_exits", "4,574", "port-smi", "False",
-                     "1 entries", "3,703.50", "36.90", "312", "500,000,000", "66", "44", "4,321",
+        for cell in ("2.91", "1,758", "972", "exits to the shim, boot", "4,574", "port-smi", "no",
+                     "1 entries", "3,704", "36.9", "312", "500,000,000", "66", "44", "4,321",
                      "71", "7,654,321", "2,020", "a <fault>", "NO"):
             self.assertIn(cell, parser.cells)
 
@@ -131,6 +138,21 @@ class Page(unittest.TestCase):
         text = page.bars("x", ["a", "b"], [("one", [10, 5]), ("two", [None, 0])])
         self.assertEqual(re.findall(r'<rect .*? width="([\d.]+)"', text),
                          ["340.0", "170.0", "0.0"])
+        text = page.bars("x", ["a", "b"], [("one", [10, 5]), ("two", [2, 1])], own=True)
+        self.assertEqual(re.findall(r'<rect .*? width="([\d.]+)"', text),
+                         ["340.0", "170.0", "340.0", "170.0"])
+
+    def test_exits(self):
+        """By level and reason, those of one name apart, the most frequent first; their sums."""
+        cells = self.parsed({"bench-refresh": REPORTS["bench-refresh"]}).cells
+        at = cells.index("all of L1")
+        # An empty cell has no data.
+        self.assertEqual(cells[at:at + 18], [
+            "all of L1", "3,579.75", "0.00", "all of L2", "11.50", "13.25",
+            "L1: other", "24", "2,345.25", "L1: other", "25", "1,234.50",
+            "L2: EPT violation", "48", "11.50", "13.25", "fast_exit", "2,101.50"])
+        old = {key: value for key, value in REPORTS["bench-refresh"].items() if key != "exits"}
+        self.assertNotIn("all of L1", self.parsed({"bench-refresh": old}).cells)
 
     def test_time_line(self):
         """Each begins where the one before has ended."""
@@ -211,6 +233,29 @@ class Command(unittest.TestCase):
         self.assertTrue(self.run_report(0, REPORTS)[0])
         self.assertIn("nothing has been measured", self.run_report(2, {})[1])
         self.assertIn("is no JSON", self.run_report(2, {"demo": "{"})[1])
+
+    def test_faults(self):
+        """A run that was cut off is not one that has passed, whatever was good until then."""
+        for verdict, cells in (("pass", ("the lab: pass", "yes")), ("fail", ("the lab: fail why", "NO")),
+                               (None, ("the run has come to its end", "NO"))):
+            with tempfile.TemporaryDirectory() as directory:
+                run = os.path.join(directory, "lab", "x")
+                os.makedirs(os.path.join(run, "part-faults-run"))
+                with open(os.path.join(run, "part-faults-run", "output.txt"), "w",
+                          encoding="utf-8") as stream:
+                    stream.write("ok 1 - good\n")
+                if verdict:
+                    with open(os.path.join(run, "report.json"), "w", encoding="utf-8") as stream:
+                        json.dump({"tests": [{"name": "part-faults-run", "verdict": verdict,
+                                              "reason": "why" if verdict == "fail" else ""}]}, stream)
+                subprocess.run([os.path.join(TOP, "scripts/report"), "--build", directory],
+                               capture_output=True, check=True)
+                with open(os.path.join(directory, "report", "index.html"), encoding="utf-8") as stream:
+                    text = stream.read()
+            parser = Parser()
+            parser.feed(text)
+            self.assertEqual(tuple(parser.cells[-2:]), cells)
+            self.assertEqual("<details open>" in text, cells[1] == "NO")
 
     def test_check(self):
         self.assertIn("run 'make bench'",
