@@ -14,9 +14,11 @@
  *
  * With disk=BLOCKS (of 4 KiB) it does the same to its first IDE disk: it writes blocks with a
  * pattern and their version, has them flushed, and reads them all back again and again.  Then a
- * line has, before bad: dwrites, dflushes, dscans, dbad (blocks that are not as last written),
- * derr (what the disk refused), dwait (ticks that one request took at most, since the last line).
- * spoil=2: take one block for another version than was written.
+ * line has, before bad: dblocks (that it has), dwrites, dflushes, dscans, dbad (blocks that are
+ * not as last written), derr (what the disk refused), dwait (ticks that one request took at most,
+ * since the last line).
+ * spoil=2: take one block for another version than was written.  stride=N: its blocks are N blocks
+ * apart; grow=BLOCKS: with each time that it has read all of them it has one more, up to that.
  *
  * With host=N it is 10.98.0.N of its network (guest_net.c), and a line has echoes.
  */
@@ -211,7 +213,8 @@ enum request {
 };
 
 static struct {
-	uint32_t nr, block, version, since, writes, flushes, scans, bad, errors, wait, random, next;
+	uint32_t nr, most, stride, filled, block, version, since, writes, flushes, scans, bad;
+	uint32_t errors, wait, random, next;
 	uint32_t versions[MAX_BLOCKS];
 	enum request request;
 	bool under_way, flush_now;
@@ -224,7 +227,7 @@ static uint32_t disk_piece[2] __attribute__((aligned(8)));
 
 static void disk_ask(enum request request, uint32_t block)
 {
-	uint32_t lba = block * SECTORS;
+	uint32_t lba = block * disk.stride * SECTORS;
 
 	disk.request = request;
 	disk.block = block;
@@ -256,8 +259,8 @@ static void disk_begin(void)
 {
 	static uint32_t turn;
 
-	if (disk.writes < disk.nr) {
-		disk_write(disk.writes);
+	if (disk.filled < disk.nr) {
+		disk_write(disk.filled);
 	} else if (disk.flush_now) {
 		disk.flush_now = false;
 		disk_ask(FLUSH, 0);
@@ -276,6 +279,8 @@ static void disk_read_back(void)
 		return;
 	disk.next = 0;
 	disk.scans++;
+	if (disk.nr < disk.most)
+		disk.nr++;
 }
 
 /* False: it has not been answered yet. */
@@ -299,6 +304,8 @@ static bool disk_end(uint32_t spoil)
 	case WRITE:
 		/* What was acknowledged is what has to be read from now on. */
 		disk.versions[disk.block] = disk.version;
+		if (disk.block == disk.filled)
+			disk.filled++;
 		if (spoil == 2 && disk.block == 0)
 			disk.versions[disk.block]++;
 		disk.flush_now = ++disk.writes % WRITES_PER_FLUSH == 0;
@@ -326,9 +333,16 @@ static void disk_work(uint32_t spoil)
 	}
 }
 
-static void disk_start(uint32_t blocks)
+static uint32_t at_most(uint32_t number, uint32_t most)
 {
-	disk.nr = blocks < MAX_BLOCKS ? blocks : MAX_BLOCKS;
+	return number < most ? number : most;
+}
+
+static void disk_start(uint32_t blocks, uint32_t grow, uint32_t stride)
+{
+	disk.nr = at_most(blocks, MAX_BLOCKS);
+	disk.most = at_most(grow, MAX_BLOCKS);
+	disk.stride = stride ? stride : 1;
 	if (!disk.nr)
 		return;
 	disk.master = pci_read(IDE_FUNCTION, 0x20) & ~3u;
@@ -437,6 +451,7 @@ static void report(void)
 	put_field(" writes=", seen.writes);
 	put_field(" scans=", seen.scans);
 	if (disk.nr) {
+		put_field(" dblocks=", disk.filled);
 		put_field(" dwrites=", disk.writes);
 		put_field(" dflushes=", disk.flushes);
 		put_field(" dscans=", disk.scans);
@@ -456,7 +471,8 @@ void guest_main(const struct multiboot *info)
 {
 	const char *cmdline = (const char *)info->cmdline;
 	uint32_t rate = word_of(cmdline, "rate="), spoil = word_of(cmdline, "spoil="), i;
-	uint32_t blocks = word_of(cmdline, "disk="), host = word_of(cmdline, "host=");
+	uint32_t blocks = word_of(cmdline, "disk="), grow = word_of(cmdline, "grow=");
+	uint32_t stride = word_of(cmdline, "stride="), host = word_of(cmdline, "host=");
 
 	load_gdt();
 	find_memory(0x100000 + info->mem_upper * 1024, word_of(cmdline, "mib="));
@@ -466,7 +482,7 @@ void guest_main(const struct multiboot *info)
 	put_field(" rate=", rate);
 	send_line();
 	pages[nr_pages / 2 * WORDS] ^= spoil & 1;
-	disk_start(blocks);
+	disk_start(blocks, grow, stride);
 	net_start(host);
 	start_timer();
 	seen.last = rdtsc();
