@@ -272,6 +272,7 @@ int disks_hold(virDomainPtr handle, const struct disk *disk)
 	put_string(node, "driver", "nbd");
 	put_string(node, "export", disk->export);
 	put_int(node, "reconnect-delay", PATIENCE);
+	put_string(node, "discard", "unmap");
 	return exchange(handle, disk, node);
 }
 
