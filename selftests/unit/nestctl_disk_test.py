@@ -100,6 +100,10 @@ class Disks(lib.Test):
         self.assertIn("/dev/disk/by-id", self.why(disk(device("/dev/sdb"))))
         self.assertIn("convert -O raw",
                       self.why(disk(device("/dev/disk/by-id/x"), driver="type='qcow2'")))
+        for inside, text in (("<encryption format='luks'/>", "no key"), ("<slices>\n</slices>", "slices")):
+            self.assertIn(text, self.why(disk("<source dev='/dev/disk/by-id/x'>\n        "
+                                              f"{inside}\n      </source>")))
+        self.assertIn("device='lun'", self.why(disk(device("/dev/disk/by-id/x")).replace("'disk'", "'lun'")))
         self.assertIn("blockpull", self.why(disk(device("/dev/disk/by-id/x"), more="      <backingStore "
                                                  "type='file'>\n        <source file='/b'/>\n"
                                                  "      </backingStore>\n")))

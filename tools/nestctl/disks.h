@@ -43,11 +43,14 @@ enum disk_kind {
  * @io: how QEMU reads and writes
  * @readonly: nobody writes to it
  * @chained: it has a backing file, or is being copied
+ * @encrypted: QEMU encrypts it
+ * @sliced: it is a part of its source
+ * @lun: the VM sends SCSI commands to it
  */
 struct disk_xml {
 	const char *begin, *end;
 	char *type, *format, *target, *source, *protocol, *host, *port, *discard, *io;
-	bool readonly, chained;
+	bool readonly, chained, encrypted, sliced, lun;
 };
 
 /**

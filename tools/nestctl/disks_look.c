@@ -165,6 +165,12 @@ static char *obstacle(const struct disk *disk)
 			       disk->xml.source, disk->path);
 	if (disk->xml.chained)
 		return text_of("it has a backing file, or is being copied: virsh blockpull, or blockjob --abort");
+	if (disk->xml.encrypted)
+		return text_of("QEMU encrypts it, and the other one has no key: qemu-img convert to an image that is not encrypted, or let the VM encrypt");
+	if (disk->xml.sliced)
+		return text_of("it is a part of its file (slices): give it a file of its own");
+	if (disk->xml.lun)
+		return text_of("the VM sends it SCSI commands (device='lun'), which no server takes: make it device='disk'");
 	if (strcmp(format, "raw"))
 		return text_of("its format is %s, whose file would have to grow through the server: qemu-img convert -O raw, or put it on storage that both kernels reach",
 			       *format ? format : "not said");

@@ -119,22 +119,28 @@ static void read_source(struct disk_xml *disk)
  */
 bool disks_xml_next(const char *xml, struct disk_xml *disk)
 {
-	const char *begin = strstr(disk->end ?: xml, OPEN), *driver;
+	const char *begin = strstr(disk->end ?: xml, OPEN), *driver, *own;
 	const char *end = begin ? strstr(begin, CLOSE) : NULL;
+	autofree char *device = NULL;
 
 	memset(disk, 0, sizeof(*disk));
 	if (!end)
 		return false;
 	disk->begin = begin;
 	disk->end = end + strlen(CLOSE);
-	driver = find(begin, own_end(disk), "<driver ");
+	own = own_end(disk);
+	driver = find(begin, own, "<driver ");
 	disk->type = attribute(begin, "type");
 	disk->format = attribute(driver, "type");
 	disk->discard = attribute(driver, "discard");
 	disk->io = attribute(driver, "io");
 	disk->target = attribute(find(begin, disk->end, "<target "), "dev");
 	disk->readonly = find(begin, disk->end, "<readonly/>");
-	disk->chained = own_end(disk) != disk->end;
+	disk->chained = own != disk->end;
+	disk->encrypted = find(begin, disk->end, "<encryption ");
+	disk->sliced = find(begin, own, "<slices>");
+	device = attribute(begin, "device");
+	disk->lun = device && !strcmp(device, "lun");
 	read_source(disk);
 	return true;
 }
