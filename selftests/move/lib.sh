@@ -157,6 +157,50 @@ disk_waits()
 		[ $(($(heartbeat_field "$1" derr))) = 0 ]
 }
 
+# disk_grows NAME [SECONDS]: it has written to where it had not yet.
+disk_grows()
+{
+	dblocks=$(heartbeat_field "$1" dblocks) left=$((${2:-60} * 10))
+	until [ $(($(heartbeat_field "$1" dblocks))) -ge $((dblocks + 2)) ]; do
+		left=$((left - 1))
+		[ $left -gt 0 ] || { echo "the disk of $1 does not grow: $(heartbeat "$1")"; return 1; }
+		sleep 0.1
+	done
+}
+
+# Words of a guest with such an image: each block of its needs a cluster of its own, now and then tables.
+# shellcheck disable=SC2034 # for the tests
+QCOW2="disk=16 stride=16 grow=256"
+
+# What an image has before its guest writes to it.
+image_content()
+{
+	seq 1 1000000 | head -c 1048576 >"$1" && truncate -s 16M "$1"
+}
+
+# image PATH: one in qcow2, with a snapshot of what it has.
+image()
+{
+	image_content /run/content &&
+		qemu-img convert -f raw -O qcow2 -o cluster_size=4k /run/content "$1" &&
+		qemu-img snapshot -c before "$1"
+}
+
+# image_is_whole PATH: nobody has it, its tables are right, and it has what no guest has written.
+image_is_whole()
+{
+	image_content /run/content && qemu-img check "$1" &&
+		qemu-img convert -l before -O raw "$1" /run/now && cmp -n 1048576 /run/content /run/now &&
+		qemu-img convert -f qcow2 -O raw "$1" /run/now &&
+		cmp -n 61440 /run/content /run/now 4096 4096
+}
+
+# image_is_locked PATH: by a QEMU that writes to it
+image_is_locked()
+{
+	! qemu-img info "$1" >/run/info 2>&1 && grep -i lock /run/info
+}
+
 # has_open NAME PATH: its QEMU has that file open.
 has_open()
 {

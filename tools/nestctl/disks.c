@@ -60,7 +60,8 @@ static const struct argp disk_argp = {
 	.args_doc = "plan|serve|stop|close|attach",
 	.doc = "Disks of VMs of which only one kernel can drive the device: from its move on a VM "
 	       "reaches them through a server (qemu-nbd) of the kernel that has the device, until the other "
-	       "kernel has it.\n\n"
+	       "kernel has it.  Images are raw or qcow2; the file of the latter is made as long as the VM can "
+	       "make it, with a hole behind what it has.\n\n"
 	       "plan: the disks of all VMs that run, and what a move does with each.\n"
 	       "serve: start servers again that have ended.\n"
 	       "stop: end all servers; no VM must need them any more.\n"
@@ -78,11 +79,12 @@ static void print_disk(struct json_object *report)
 
 	for (i = 0; i < length(disks); i++) {
 		struct json_object *entry = item(disks, i);
-		const char *why = get_string(entry, "why");
+		const char *why = get_string(entry, "why"), *format = get_string(entry, "format");
 
 		say(BOLD, "%s %s: ", get_string(entry, "domain"),
 		    get_string(entry, "target") ?: "?");
-		say(PLAIN, "%s, ", get_string(entry, "source") ?: "empty");
+		say(PLAIN, format ? "%s (%s), " : "%s, ", get_string(entry, "source") ?: "empty",
+		    format);
 		say(why ? BAD : GOOD, "%s", get_string(entry, "kind"));
 		say(PLAIN, why ? ": %s\n" : "\n", why);
 	}

@@ -41,6 +41,7 @@ enum disk_kind {
  * @port: of the server
  * @discard: what the VM's discards become
  * @io: how QEMU reads and writes
+ * @cache_size: of QEMU's for the tables of a format, in bytes
  * @readonly: nobody writes to it
  * @chained: it has a backing file, or is being copied
  * @encrypted: QEMU encrypts it
@@ -49,7 +50,7 @@ enum disk_kind {
  */
 struct disk_xml {
 	const char *begin, *end;
-	char *type, *format, *target, *source, *protocol, *host, *port, *discard, *io;
+	char *type, *format, *target, *source, *protocol, *host, *port, *discard, *io, *cache_size;
 	bool readonly, chained, encrypted, sliced, lun;
 };
 
@@ -94,6 +95,11 @@ void disks_take(struct disk *disk, const char *uuid);
 void disks_look(const char *xml, const char *definition, struct disks *disks);
 void disks_free(struct disks *disks);
 const char *disks_word(enum disk_kind kind);
+
+/* ---- disks_qcow2.c: what is special about images of that format */
+
+char *disks_qcow2_obstacle(const struct disk *disk);
+int disks_qcow2_room(const struct disk *disk);
 
 /* ---- disks_server.c: servers of this kernel */
 

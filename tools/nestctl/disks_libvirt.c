@@ -182,13 +182,23 @@ static struct json_object *cache_of(struct json_object *node)
 	return cache;
 }
 
+static const char *format_of(const struct disk *disk)
+{
+	return disk->xml.format ?: "raw";
+}
+
 static struct json_object *reopened(const struct disk *disk, struct json_object *format,
 				    const char *below)
 {
 	struct json_object *arguments = json_object_new_object();
 	struct json_object *options = json_object_new_object();
 
-	put_string(options, "driver", "raw");
+	put_string(options, "driver", format_of(disk));
+	/* A raw image has none to be told of. */
+	if (strcmp(format_of(disk), "raw"))
+		json_object_object_add(options, "backing", NULL);
+	if (disk->xml.cache_size)
+		put_int(options, "cache-size", strtoll(disk->xml.cache_size, NULL, 10));
 	put_string(options, "node-name", get_string(format, "node-name"));
 	put_string(options, "file", below);
 	put_bool(options, "read-only", get_bool(format, "ro"));
@@ -229,7 +239,7 @@ static char *name_for(const struct disk *disk, struct json_object *format,
 static int exchange(virDomainPtr handle, const struct disk *disk, struct json_object *node)
 {
 	struct json_object *nodes = all_nodes(handle);
-	struct json_object *format = find_node(nodes, disk->export, "raw");
+	struct json_object *format = find_node(nodes, disk->export, format_of(disk));
 	struct json_object *storage = find_node(nodes, disk->export, "nbd");
 	autofree char *name = NULL;
 	int status = -1;
@@ -494,6 +504,7 @@ int disks_report(struct json_object *array)
 			put_string(entry, "domain", lib.virDomainGetName(handles[i]));
 			put_string(entry, "target", disk->xml.target);
 			put_string(entry, "source", disk->path ?: disk->xml.source);
+			put_string(entry, "format", disk->xml.format);
 			put_string(entry, "kind", disks_word(disk->kind));
 			put_string(entry, "why", disk->why);
 			refused += disk->kind == DISK_REFUSED;

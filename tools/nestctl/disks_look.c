@@ -157,6 +157,7 @@ static bool is_on_root(const char *path)
 static char *obstacle(const struct disk *disk)
 {
 	const char *format = disk->xml.format ?: "";
+	char *why;
 
 	if (!disk->path)
 		return text_of("the domain's definition has no such disk: define it as it runs");
@@ -171,9 +172,12 @@ static char *obstacle(const struct disk *disk)
 		return text_of("it is a part of its file (slices): give it a file of its own");
 	if (disk->xml.lun)
 		return text_of("the VM sends it SCSI commands (device='lun'), which no server takes: make it device='disk'");
-	if (strcmp(format, "raw"))
-		return text_of("its format is %s, whose file would have to grow through the server: qemu-img convert -O raw, or put it on storage that both kernels reach",
+	if (strcmp(format, "raw") && strcmp(format, "qcow2"))
+		return text_of("its format is %s, which is neither raw nor qcow2: qemu-img convert -O qcow2, or put it on storage that both kernels reach",
 			       *format ? format : "not said");
+	why = strcmp(format, "qcow2") ? NULL : disks_qcow2_obstacle(disk);
+	if (why)
+		return why;
 	if (is_numbered(disk->path))
 		return text_of("the other kernel may give that name to another disk: name it by /dev/disk/by-id, or as a logical volume");
 	if (is_on_root(disk->path))

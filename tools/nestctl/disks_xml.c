@@ -110,6 +110,16 @@ static void read_source(struct disk_xml *disk)
 	disk->port = attribute(host, "port");
 }
 
+/* QEMU's cache, as <max_size unit='bytes'>N</max_size>. */
+static char *cache_size(const char *driver, const char *end)
+{
+	const char *size = driver ? find(driver, end, "<max_size ") : NULL;
+	const char *digits = size ? find(size, end, "'bytes'>") : NULL;
+
+	digits = digits ? strchr(digits, '>') + 1 : NULL;
+	return digits ? text_of("%.*s", (int)strspn(digits, "0123456789"), digits) : NULL;
+}
+
 /**
  * disks_xml_next() - The next disk
  * @xml: of the domain
@@ -136,6 +146,7 @@ bool disks_xml_next(const char *xml, struct disk_xml *disk)
 	disk->io = attribute(driver, "io");
 	disk->target = attribute(find(begin, disk->end, "<target "), "dev");
 	disk->readonly = find(begin, disk->end, "<readonly/>");
+	disk->cache_size = cache_size(driver, own);
 	disk->chained = own != disk->end;
 	disk->encrypted = find(begin, disk->end, "<encryption ");
 	disk->sliced = find(begin, own, "<slices>");
@@ -156,6 +167,7 @@ void disks_xml_free(struct disk_xml *disk)
 	free(disk->port);
 	free(disk->discard);
 	free(disk->io);
+	free(disk->cache_size);
 }
 
 /**

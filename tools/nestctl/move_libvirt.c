@@ -304,7 +304,8 @@ static bool serve(struct move_domain *domain, const struct move_options *options
 	while ((disk = next_disk(domain, DISK_LOCAL, &i))) {
 		if (!address)
 			address = disks_address(options->address);
-		if (address && !disks_serve(disk, domain->name, address))
+		if (address && !disks_qcow2_room(disk) &&
+		    !disks_serve(disk, domain->name, address))
 			continue;
 		domain->why = text_of("its disk %s cannot be served", disk->xml.target);
 		return false;
