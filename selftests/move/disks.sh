@@ -2,7 +2,7 @@
 # shellcheck shell=ash disable=SC2034,SC2153 # for refresh.sh; of lib.sh
 #
 # part-disks: what its first kernel does otherwise than that of part-refresh.  Its VMs have disks that
-# only one kernel can drive: a partition, and a file on a file system in the other partition.  One is on a
+# only one kernel can drive: a partition, and a qcow2 image on a file system in the other partition.  One is on a
 # bridge, too, and answers there; a connection to it is used from before the refresh on.
 
 THERE=disks
@@ -10,8 +10,8 @@ MORE=--bridge=br0
 
 make_images()
 {
-	data=$(data_links) && mke2fs "${data}2" && mkdir -p /images &&
-		mount -t ext4 "$DATA-part2" /images && truncate -s 4M /images/vm2.img
+	data=$(data_links) && mkfs.ext4 -q "${data}2" && mkdir -p /images &&
+		mount -t ext4 "$DATA-part2" /images && image /images/vm2.qcow2
 }
 
 begin_vms()
@@ -19,7 +19,8 @@ begin_vms()
 	make_images && bridge_up && ip addr add 10.98.0.1/24 dev br0 &&
 		libvirt_start 11111111-1111-4111-8111-111111111111 0.0.0.0 || return 1
 	DISK="$(disk "$DATA-part1") $NIC" domain vm1 16 rate=2 disk=48 host=2 >vm1.xml
-	DISK=$(disk /images/vm2.img) domain vm2 32 rate=2 disk=48 >vm2.xml
+	# shellcheck disable=SC2086 # words
+	DISK=$(disk /images/vm2.qcow2 qcow2) domain vm2 32 rate=2 $QCOW2 >vm2.xml
 	DISK='' domain vm3 16 >vm3.xml
 	virsh define vm1.xml && virsh define vm2.xml && virsh define vm3.xml &&
 		virsh autostart vm3 && virsh start vm1 && virsh start vm2
@@ -65,6 +66,7 @@ before_move()
 {
 	for vm in vm1 vm2; do check "the disk of $vm is right" disk_says $vm; done
 	check "both can move" is "$(kinds)" "local local "
+	check "QEMU has its image locked" image_is_locked /images/vm2.qcow2
 	refusals
 	check "the VM on the bridge answers" echoes_for 1 10.98.0.2
 	cat /tmp/echoes

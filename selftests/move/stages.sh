@@ -157,7 +157,8 @@ disks_are_its_own()
 	[ "$(grep -c ' local$' /tmp/disks)" = 2 ] || return 1
 	# There is nothing left to do.
 	nestctl disk attach | grep '^0 disk' || return 1
-	has_open vm1 "$DATA-part1" && has_open vm2 /images/vm2.img || return 1
+	has_open vm1 "$DATA-part1" && has_open vm2 /images/vm2.qcow2 &&
+		image_is_locked /images/vm2.qcow2 || return 1
 	! pidof qemu-nbd && [ ! -e /run/nestctl/disks ] && ! ip address show dev lo | grep 10.99 &&
 		! netstat -tn | grep ':108.*ESTABLISHED'
 }
@@ -171,6 +172,13 @@ disks_say()
 	done
 }
 
+# The image grows here, too, and is in order when its VM has ended.
+image_says()
+{
+	disk_grows vm2 120 && virsh destroy vm2 && image_is_whole /images/vm2.qcow2 || return 1
+	p1 "vm2: its image $(ls -ls /images/vm2.qcow2)"
+}
+
 # The peer was the first kernel, and is this one in the end.
 answers_here()
 {
@@ -182,7 +190,7 @@ disks_and_look()
 {
 	bridge_up && ip link add link vmlink0 name vmlink0.1 type vlan id 1 &&
 		ip link set dev vmlink0.1 mtu 1500 up master br0 || return 1
-	stage_guest vm2 && stage_guest vm1 && disks_say served || return 1
+	stage_guest vm2 && stage_guest vm1 && disks_say served && disk_grows vm2 120 || return 1
 	[ "$(nestctl disk plan | grep -c ' served$')" = 2 ] || return 1
 	# The first kernel waits for that.
 	say_word "$(word 3 $WORD_BEGINS)"
@@ -195,7 +203,7 @@ disks_and_look()
 	shim_is bare || return 1
 	# shellcheck disable=SC2034 # for say_word
 	MUTE=1
-	disks_are_its_own && disks_say own && answers_here || return 1
+	disks_are_its_own && disks_say own && answers_here && image_says || return 1
 	autostart_is 1 || return 1
 	! dmesg | grep -E "BUG:|WARNING:" || return 1
 	p1 "disks good"
