@@ -56,7 +56,21 @@ display_library: nogui
 # The third slot is device 4, where QEMU has it, too.
 CARD = """\
 pci: enabled=1, chipset=i440fx, slot3=e1000
-e1000: enabled=1, mac=52:54:00:12:34:56, ethmod=null, ethdev=none
+e1000: enabled=1, mac={mac}, ethmod=slirp, ethdev=none, script={station}
+"""
+CARD_MAC = "52:54:00:12:34:56"
+# What is at the other end of its cable: both emulators have it from libslirp.
+STATION_NET = "10.98.0.0"
+STATION = "10.98.0.254"
+STATION_CONF = f"""\
+# slirp config
+restricted = 1
+net = {STATION_NET}
+mask = 255.255.255.0
+host = {STATION}
+dns = 10.98.0.253
+dhcpstart = 10.98.0.200
+ipv6_enabled = 0
 """
 
 DISK_SLOTS = ("ata0-slave", "ata1-master", "ata1-slave")
@@ -102,7 +116,7 @@ class Machine:
     ips = IPS
     # Each CPU is a core of its own.
     cores = False
-    # A network card that is connected to nothing.
+    # A network card, and a station that answers ARP and ICMP echo requests.
     e1000 = False
 
     def __init__(self, work, iso, disks, mem, cpus):
@@ -223,7 +237,7 @@ class Bochs(Machine):
             stream.write(BOCHSRC.format(count=self.count(), ips=self.ips, mem=self.mem,
                                         host=min(self.mem, BOCHS_HOST_MEM), iso=self.iso,
                                         disks=disks, tty=self.tty_name, com2=self.com2(),
-                                        card=CARD if self.e1000 else "", log=self.log,
+                                        card=self.card(), log=self.log,
                                         model=self.emulator.cpu, more=self.cpu_settings(),
                                         parts=self.parts(), e9=int(self.e9)))
         if not self.emulator.debugger:
@@ -264,6 +278,15 @@ class Bochs(Machine):
     def com2(self):
         """The line of the configuration for the second serial line."""
         return f"com2: enabled=1, mode=term, dev={self.tty2_name}\n" if self.tty2_name else ""
+
+    def card(self):
+        """Lines of the configuration for the network card."""
+        if not self.e1000:
+            return ""
+        path = os.path.join(self.work, "station")
+        with open(path, "w", encoding="ascii") as stream:
+            stream.write(STATION_CONF)
+        return CARD.format(mac=CARD_MAC, station=path)
 
     def parts(self):
         """Lines of the configuration that depend on the build."""
@@ -309,7 +332,8 @@ class Qemu(Machine):
             argv += ["-chardev", f"serial,id=serial2,path={self.tty2_name}",
                      "-serial", "chardev:serial2"]
         if self.e1000:
-            argv += ["-device", "e1000,addr=4,mac=52:54:00:12:34:56,romfile="]
+            argv += ["-netdev", f"user,id=station,net={STATION_NET}/24,host={STATION},restrict=on",
+                     "-device", f"e1000,addr=4,mac={CARD_MAC},romfile=,netdev=station"]
         for index, path in enumerate(self.disks, 1):
             argv += ["-drive", f"file={path},format=raw,if=ide,index={index},file.locking=off"]
         return argv

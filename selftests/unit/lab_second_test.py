@@ -156,8 +156,8 @@ class Machines(InDirectory):
         self.assertNotIn("e1000", self.bochsrc(self.machine(Bochs)))
         self.assertNotIn("e1000", " ".join(self.machine(Qemu).command()))
         text = self.bochsrc(self.machine(Bochs, e1000=True))
-        self.assertIn("slot3=e1000\ne1000: enabled=1, mac=52:54:00:12:34:56, ethmod=null,", text)
-        self.assertIn("e1000,addr=4,mac=52:54:00:12:34:56,romfile=",
+        self.assertIn("slot3=e1000\ne1000: enabled=1, mac=52:54:00:12:34:56, ethmod=slirp,", text)
+        self.assertIn("e1000,addr=4,mac=52:54:00:12:34:56,romfile=,netdev=station",
                       self.machine(Qemu, e1000=True).command())
 
 
