@@ -56,10 +56,10 @@ class Commit(Bootable):
         self.assertEqual((report["result"], report["cpus"], report["memory"], report["released"],
                           report["movable"]), ("done", 1, 300 * MIB, 0, 256 * MIB))
         self.assertEqual([(step["unit"], step["state"]) for step in report["steps"]],
-                         [("online", "done"), ("grow", "done"), ("leave", "done")])
+                         [("functions", "done"), ("online", "done"), ("grow", "done"), ("leave", "done")])
         # 10 % of RAM: two blocks.  Block 0 and the last one have holes.
         self.assertEqual(self.log(), [
-            self.ONLINE, *sum((self.block(i) for i in range(14, 3, -1)), []),
+            "functions", self.ONLINE, *sum((self.block(i) for i in range(14, 3, -1)), []),
             *self.block(3, "offline", "online_movable"), *self.block(2, "offline", "online_movable"),
             *self.REST])
         self.assertEqual(self.status()["shim"], "bare")
@@ -70,7 +70,7 @@ class Commit(Bootable):
         """As much as is asked for; what is busy, or has the shim in it, when that has left."""
         self.second(ADOPTABLE)
         self.assertEqual(self.commit(OK, "--movable=0")["movable"], 0)
-        self.assertEqual(self.log(), [self.ONLINE, "grow 268435456", *self.REST[:1], *self.REST])
+        self.assertEqual(self.log(), ["functions", self.ONLINE, "grow 268435456", *self.REST[:1], *self.REST])
         self.machine.remove("fake/state")
         self.second(ADOPTABLE)
         # A busy block is tried once, and again in the end.
@@ -104,7 +104,7 @@ class Commit(Bootable):
 
     def test_commit_fails(self):
         """What has been done is undone, but for memory that has been taken."""
-        for call in (self.ONLINE, self.block(7)[0], *self.REST):
+        for call in ("functions", self.ONLINE, self.block(7)[0], *self.REST):
             with self.subTest(call):
                 self.second(ADOPTABLE)
                 self.trouble((5, call))

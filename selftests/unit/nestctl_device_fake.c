@@ -419,6 +419,11 @@ static __u64 take_pieces(__u64 most, __u64 first, __u64 end)
 
 static int grow(struct vmm_refresh_part_grow *args)
 {
+	if (args->flags == VMM_REFRESH_GROW_PCI && !(args->bytes | args->first | args->end)) {
+		begin("functions");
+		return !fails(0) && read_int(0, "/fake/second") == VMM_REFRESH_ADOPTABLE ? 0 :
+											   -EBUSY;
+	}
 	if (args->end)
 		begin("grow %llu %#llx-%#llx", (unsigned long long)args->bytes,
 		      (unsigned long long)args->first, (unsigned long long)args->end);

@@ -211,10 +211,14 @@ static int finish_commit(void)
 	return status;
 }
 
+/* VMs have no network and wait for their disks: what those need comes first. */
 static int add_steps(void)
 {
-	int cpus = add_cpus();
+	int cpus;
 
+	add_named(UNIT_FUNCTIONS, 0, text_of("pci"),
+		  text_of("take the first kernel's PCI functions"));
+	cpus = add_cpus();
 	add_named(UNIT_GROW, 0, text_of("memory"), text_of("take the first kernel's memory"));
 	add_named(UNIT_LEAVE, 0, text_of("shim"), text_of("take the shim away"));
 	return cpus;

@@ -348,6 +348,18 @@ static int undo_online(struct partition *partition, struct unit *unit)
 	return switch_cpu(unit, "0");
 }
 
+static int run_functions(struct partition *partition, struct unit *unit)
+{
+	struct vmm_refresh_part_grow args = { .size = sizeof(args), .flags = VMM_REFRESH_GROW_PCI };
+
+	(void)unit;
+	if (!device_call(partition->fd, VMM_REFRESH_PART_GROW, &args))
+		return 0;
+	complain("the first kernel's PCI functions cannot be taken (%s): dmesg says why",
+		 strerror(errno));
+	return -1;
+}
+
 static int run_leave(struct partition *partition, struct unit *unit)
 {
 	(void)unit;
@@ -372,6 +384,7 @@ static const struct {
 	[UNIT_CPU] = { "cpu", run_cpu, NULL },
 	[UNIT_LOAD] = { "load", run_load, NULL },
 	[UNIT_START] = { "start", run_start, undo_start },
+	[UNIT_FUNCTIONS] = { "functions", run_functions, NULL },
 	[UNIT_ONLINE] = { "online", run_online, undo_online },
 	[UNIT_GROW] = { "grow", run_grow, NULL },
 	[UNIT_LEAVE] = { "leave", run_leave, NULL },

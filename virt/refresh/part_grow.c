@@ -156,3 +156,21 @@ int refresh_part_grow(u64 *bytes, u64 first, u64 end)
 		refresh_pci_claim();
 	return 0;
 }
+
+/**
+ * refresh_part_functions() - Take the PCI functions alone
+ *
+ * Memory takes its time, and whoever waits for a network card or a disk need not wait for that.
+ *
+ * Context: process, may sleep.
+ * Return: 0, or an error that vmm_refresh.h lists.
+ */
+int refresh_part_functions(void)
+{
+	if (!refresh_shim_below())
+		return -ENXIO;
+	if (refresh_below() != VMM_REFRESH_ADOPTABLE)
+		return -EBUSY;
+	refresh_pci_claim();
+	return 0;
+}

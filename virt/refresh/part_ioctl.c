@@ -145,6 +145,8 @@ static int ioctl_grow(void __user *arg)
 
 	if (r)
 		return r;
+	if (args.flags == VMM_REFRESH_GROW_PCI && !(args.bytes | args.first | args.end))
+		return refresh_part_functions();
 	if (args.flags || !PAGE_ALIGNED(args.bytes | args.first | args.end) ||
 	    (args.end && args.end <= args.first))
 		return -EINVAL;

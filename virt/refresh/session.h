@@ -88,6 +88,7 @@ int refresh_pool_share(void);
 void refresh_pool_unshare(void);
 
 /* part_grow.c */
+int refresh_part_functions(void);
 int refresh_part_grow(u64 *bytes, u64 first, u64 end);
 u64 refresh_release(u64 hpa, u64 bytes);
 

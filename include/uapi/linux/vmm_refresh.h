@@ -325,19 +325,22 @@ struct vmm_refresh_part_words {
 /**
  * struct vmm_refresh_part_grow - Argument and result of VMM_REFRESH_PART_GROW
  * @size: bytes of this structure
- * @flags: 0
+ * @flags: 0, or VMM_REFRESH_GROW_PCI
  * @bytes: at most so many, 0: all there are; on return: how many there were
  * @first: no memory below this address, of a page
  * @end: none from this address on, of a page; 0: none is too high
  *
  * In the second kernel, when the first one has ended: memory that was that one's becomes
  * ordinary memory of this one, and with no @end its PCI functions are found, at the addresses
- * that they have.
+ * that they have.  With VMM_REFRESH_GROW_PCI those are found and no memory is taken, so that they
+ * need not wait for it: all else is 0 then, and EBUSY is what it returns while the first one runs.
  * While the first one runs: what it has given since, memory, and CPUs, which come online; EBUSY if
  * that is nothing.
  * ENXIO in any other kernel; ERESTARTSYS after a signal, and it goes on
  * with the next call.
  */
+#define VMM_REFRESH_GROW_PCI		1
+
 struct vmm_refresh_part_grow {
 	__u32	size;
 	__u32	flags;
