@@ -165,13 +165,89 @@ class Run(boot.Bootable):
         """VMs' frames have a VLAN of the link; one that is there is not made again."""
         made = ["ip link add link vmlink0 name vmlink0.1 type vlan id 1",
                 "ip link set dev vmlink0.1 mtu 9000 up master br0"]
-        self.machine.write("sys/class/net/br0/mtu", "9000\n")
+        self.bridge("br0", mtu="9000\n")
         calls, _ = self.go(OK, "run", "--bridge=br0")
         self.assertEqual(calls, boot.CALLS + LINK + made + migrate("a") + ["poweroff"])
         self.machine.write("sys/class/net/vmlink0.1/mtu", "1500")
         calls, _ = self.go(OK, "run", "--bridge=br0")
         self.assertNotIn(made[0], calls)
         self.assertIn(made[1], calls)
+
+    def bridge(self, name, mtu="1500\n", **ports):
+        """One with ports, each with what its link in /sys/class/net points to."""
+        self.machine.write(f"sys/class/net/{name}/mtu", mtu)
+        self.machine.write(f"sys/class/net/{name}/bridge/stp_state", "0\n")
+        for port, target in ports.items():
+            self.machine.write(f"sys/class/net/{name}/brif/{port}/state", "3\n")
+            self.net_device(port, target)
+
+    def net_device(self, name, target):
+        self.machine.write("sys/devices/" + target + "/mtu", "1500\n")
+        os.symlink("../../devices/" + target, self.machine.path("sys/class/net/" + name))
+
+    def dry_run(self, *words):
+        """(events about the network, stderr)"""
+        options = [word for word in words if word.startswith("--bridge")]
+        words = ("run", "--json", "--dry-run", *OPTIONS, *options, "--", *boot.WORDS,
+                 *(word for word in words if word not in options))
+        out, err = self.end(self.start(*words), OK)
+        events = [json.loads(line) for line in out.splitlines()]
+        with open(os.path.join(lib.SCHEMAS, "nestctl-refresh-run-1.json"), encoding="utf-8") as file:
+            schema = json.load(file)
+        for event in events:
+            jsonschema.validate(event, schema)
+        return [event for event in events if event["event"] == "network"], err
+
+    def test_cards_of_the_bridge(self):
+        """What is a port by itself, behind a paravirtual bus, or below a bond."""
+        pci = "pci0000:00/0000:00:"
+        self.bridge("br0", eth0=pci + "04.0/net/eth0", eth1=pci + "1c.0/0000:02:00.1/virtio3/net/eth1",
+                    bond0="virtual/net/bond0", vnet0="virtual/net/vnet0")
+        self.net_device("eth2", pci + "06.0/net/eth2")
+        self.net_device("bond0.7", "virtual/net/bond0.7")
+        os.symlink("../bond0.7", self.machine.path("sys/class/net/bond0/lower_bond0.7"))
+        os.symlink("../../../" + pci + "06.0/net/eth2",
+                   self.machine.path("sys/devices/virtual/net/bond0.7/lower_eth2"))
+        self.machine.write("sys/bus/pci/drivers/e1000/bind", "")
+        self.machine.write("sys/bus/pci/devices/0000:00:04.0/vendor", "0x8086\n")
+        os.symlink("../../drivers/e1000",
+                   self.machine.path("sys/bus/pci/devices/0000:00:04.0/driver"))
+        events, err = self.dry_run("--bridge=br0")
+        self.assertEqual([tuple(event[key] for key in ("port", "card", "function", "driver"))
+                          for event in events],
+                         [("bond0", "eth2", "0000:00:06.0", None),
+                          ("eth0", "eth0", "0000:00:04.0", "e1000"),
+                          ("eth1", "eth1", "0000:02:00.1", None)])
+        self.assertNotIn("cut off", err)
+        for given in (("--device=0000:00:04.0",), ("--device", "0000:00:04.0")):
+            self.assertEqual([event["passes"] for event in self.dry_run("--bridge=br0", *given)[0]],
+                             ["off", "boot", "off"])
+        words = ("--dry-run", *OPTIONS, "--bridge=br0", "--", *boot.WORDS)
+        out, _ = self.end(self.start("run", *words), OK)
+        self.assertIn("eth0, a port of br0, is PCI function 0000:00:04.0 with driver e1000: "
+                      "the second kernel's from phase 'off' on", out)
+        self.assertEqual({event["passes"] for event in events}, {"off"})
+
+    def test_bridge_that_nobody_names(self):
+        """A VM on it, which libvirt's default network has by a program's port, is cut off."""
+        self.bridge("br0", vnet0="virtual/net/vnet0")
+        self.bridge("br1", vnet1="virtual/net/vnet1")
+        self.bridge("br2", eth0="pci0000:00/0000:00:04.0/net/eth0")
+        for tap in ("vnet0", "vnet1"):
+            self.machine.write(f"sys/class/net/{tap}/tun_flags", "0x1002\n")
+        _, err = self.dry_run()
+        self.assertIn("cut off from bridge br0, of which vnet0 is a port: --bridge names", err)
+        self.assertIn("cut off from bridge br1, of which vnet1 is a port", err)
+        self.assertNotIn("br2", err)
+        _, err = self.dry_run("--bridge=br0")
+        self.assertNotIn("bridge br0", err)
+        self.assertIn("bridge br1, of which vnet1 is a port: vmlink0.1 is a port of one", err)
+
+    def test_no_bridge_of_that_name(self):
+        calls, err = self.go(REFUSED, "run", "--bridge=br0")
+        self.assertEqual(calls, [])
+        self.assertIn("there is no bridge 'br0'", err)
+        self.nothing_left()
 
     def test_dry_run(self):
         calls, _ = self.go(OK, "run", "--dry-run")
@@ -185,6 +261,7 @@ class Run(boot.Bootable):
         self.nothing_left()
 
     def test_events(self):
+        self.bridge("br0")
         out, _ = self.end(self.start("run", "--json", *OPTIONS, "--bridge=br0", "--", *boot.WORDS), OK)
         events = [json.loads(line) for line in out.splitlines()]
         with open(os.path.join(lib.SCHEMAS, "nestctl-refresh-run-1.json"), encoding="utf-8") as file:

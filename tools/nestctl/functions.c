@@ -14,8 +14,13 @@
 #define PCI		"/sys/bus/pci/devices"
 #define PCI_DRIVER	"/sys/bus/pci/drivers/%s/%s"
 
-/* The name of its driver, NULL: none; to be freed. */
-static char *driver_of(const char *address)
+/**
+ * pci_driver() - Which driver of this kernel has a PCI function
+ * @address: of it
+ *
+ * Return: its name, to be freed, NULL: none.
+ */
+char *pci_driver(const char *address)
 {
 	autofree char *link = read_link(PCI "/%s/driver", address);
 	const char *slash = link ? strrchr(link, '/') : NULL;
@@ -55,7 +60,7 @@ static int switch_driver(const char *address, const char *driver, const char *ho
 int run_unbind(struct partition *partition, struct unit *unit)
 {
 	struct json_object *devices = devices_of(partition), *device = append_object(devices);
-	autofree char *driver = driver_of(unit->name);
+	autofree char *driver = pci_driver(unit->name);
 
 	put_string(device, "address", unit->name);
 	put_string(device, "driver", driver);
@@ -73,7 +78,7 @@ int run_unbind(struct partition *partition, struct unit *unit)
 /* The kernel may have found a driver for it by itself when it came back. */
 static int set_driver(const char *address, const char *driver)
 {
-	autofree char *now = driver_of(address);
+	autofree char *now = pci_driver(address);
 
 	if (now && driver && !strcmp(now, driver))
 		return 0;
@@ -193,7 +198,7 @@ void add_unbinds(struct partition *partition, const struct wishes *wishes)
 	size_t i;
 
 	for (i = 0; i < wishes->nr_devices; i++) {
-		autofree char *driver = driver_of(wishes->devices[i]);
+		autofree char *driver = pci_driver(wishes->devices[i]);
 		struct unit *unit = add_unit(partition, UNIT_UNBIND, 0);
 
 		unit->name = text_of("%s", wishes->devices[i]);

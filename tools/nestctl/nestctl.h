@@ -194,6 +194,10 @@ bool param_equal(const char *a, const char *b);
 
 bool signatures_enforced(void);
 
+/* ---- functions.c */
+
+char *pci_driver(const char *address);
+
 /* ---- vms.c */
 
 int find_vms(struct json_object *vms);

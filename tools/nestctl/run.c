@@ -19,6 +19,7 @@
 #include "disks.h"
 #include "kept.h"
 #include "nestctl.h"
+#include "network.h"
 #include "phases.h"
 #include "run.h"
 #include "zero.h"
@@ -91,6 +92,64 @@ static void tell(const struct phase *phase, const char *state, int64_t milliseco
 		json_object_put(event);
 	}
 	fflush(stdout);
+}
+
+/* --device FUNCTION or --device=FUNCTION */
+static bool is_given(const char *function)
+{
+	size_t i;
+
+	for (i = 0; i < run.options.nr_boot; i++) {
+		const char *word = run.options.boot[i];
+
+		if (!strcmp(strncmp(word, "--device=", 9) ? word : word + 9, function))
+			return true;
+	}
+	return false;
+}
+
+static void tell_card(struct json_object *card)
+{
+	bool given = is_given(get_string(card, "function"));
+	const char *driver = get_string(card, "driver");
+
+	if (opt_json) {
+		put_string(card, "event", "network");
+		put_string(card, "bridge", run.options.bridge);
+		put_string(card, "passes", phases[given ? BOOT : OFF].name);
+		printf("%s\n", json_object_to_json_string_ext(card, JSON_C_TO_STRING_PLAIN));
+	} else {
+		say(BOLD, "%-8s", "network");
+		say(PLAIN, "%s, a port of %s, is PCI function %s with driver %s: the second kernel's from phase '%s' on; VMs have no way out until its network configuration has made it a port of its %s%s\n",
+		    get_string(card, "port"), run.options.bridge, get_string(card, "function"),
+		    driver ?: "none", phases[given ? BOOT : OFF].name, run.options.bridge,
+		    given ? ", and phase 'bridge' is done" : "");
+	}
+}
+
+/* What becomes of the way out of the VMs' bridge. */
+static void tell_network(void)
+{
+	struct json_object *cards;
+	size_t i;
+
+	network_forgotten(run.options.bridge);
+	if (!run.options.bridge)
+		return;
+	cards = network_cards(run.options.bridge);
+	for (i = 0; i < length(cards); i++)
+		tell_card(item(cards, i));
+	json_object_put(cards);
+	fflush(stdout);
+}
+
+static void check_bridge(void)
+{
+	const char *bridge = run.options.bridge;
+
+	if (bridge && !network_is_bridge(bridge))
+		die(EXIT_REFUSED, "--bridge: there is no bridge '%s' in this kernel: name the one that the VMs are on, or leave it out",
+		    bridge);
 }
 
 /* ---- a command */
@@ -332,6 +391,8 @@ static int act(const struct phase *phase, bool undo)
 		words.nr = 0;
 		status = words_of(&words, MOVE, undo) ? run_words(&words, phase, undo) : 0;
 	}
+	if (!status && !undo && phase == &phases[PLAN])
+		tell_network();
 	tell(phase, status ? "failed" : undo ? "undone" : "done", now() - began);
 	return status;
 }
@@ -503,6 +564,7 @@ int refresh_run(int argc, char **argv)
 	enum phases_end end;
 
 	run_parse(&run.options, argc, argv);
+	check_bridge();
 	if (!strcmp(verb, "run") && run.options.dry)
 		return print_phases();
 	run_lock();
