@@ -20,7 +20,9 @@
  * spoil=2: take one block for another version than was written.  stride=N: its blocks are N blocks
  * apart; grow=BLOCKS: with each time that it has read all of them it has one more, up to that.
  *
- * With host=N it is 10.98.0.N of its network (guest_net.c), and a line has echoes.
+ * With host=N it is 10.98.0.N of its network (guest_net.c), and a line has echoes.  With asks=N it
+ * asks 10.98.0.N each tick, and a line has asked and answered, and of the longest gap between two
+ * answers since the last line lost (requests in it) and gap (TSC).
  */
 #include "guest.h"
 
@@ -48,7 +50,6 @@ struct pointer {
 extern char image_end[];
 void tick_entry(void);
 void guest_main(const struct multiboot *info);
-void *memset(void *to, int byte, unsigned long size);
 
 static struct gate idt[256];
 static volatile uint32_t ticks;
@@ -80,14 +81,6 @@ __asm__(".section .multiboot, \"a\"\n"
 	"stack_end:\n"
 	".text\n");
 
-static uint64_t rdtsc(void)
-{
-	uint64_t tsc;
-
-	__asm__ volatile("rdtsc" : "=A" (tsc));
-	return tsc;
-}
-
 void *memset(void *to, int byte, unsigned long size)
 {
 	char *next = to;
@@ -99,7 +92,7 @@ void *memset(void *to, int byte, unsigned long size)
 
 /* ---- the serial line */
 
-static char line[256];
+static char line[384];
 static uint32_t line_length;
 
 static void put(const char *text)
@@ -442,6 +435,18 @@ static void work(uint32_t rate)
 	}
 }
 
+static void report_lost(void)
+{
+	struct net_lost net = net_take_lost();
+
+	if (!net.asked)
+		return;
+	put_field(" asked=", net.asked);
+	put_field(" answered=", net.answered);
+	put_field(" lost=", net.lost);
+	put_field(" gap=", net.gap);
+}
+
 static void report(void)
 {
 	put_field("HB ", seen.number++);
@@ -462,6 +467,7 @@ static void report(void)
 	}
 	if (net_echoes())
 		put_field(" echoes=", net_echoes());
+	report_lost();
 	put_field(" bad=", seen.bad);
 	send_line();
 	seen.maxgap = 0;
@@ -473,6 +479,7 @@ void guest_main(const struct multiboot *info)
 	uint32_t rate = word_of(cmdline, "rate="), spoil = word_of(cmdline, "spoil="), i;
 	uint32_t blocks = word_of(cmdline, "disk="), grow = word_of(cmdline, "grow=");
 	uint32_t stride = word_of(cmdline, "stride="), host = word_of(cmdline, "host=");
+	uint32_t asks = word_of(cmdline, "asks=");
 
 	load_gdt();
 	find_memory(0x100000 + info->mem_upper * 1024, word_of(cmdline, "mib="));
@@ -483,7 +490,7 @@ void guest_main(const struct multiboot *info)
 	send_line();
 	pages[nr_pages / 2 * WORDS] ^= spoil & 1;
 	disk_start(blocks, grow, stride);
-	net_start(host);
+	net_start(host, asks);
 	start_timer();
 	seen.last = rdtsc();
 	for (;;) {

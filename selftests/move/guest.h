@@ -52,8 +52,28 @@ static inline void pci_enable(uint32_t function)
 	outl(0xcfc, 5);
 }
 
-void net_start(uint32_t host);
+static inline uint64_t rdtsc(void)
+{
+	uint64_t tsc;
+
+	__asm__ volatile("rdtsc" : "=A" (tsc));
+	return tsc;
+}
+
+/*
+ * What became of the requests to the station: all that were made, all that were answered; between
+ * two answers at most, since this was asked: how many were not, and for how long, in TSC.
+ */
+struct net_lost {
+	uint32_t asked, answered, lost;
+	uint64_t gap;
+};
+
+void *memset(void *to, int byte, unsigned long size);
+
+void net_start(uint32_t host, uint32_t asks);
 void net_work(void);
 uint32_t net_echoes(void);
+struct net_lost net_take_lost(void);
 
 #endif /* SELFTESTS_MOVE_GUEST_H */

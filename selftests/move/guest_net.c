@@ -3,6 +3,9 @@
  * The guest on a network, as 10.98.0.HOST: it answers who asks for its address, and echoes UDP and
  * one TCP connection on port 7.  What it knows of that connection is in its memory only, so the
  * connection goes on as long as the guest does.  Its card is an RTL8139.
+ *
+ * With a station it sends that one an ICMP echo request each tick, and looks which are answered.
+ * It asks for the station's hardware address until it has it, and never again.
  */
 #include "guest.h"
 
@@ -29,6 +32,13 @@ static struct {
 	uint16_t port;
 	bool open;
 } tcp;
+
+static struct {
+	uint32_t address, asked, answered, last, lost;
+	uint64_t last_tsc, gap;
+	uint8_t mac[6];
+	bool known;
+} station;
 
 /* ---- bytes */
 
@@ -85,13 +95,14 @@ static bool find_card(void)
 	return false;
 }
 
-void net_start(uint32_t host)
+void net_start(uint32_t host, uint32_t asks)
 {
 	uint32_t i;
 
 	if (!host || !find_card())
 		return;
 	address = NETWORK + host;
+	station.address = asks ? NETWORK + asks : 0;
 	outb(card + 0x37, 0x10);
 	while (inb(card + 0x37) & 0x10)
 		;
@@ -116,6 +127,84 @@ static void send(uint32_t bytes)
 	slot = (slot + 1) % 4;
 }
 
+/* ---- the station */
+
+#define ECHO_REPLY	0
+#define ECHO_REQUEST	8
+#define IDENTIFIER	0x7677
+#define ECHO_BYTES	(20 + 8 + 8)	/* of IP */
+
+static void begin_frame(const uint8_t *to, uint32_t type)
+{
+	memset(out, 0, 64);
+	copy(out, to, 6);
+	copy(out + 6, mac, 6);
+	put(out + 12, 2, type);
+}
+
+static void ask_for_address(void)
+{
+	static const uint8_t everybody[] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+	uint8_t *arp = out + HEADERS;
+
+	begin_frame(everybody, 0x806);
+	put(arp, 4, 0x00010800);
+	put(arp + 4, 4, 0x06040001);
+	copy(arp + 8, mac, 6);
+	put(arp + 14, 4, address);
+	put(arp + 24, 4, station.address);
+	send(HEADERS + 28);
+}
+
+static void ask_for_echo(void)
+{
+	uint8_t *ip = out + HEADERS, *icmp = ip + 20;
+
+	begin_frame(station.mac, 0x800);
+	put(ip, 4, 0x45000000 | ECHO_BYTES);
+	put(ip + 8, 2, 64 << 8 | 1);
+	put(ip + 12, 4, address);
+	put(ip + 16, 4, station.address);
+	put(ip + 10, 2, folded(add(0, ip, 20)));
+	put(icmp, 1, ECHO_REQUEST);
+	put(icmp + 4, 2, IDENTIFIER);
+	/* The sequence number has 16 bits. */
+	put(icmp + 6, 2, station.asked);
+	put(icmp + 8, 4, station.asked);
+	put(icmp + 2, 2, folded(add(0, icmp, ECHO_BYTES - 20)));
+	station.asked++;
+	send(HEADERS + ECHO_BYTES);
+}
+
+static void take_address(void)
+{
+	const uint8_t *arp = out + HEADERS;
+
+	if (get(arp + 6, 2) != 2 || get(arp + 14, 4) != station.address)
+		return;
+	copy(station.mac, arp + 8, 6);
+	station.known = true;
+}
+
+/* What lies between two answers is lost.  One that was late, or comes twice, is none. */
+static void take_echo(uint32_t header, uint32_t total)
+{
+	const uint8_t *icmp = out + HEADERS + header;
+	uint32_t number = get(icmp + 8, 4);
+	uint64_t now = rdtsc();
+
+	if (total < header + 16 || icmp[0] != ECHO_REPLY || get(icmp + 4, 2) != IDENTIFIER ||
+	    number >= station.asked || (station.answered && number <= station.last))
+		return;
+	if (station.answered && number - station.last - 1 > station.lost) {
+		station.lost = number - station.last - 1;
+		station.gap = now - station.last_tsc;
+	}
+	station.answered++;
+	station.last = number;
+	station.last_tsc = now;
+}
+
 /* ---- answers, made in place of a copy of what came */
 
 static void turn_round(void)
@@ -128,8 +217,12 @@ static void answer_arp(uint32_t bytes)
 {
 	uint8_t *arp = out + HEADERS;
 
-	if (bytes < HEADERS + 28 || get(arp + 6, 2) != 1 || get(arp + 24, 4) != address)
+	if (bytes < HEADERS + 28 || get(arp + 24, 4) != address)
 		return;
+	if (get(arp + 6, 2) != 1) {
+		take_address();
+		return;
+	}
 	turn_round();
 	put(arp + 6, 2, 2);
 	copy(arp + 18, arp + 8, 10);
@@ -246,6 +339,8 @@ static void take(const uint8_t *frame, uint32_t bytes)
 		echo_udp(header, total);
 	else if (ip[9] == 6)
 		take_tcp(header, total);
+	else if (ip[9] == 1)
+		take_echo(header, total);
 }
 
 /* All that has come since. */
@@ -263,9 +358,24 @@ void net_work(void)
 		at = ((at + bytes + 4 + 3) & ~3u) % RING;
 		outw(card + 0x38, at - 16);
 	}
+	if (!station.address)
+		return;
+	if (station.known)
+		ask_for_echo();
+	else
+		ask_for_address();
 }
 
 uint32_t net_echoes(void)
 {
 	return echoes;
+}
+
+struct net_lost net_take_lost(void)
+{
+	struct net_lost seen = { station.asked, station.answered, station.lost, station.gap };
+
+	station.lost = 0;
+	station.gap = 0;
+	return seen;
 }

@@ -100,6 +100,38 @@ bridge_up()
 	ip link add br0 type bridge && ip link set br0 up
 }
 
+# The card comes, now or some day, and is a port of the bridge: what udev and the network's configuration do.
+card_is_port()
+{
+	until [ -e /sys/class/net/eth0 ]; do sleep 0.02; done
+	ip link set dev eth0 up master br0
+}
+
+# answered NAME [SECONDS]: the station outside has answered 20 more requests of a VM, one after the other.
+answered()
+{
+	left=$((${2:-20} * 10)) was=
+	while [ -z "$was" ] || [ $(($(heartbeat_field "$1" answered) - was)) -lt 20 ] ||
+		[ "$(heartbeat_field "$1" lost)" != 0x0 ]; do
+		left=$((left - 1))
+		[ $left -gt 0 ] || { echo "the station does not answer $1: $(heartbeat "$1")"; return 1; }
+		sleep 0.1
+		# Before it has the station's address a line has none of this.
+		[ -n "$was" ] || ! heartbeat "$1" | grep -q ' answered=' ||
+			was=$(($(heartbeat_field "$1" answered)))
+	done
+	heartbeat "$1"
+}
+
+# gaps NAME KHZ: what a VM has lost between two answers, each time
+gaps()
+{
+	sed -n 's/^HB .* lost=\([0-9a-f]*\) gap=\([0-9a-f]*\) bad=.*/\1 \2/p' "/run/$1.serial" |
+		while read -r lost gap; do
+			[ "$lost" = 0 ] || echo "$((0x$lost)) lost in $((0x$gap / $2)) ms"
+		done
+}
+
 # echoes_for SECONDS ADDRESS: a VM answers as long, and nothing is lost.
 echoes_for()
 {

@@ -15,8 +15,10 @@
 . /lab/facts.sh
 
 THERE=refreshed
-# What is otherwise with some of these tests: THERE (what the other one does), MORE (options), begin_vms, before_move, after_move.
+# What is otherwise with some of these tests: THERE (what the other one does) and BEFORE (before it starts
+# libvirtd), MORE (options), P1_DEVICE, begin_vms, before_move, after_move.
 MORE=
+BEFORE=
 before_move()
 {
 	:
@@ -53,9 +55,9 @@ run_all()
 	{
 		nestctl refresh run --json --commit=stop --off=power-off \
 			--to=qemu+tcp://$THEIRS/system --from=qemu+tcp://$OURS/system --link=$OURS/24 $MORE -- \
-			--cpus 1 --memory 896M --serial $SERIAL --kernel /second/bzImage \
+			--cpus 1 --memory 896M --serial $SERIAL ${P1_DEVICE:+--device $P1_DEVICE} --kernel /second/bzImage \
 			--initrd /tmp/initrd \
-			--append "$(echo $P1_APPEND) scen=libvirt:$THEIRS,$THERE:$TESTNAME" 2>progress
+			--append "$(echo $P1_APPEND) scen=${BEFORE}libvirt:$THEIRS,$THERE:$TESTNAME" 2>progress
 		echo $? >status
 	} | stamp >>timeline
 	return "$(cat status)"

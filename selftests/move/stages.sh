@@ -6,12 +6,20 @@
 # Not without libvirt.
 [ ! -f /lab/move.sh ] || . /lab/move.sh
 
+# Those that the test has asked for, once.
+more_modules()
+{
+	[ -e /lab/modules/order-more ] && [ -z "$more_loaded" ] || return 0
+	more_loaded=y
+	insmod_list /lab/modules/order-more
+}
+
 # libvirt:ADDRESS: the daemon, reachable by the link
 stage_libvirt()
 {
 	ip link set lo up && ip addr flush dev vmlink0 && ip link set vmlink0 mtu 65535 up &&
 		ip addr add "$1/24" dev vmlink0 || return 1
-	[ ! -e /lab/modules/order-more ] || insmod_list /lab/modules/order-more
+	more_modules || return 1
 	# Another one than the other kernel has, whose address ends otherwise.
 	host=${1##*.}
 	kvm_load && libvirt_start $host$host$host$host$host$host$host$host-2222-4222-8222-222222222222 "$1"
@@ -213,6 +221,66 @@ disks_and_look()
 stage_disks()
 {
 	disks_and_look
+	say_end "$1" $? && end_by poweroff -f
+}
+
+# network_says WHEN: what the VM has lost up to now
+network_says()
+{
+	p1 "network: $1: $(heartbeat vm1)"
+	gaps vm1 "$KHZ" | sed "s/^/P1: network: $1: /"
+}
+
+# bridge: of the VMs, with the link, and the network card when that comes, or is there
+stage_bridge()
+{
+	more_modules && bridge_up && ip link set vmlink0 mtu 65535 up &&
+		ip link add link vmlink0 name vmlink0.1 type vlan id 1 &&
+		ip link set dev vmlink0.1 mtu 1500 up master br0 && insmod /lab/e1000.ko || return 1
+	card_is_port &
+}
+
+# The card was the first kernel's until now, so that something was lost, or this one's, so that nothing was.
+lost_as_it_should()
+{
+	lost=$(($(gaps vm1 "$KHZ" | wc -l) - gaps))
+	if [ "$card" = own ]; then
+		[ $lost = 0 ]
+	else
+		[ $lost -gt 0 ]
+	fi
+}
+
+network_and_look()
+{
+	KHZ=$(tr ' ' '\n' </proc/cmdline | sed -n 's/^tsc_early_khz=//p')
+	[ -e /sys/class/net/br0 ] || stage_bridge || return 1
+	card=own
+	[ -e /sys/class/net/eth0 ] || card="the first kernel's"
+	stage_guest vm2 && stage_guest vm1 && answered vm1 || return 1
+	network_says "before, the card is $card"
+	gaps=$(gaps vm1 "$KHZ" | wc -l)
+	# The first kernel waits for that.
+	say_word "$(word 4 $WORD_BEGINS)"
+	mark commit does
+	nestctl refresh commit --wait 300 || { nestctl refresh status; return 1; }
+	mark commit "done"
+	# shellcheck disable=SC2034 # for say_word
+	MUTE=1
+	shim_is bare && answered vm1
+	rc=$?
+	network_says "after"
+	dmesg | grep -E 'br0|e1000|PCI function|first kernel|shim' | sed 's/^/P1: log /'
+	grep eth0 /proc/interrupts
+	[ $rc = 0 ] && lost_as_it_should && guests_go_on bare && autostart_is 1 || return 1
+	! dmesg | grep -E "BUG:|WARNING:" || return 1
+	p1 "network good"
+}
+
+# network:TEST: the same with a VM on a bridge, of which the machine's network card is a port.
+stage_network()
+{
+	network_and_look
 	say_end "$1" $? && end_by poweroff -f
 }
 
