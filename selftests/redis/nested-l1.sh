@@ -30,7 +30,7 @@ counted()
 }
 
 kvm_load && begin_redis || exit 1
-echo "L1: modules $KMOD"
+echo "L1: modules $KMOD, clock $(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)"
 redis_comes lines 240 && look nested >timeline && counted >>timeline
 rc=$?
 kill -0 "$qemu" || rc=1
