@@ -133,7 +133,7 @@ make_l1()
 		esac >stage/lab/kvm/$name.ko || return 1
 	done
 	L1_VALUES=KMOD=nvx l1_files &&
-		cp /var/lib/libvirt/l1/* $VIRT/ && cp /lab/l1.xml $ROOT/run/l1.xml
+		cp /var/lib/libvirt/l1/* $VIRT/ && l1_xml deb >$ROOT/run/l1.xml
 }
 
 # Its console, from when it starts.

@@ -12,6 +12,7 @@ say()
 }
 
 kvm_load || { say "L1: no KVM"; exit 1; }
+say "L1: clock $(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)"
 say "L1: modules $KMOD"
 n=0
 while nvx-pressure -r "${ROUNDS:-20}" none >l2.log 2>&1; do

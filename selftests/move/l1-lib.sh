@@ -24,11 +24,22 @@ add_l1()
 		cpio -o -H newc >>/tmp/initrd)
 }
 
+# l1_xml [COMMAND...]: the XML of the manual, with this machine's TSC as libvirt has it, asked by COMMAND
+# shellcheck disable=SC2120 # it may be none
+l1_xml()
+{
+	hertz=$("$@" virsh capabilities | sed -n "s/.*<counter name='tsc' frequency='\([0-9]*\)'.*/\1/p")
+	echo "# libvirt has a TSC of $hertz Hz" >&2
+	[ "$hertz" ] && sed "s/\(<timer name='tsc' frequency=\)'[0-9]*'/\1'$hertz'/" /lab/l1.xml
+}
+
 # start_l1 LOG: by the XML of the manual, with its console in a file
 start_l1()
 {
+	# shellcheck disable=SC2119
+	l1_xml >l1.manual || return 1
 	sed "s,<console type='pty'/>,<serial type='file'><source path='$1' append='on'/></serial>," \
-		/lab/l1.xml >l1.xml
+		l1.manual >l1.xml
 	virsh define l1.xml && virsh start l1
 }
 

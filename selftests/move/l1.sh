@@ -71,13 +71,16 @@ ip link set lo up
 check "kernel and initramfs of an L1" l1_files
 check "terminals" terminals
 check "the daemon starts" libvirt_start 11111111-1111-4111-8111-111111111111
-check "the domain is defined" virsh define /lab/l1.xml
+# shellcheck disable=SC2119
+l1_xml >l1.xml
+check "the domain is defined" virsh define l1.xml
 check "it starts" virsh start l1
 tick "the domain has started"
 watch
 check "its console says that an L2 runs in it" l1_goes_on console.log 0
 tick "$(grep -a 'L1: modules' console.log | tr -d '\r')"
 modules=$(l1_modules console.log)
+check "its clock is the TSC" grep -aq "L1: clock tsc" console.log
 check "domstats: it runs" is "$(stats state.state)" 1
 check "domstats: one vCPU" is "$(stats vcpu.current)" 1
 check "domstats: the vCPU's time, in ns" at_least "$(stats vcpu.0.time)" 100000000

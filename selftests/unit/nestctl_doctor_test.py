@@ -15,6 +15,7 @@ from nestctl_lib import NVX, OK, REFUSED, UNKNOWN
 ID = "22" * 20
 FLAGS = "fpu vmx sse"
 VMX_FLAGS = "vnmi invvpid ept_x_only ept_ad ept_1gb ept vpid"
+CLOCK = "sys/devices/system/clocksource/clocksource0/current_clocksource"
 SECURE_BOOT = "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
 
@@ -34,6 +35,7 @@ class Doctor(lib.Test):
         write = self.machine.write
         write("proc/cpuinfo", cpuinfo())
         write("proc/cmdline", "quiet\n")
+        write(CLOCK, "tsc\n")
         write("sys/kernel/security/lockdown", "[none] integrity confidentiality\n")
         write("sys/module/module/parameters/sig_enforce", "N\n")
         self.machine.load("kvm_intel", nested="Y")
@@ -87,7 +89,7 @@ class Doctor(lib.Test):
         report = self.ask_json(OK, "doctor")
         self.assertEqual(report["state"], "ok")
         self.assertEqual([check["id"] for check in report["checks"]],
-                         ["vmx", "ept", "nested", "lockdown", "signatures", "kernel", "modules",
+                         ["vmx", "ept", "nested", "clock", "lockdown", "signatures", "kernel", "modules",
                           "iommu", "memory", "cpus", "page", "libvirt"])
 
     def test_empty_machine(self):
@@ -104,7 +106,7 @@ class Doctor(lib.Test):
         self.machine.remove("sys/class/iommu")
         self.assertEqual({check["id"] for check in
                           self.ask_json(OK, "doctor", "libvirt", "nvx")["checks"]},
-                         {"vmx", "ept", "nested", "signatures", "kernel", "modules", "libvirt"})
+                         {"vmx", "ept", "nested", "clock", "signatures", "kernel", "modules", "libvirt"})
         self.ask(REFUSED, "doctor", "refresh")
         self.ask(lib.USAGE, "doctor", "xen")
 
@@ -149,6 +151,15 @@ class Doctor(lib.Test):
         self.fine("nested", "is not loaded")
         self.machine.write("proc/cmdline", "quiet kvm-intel.nested=0\n")
         self.missing("nested", "would not")
+
+    def test_clock(self):
+        """What VMs of a guest read by system calls; it prevents nothing."""
+        for name, text in (("tsc", "is the TSC"), ("hyperv_clocksource_tsc_page", "is the TSC"),
+                           ("kvm-clock", "invtsc"), ("hpet", "is hpet, not the TSC")):
+            self.machine.write(CLOCK, name + "\n")
+            self.fine("clock", text)
+        self.machine.remove(CLOCK)
+        self.unknown("clock", "cannot be read")
 
     def test_secure_boot(self):
         self.machine.write(SECURE_BOOT, b"\6\0\0\0\1")

@@ -145,6 +145,27 @@ struct finding check_nested(void)
 	return fine("kvm_intel is not loaded; it will offer VMX to VMs, its default");
 }
 
+/*
+ * KVM tells a VM that all of its CPUs may extrapolate one clock (PVCLOCK_TSC_STABLE_BIT)
+ * only where its own kernel's clock is the TSC, or Hyper-V's page: gtod_is_based_on_tsc() of
+ * KVM.  Else the vDSO of the VM's kernel makes a system call of each clock_gettime().
+ */
+struct finding check_clock(void)
+{
+	static const char file[] =
+		"/sys/devices/system/clocksource/clocksource0/current_clocksource";
+	autofree char *name = read_text(file);
+
+	if (!name)
+		return unclear("mount /sys", "%s cannot be read: %s", file, strerror(errno));
+	if (!strcmp(name, "tsc") || !strcmp(name, "hyperv_clocksource_tsc_page"))
+		return fine("this kernel's clock is the TSC: programs in its VMs read theirs without a system call");
+	if (!strcmp(name, "kvm-clock"))
+		return fine("this kernel is a guest with KVM's clock, so programs in its VMs read theirs by system calls: the feature invtsc on the host below gives it the TSC (Documentation/libvirt.rst)");
+	return fine("this kernel's clock is %s, not the TSC, so programs in its VMs read theirs by system calls: its log says what it has against the TSC",
+		    printable(name));
+}
+
 /* 1 on, 0 off, -1 cannot be read. */
 static int secure_boot(void)
 {

@@ -26,6 +26,7 @@ struct finding {
 	X(vmx, "nvx refresh libvirt")	\
 	X(ept, "nvx refresh")		\
 	X(nested, "nvx libvirt")	\
+	X(clock, "nvx libvirt")		\
 	X(lockdown, "refresh")		\
 	X(signatures, "nvx refresh")	\
 	X(kernel, "nvx")		\
