@@ -182,6 +182,22 @@ run_and_wait()
 	check "none is here" is "$(here)" ""
 }
 
+# vms_have_ended FAULT HOW: with the second kernel; they are defined here again, and can be started.
+vms_have_ended()
+{
+	check "abort" goes 0 abort
+	cat said
+	LOST='vm1 vm2'
+	ALONE=1
+	row moved "$1" "VMs there end with it" "$2"
+	LOST=''
+	check "they are defined here" is "$(here)" vm1vm2vm3
+	rm /run/vm1.serial /run/vm2.serial
+	check "the first one starts" virsh start vm1
+	check "the second one starts" virsh start vm2
+	all_back moved "$1" "run again"
+}
+
 faults_of_second()
 {
 	INITRD=/tmp/initrd
@@ -205,17 +221,19 @@ faults_of_second()
 	order=$!
 	check "the second kernel ends" p1_ends reset
 	kill $order
-	check "abort" goes 0 abort
-	cat said
-	LOST='vm1 vm2'
+	vms_have_ended "panic of the second kernel" "nestctl refresh abort, virsh start"
+
+	run_and_wait
+	there 'insmod /lab/poke.ko do=hang' &
+	order=$!
+	sleep 1
+	check "the second kernel hangs: abort cannot ask there" goes 4 abort
+	kill $order
 	ALONE=1
-	row moved "panic of the second kernel" "VMs there end with it" "nestctl refresh abort, virsh start"
-	LOST=''
-	check "they are defined here" is "$(here)" vm1vm2vm3
-	rm /run/vm1.serial /run/vm2.serial
-	check "the first one starts" virsh start vm1
-	check "the second one starts" virsh start vm2
-	all_back moved "panic of the second kernel" "run again"
+	LOST='vm1 vm2'
+	row moved "hang of the second kernel" "$(result)" "nestctl refresh kill, nestctl refresh abort"
+	check "it is ended" nestctl refresh kill
+	vms_have_ended "hang of the second kernel, killed" "nestctl refresh abort, virsh start"
 }
 
 libvirt_there()
