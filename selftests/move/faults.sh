@@ -117,10 +117,10 @@ faults_of_daemons()
 
 	check "a move begins" begin_move
 	kill -9 "$(pidof libvirtd)"
-	check "libvirtd here is killed: nestctl says so" ends 3
+	check "libvirtd here is killed: nobody says where the VM is" ends 4
 	check "it is started again" libvirt_start $OUR_UUID 0.0.0.0
 	check "VMs run, their memory is right" all_run
-	row moving "libvirtd here is killed" "status 3: $(why)" "start libvirtd, move again"
+	row moving "libvirtd here is killed" "status 4: $(why)" "start libvirtd, move again"
 	check "it has forgotten the move" gone_there
 	tick "libvirtd here"
 
