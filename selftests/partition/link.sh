@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# vmlink0, the network between both kernels: TCP both ways, a side that reboots, that loads its
-# module again, that lies.
+# vmlink0, the network between both kernels: TCP both ways, MIB with small packets and LARGE with the largest
+# (64, a GiB), what ethtool asks for on either side, a side that reboots, that loads its module again, that lies,
+# that is killed while bytes are on their way.
 
 . /lab/lib.sh
 . /lab/tap.sh
@@ -13,6 +14,7 @@
 OURS=10.99.0.1
 THEIRS=10.99.0.2
 MIB=${MIB:-64}
+LARGE=${LARGE:-1024}
 
 # carrier 0|1 [SECONDS]: wait for it
 carrier()
@@ -40,6 +42,25 @@ reach()
 tcp()
 {
 	link-tcp "$1" $THEIRS "$2" >>tcp
+}
+
+# A MiB more has gone out.
+sends()
+{
+	from=$(counter tx_bytes)
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		[ $(($(counter tx_bytes) - from)) -lt 1048576 ] || return 0
+		sleep 0.2
+	done
+	return 1
+}
+
+# It waits for a side that is not there, and no byte goes out.
+still_sends()
+{
+	from=$(counter tx_bytes)
+	sleep 1
+	kill -0 $sender && is "$(counter tx_bytes)" "$from"
 }
 
 lies()
@@ -72,12 +93,13 @@ both_ways()
 	tcp_works "MTU 1500" "$MIB"
 	ip link set vmlink0 mtu 65535
 	check "ping with the largest packets" ping -c 2 -W 5 -s 65000 $THEIRS
-	tcp_works "MTU 65535" "$MIB"
+	tcp_works "MTU 65535" "$LARGE"
 	check "ethtool -i" sh -c "link-tcp info vmlink0 | grep 'driver: vmm-refresh'"
 	link-tcp stats vmlink0
 	check "fewer doorbells than packets" at_most "$(counter bells)" "$(counter tx_packets)"
 	check "no lie" is "$(lies)" 0
 	link-tcp end $THEIRS
+	check "ethtool -i and -S on the other side" p1_word "$(word 1 $WORD_GOOD)"
 }
 
 # The other kernel unloads its module, and loads it again.
@@ -129,6 +151,19 @@ check "no carrier" carrier 0
 check "it is started once more" p1_boot "link,stay"
 check "there is a carrier once more" carrier 1 60
 check "ping once more" reach
+check "it has the link once more" p1_word "$(word 1 $WORD_BEGINS)"
+link-tcp send $THEIRS "$LARGE" >sender.txt 2>&1 &
+sender=$!
+check "bytes are on their way" sends
+check "it is killed" nestctl refresh kill
+check "no carrier after that" carrier 0
+check "what was on its way does not get there" still_sends
+kill $sender
+wait $sender
+check "it is started after that" p1_boot "link,stay"
+check "there is a carrier after that" carrier 1 60
+check "ping after that" reach
+tcp_works "after the loss" 1
 check "the VM of this kernel runs" vm_runs
 part_end
 check "there is no link any more" fails ip link show vmlink0
