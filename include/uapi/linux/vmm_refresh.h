@@ -322,6 +322,9 @@ struct vmm_refresh_part_words {
 	__u64	second;
 };
 
+/* Of the flags below. */
+#define VMM_REFRESH_GROW_PCI		1
+
 /**
  * struct vmm_refresh_part_grow - Argument and result of VMM_REFRESH_PART_GROW
  * @size: bytes of this structure
@@ -339,8 +342,6 @@ struct vmm_refresh_part_words {
  * ENXIO in any other kernel; ERESTARTSYS after a signal, and it goes on
  * with the next call.
  */
-#define VMM_REFRESH_GROW_PCI		1
-
 struct vmm_refresh_part_grow {
 	__u32	size;
 	__u32	flags;

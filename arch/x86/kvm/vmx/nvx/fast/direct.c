@@ -291,6 +291,7 @@ static void timer_ends_l2(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 
 	nvx_count(fast_timer);
 	if (nvx_fast_mask & NVX_FAST_EXIT && !kvm_request_pending(vcpu) &&
+	    !nvx_fast_shows_cpuid(vcpu, f) &&
 	    try_exit(vcpu, f, EXIT_REASON_PREEMPTION_TIMER, 0, 0, true))
 		return;
 
@@ -347,6 +348,10 @@ bool nvx_fast_run(struct kvm_vcpu *vcpu)
 			f->direct_done = true;
 			return true;
 		}
+
+		/* In the short form, with interrupts on. */
+		if (unlikely(nvx_fast_shows_cpuid(vcpu, f)))
+			return false;
 
 		trace_kvm_nested_vmexit(vcpu, KVM_ISA_VMX);
 		f->direct_done = try_exit(vcpu, f, exit_reason,

@@ -320,7 +320,7 @@ enum nvx_fast_reason nvx_fast_enter(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 
 	if (pv) {
 		if (!nvx_pv_take_loads(vcpu, pv) ||
-		    !nvx_pv_load_msrs(vcpu, pv) ||
+		    !nvx_pv_load_msrs(vcpu, pv, true) ||
 		    nvx_pv_pull(vcpu, pv, NVX_PV_SHORT) & ~NVX_PV_SHORT)
 			return NVX_WHY_L2_STATE;
 	} else if (vmx->vmcs01.shadow_vmcs) {

@@ -290,6 +290,25 @@ static void show_cpuid(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 }
 
 /**
+ * nvx_fast_shows_cpuid() - Will L1 have another CPUID when L2 is left?
+ * @vcpu: vCPU in guest mode
+ * @f: its record
+ *
+ * KVM looks CPUID up with interrupts on, as there can be more than a hundred entries:
+ * cpuid_entry2_find() of 6.12.
+ *
+ * Context: Any.
+ * Return: true if nvx_fast_exit() would make KVM do that.
+ */
+bool nvx_fast_shows_cpuid(struct kvm_vcpu *vcpu, const struct nvx_fast *f)
+{
+	const struct nvx_pv *pv = nvx_pv_of(vcpu);
+
+	return (f->cpuid_cr4 ^ f->l1.cr4) & NVX_CPUID_CR4 ||
+	       (pv && nvx_pv_shows_cpuid(pv));
+}
+
+/**
  * nvx_fast_exit() - Leave L2 for L1 if nothing unusual is to be done
  * @vcpu: vCPU in guest mode
  * @f: its record

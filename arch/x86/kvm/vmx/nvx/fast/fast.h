@@ -12,6 +12,7 @@
 enum nvx_fast_reason nvx_fast_exit(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 				   u32 exit_reason, u32 intr_info,
 				   unsigned long exit_qual, bool direct);
+bool nvx_fast_shows_cpuid(struct kvm_vcpu *vcpu, const struct nvx_fast *f);
 enum nvx_fast_reason nvx_fast_enter(struct kvm_vcpu *vcpu, struct nvx_fast *f);
 
 /* answer.c */

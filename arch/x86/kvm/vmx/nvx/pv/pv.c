@@ -349,7 +349,8 @@ void nvx_pv_enter(struct kvm_vcpu *vcpu)
 	if (follow_assist(vcpu, pv) != NVX_PV_OK)
 		return;
 
-	if (!nvx_pv_take_loads(vcpu, pv) || !nvx_pv_load_msrs(vcpu, pv)) {
+	nvx_pv_look_at_cpuid(vcpu, pv);
+	if (!nvx_pv_take_loads(vcpu, pv) || !nvx_pv_load_msrs(vcpu, pv, false)) {
 		refuse(vcpu, pv, NVX_PV_E_LOAD);
 		return;
 	}

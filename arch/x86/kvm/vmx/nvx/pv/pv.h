@@ -38,6 +38,8 @@ struct nvx_pv_loads {
  * @loaded: those of @loads.mask that are L2's now, L1's are to be loaded
  * @vmcs_idle: @vmcs has been given back, and is current
  * @short_push: the exit to be shown to L1 had the short form
+ * @cpuid_known: L1's CPUID has been looked at
+ * @has_tsc_aux: it has RDTSCP or RDPID, and with them TSC_AUX
  *
  * All of it is derived from guest memory and from the nested state that user
  * space saves.
@@ -52,6 +54,8 @@ struct nvx_pv {
 	u32 loaded;
 	bool vmcs_idle;
 	bool short_push;
+	bool cpuid_known;
+	bool has_tsc_aux;
 };
 
 /*
@@ -94,8 +98,18 @@ void nvx_pv_resume_loads(struct kvm_vcpu *vcpu, struct nvx_pv *pv);
 void nvx_pv_load_guest(struct kvm_vcpu *vcpu, struct nvx_pv *pv);
 void nvx_pv_load_host(struct kvm_vcpu *vcpu, struct nvx_pv *pv, bool fast);
 
+/* Has L1 other values than before its VM-entry, on which leaf 0xD depends? */
+static inline bool nvx_pv_shows_cpuid(const struct nvx_pv *pv)
+{
+	const struct nvx_pv_loads *loads = &pv->loads;
+
+	return (pv->loaded & NVX_PV_LOAD_XCR0 && loads->xcr0.host != loads->old_xcr0) ||
+	       (pv->loaded & NVX_PV_LOAD_XSS && loads->xss.host != loads->old_xss);
+}
+
 /* uret.c */
-bool nvx_pv_load_msrs(struct kvm_vcpu *vcpu, struct nvx_pv *pv);
+void nvx_pv_look_at_cpuid(struct kvm_vcpu *vcpu, struct nvx_pv *pv);
+bool nvx_pv_load_msrs(struct kvm_vcpu *vcpu, struct nvx_pv *pv, bool quick);
 bool nvx_pv_restore_msrs(struct kvm_vcpu *vcpu, struct nvx_pv *pv, u64 mask);
 
 /* Is there a CPUID table that is not mapped (and could be)? */

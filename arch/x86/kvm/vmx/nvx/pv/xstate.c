@@ -13,6 +13,7 @@
 
 #include "x86.h"
 #include "cpuid.h"
+#include "nvx_compat.h"
 #include "vmx/vmx.h"
 #include "vmx/nested.h"
 #include "vmx/nvx/nvx.h"
@@ -41,7 +42,7 @@ static bool xcr0_ok(struct kvm_vcpu *vcpu, u64 xcr0)
 static bool xss_ok(struct kvm_vcpu *vcpu, u64 xss)
 {
 	return kvm_msr_allowed(vcpu, MSR_IA32_XSS, KVM_MSR_FILTER_WRITE) &&
-	       guest_cpuid_has(vcpu, X86_FEATURE_XSAVES) &&
+	       nvx_compat_has_xsaves(vcpu) &&
 	       !(xss & ~kvm_caps.supported_xss);
 }
 
@@ -159,6 +160,7 @@ void nvx_pv_load_guest(struct kvm_vcpu *vcpu, struct nvx_pv *pv)
 void nvx_pv_load_host(struct kvm_vcpu *vcpu, struct nvx_pv *pv, bool fast)
 {
 	struct nvx_pv_loads *loads = &pv->loads;
+	bool shows = nvx_pv_shows_cpuid(pv);
 
 	if (likely(!pv->loaded))
 		return;
@@ -169,8 +171,7 @@ void nvx_pv_load_host(struct kvm_vcpu *vcpu, struct nvx_pv *pv, bool fast)
 		vcpu->arch.ia32_xss = loads->xss.host;
 	pv->loaded = 0;
 
-	if (!fast || vcpu->arch.xcr0 != loads->old_xcr0 ||
-	    vcpu->arch.ia32_xss != loads->old_xss)
+	if (shows || !fast)
 		kvm_update_cpuid_runtime(vcpu);
 }
 
