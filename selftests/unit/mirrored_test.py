@@ -123,6 +123,13 @@ class Callees(unittest.TestCase):
         more = MIRRORED.with_also([], self.found(SOURCE))
         self.assertEqual(more, self.found(SOURCE))
 
+    def test_update_keeps_other_releases(self):
+        """What --also has recorded is known as long as the function is as it was."""
+        old = [("a.c", "same", "1,2"), ("a.c", "changed", "3,4")]
+        self.assertEqual(MIRRORED.with_known(old, [("a.c", "same", "2"), ("a.c", "changed", "5"),
+                                                   ("a.c", "new", "6")]),
+                         [("a.c", "same", "1,2"), ("a.c", "changed", "5"), ("a.c", "new", "6")])
+
 
 class Source(unittest.TestCase):
     """Against a source of which the functions are gone."""
