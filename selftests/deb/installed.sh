@@ -163,6 +163,19 @@ moved()
 	[ "${after:-0}" -gt "${before:-0}" ]
 }
 
+# Events that trace-cmd can read, of L1 and its L2s; of seconds it would report for minutes.
+traced()
+{
+	deb trace-cmd record -e nvx -o /run/nvx.dat sleep 0.2 >record 2>&1 || { cat record; return 1; }
+	deb trace-cmd report -i /run/nvx.dat >events 2>&1 || { cat events; return 1; }
+	grep -m 3 nvx_fast: events
+	for event in "entry " "exit "; do
+		echo "$event: $(grep -c "nvx_fast: .*vcpu [0-9]* $event" events)"
+		grep -q "nvx_fast: .*vcpu [0-9]* $event" events || return 1
+	done
+	! grep -i "failed to parse" events
+}
+
 is()
 {
 	echo "'$1', wanted '$2'"
@@ -296,6 +309,8 @@ run_l1()
 	quick nestctl features
 	quick nestctl stats
 	check "the counters move" moved
+	cat /tmp/tap.out
+	check "trace-cmd shows its short VM-entries and exits" traced
 	cat /tmp/tap.out
 	check "with a VM that runs nothing is unloaded, and it is named" refused
 	check "virsh destroy" deb virsh destroy l1

@@ -10,7 +10,7 @@ TABLE = os.path.join(TOP, "selftests", "docs", "commands")
 PAGES = ("README.md", *sorted(glob.glob("Documentation/*.rst", root_dir=TOP)))
 # A block with a line that begins like this is one of commands, all of it.
 COMMAND = re.compile(r"(sudo |\$ )*(make|ip|nestctl|virsh|quilt|dkms|clang|nestcloud-source|mokutil|"
-                     r"ansible-playbook|(\./)?(scripts|selftests)/|\. /lab/lib\.sh)\b")
+                     r"ansible-playbook|trace-cmd|(\./)?(scripts|selftests)/|\. /lab/lib\.sh)\b")
 WAYS = ("lab", "here", "boot", "deb", "suite", "test", "in", "not")
 
 
