@@ -63,6 +63,11 @@ def run_name(text):
     return text
 
 
+def profile_name(operation, modules):
+    """A run's name where none is given: of what --name takes, as the emulator's configuration has commas."""
+    return run_name(f"profile-{re.sub('[^A-Za-z0-9_.-]', '-', operation)}-{modules}")
+
+
 def config_option(parser):
     """Where the tests are described."""
     parser.add_argument("--config", default=config.CONFIG, metavar="FILE",
@@ -327,7 +332,7 @@ def command_profile(args):
                        ("PROFILE_NATIVE", str(int(args.native)))]
     options = make_options(args)
     options.traces = sum(number for _, number in ops)
-    with run_directory(args.name or f"profile-{args.op}-{args.modules}") as directory:
+    with run_directory(args.name or profile_name(args.op, args.modules)) as directory:
         run = Run(directory, options, Progress(start), start)
         tests = [profile.lab_test(args.native)]
         key = reuse_key(args, run, tests)

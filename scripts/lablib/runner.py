@@ -164,7 +164,8 @@ class Boot:
         with open(os.path.join(self.run.directory, self.machine.backend + ".log"), "a",
                   encoding="utf-8") as stream:
             stream.write(f"== boot {self.number}\n{self.machine.log_text()}")
-        if self.run.options.traces:
+        # A machine that did not come up has left none, and has said why.
+        if self.run.options.traces and os.path.exists(self.machine.trace):
             os.replace(self.machine.trace, os.path.join(self.run.directory, "trace.txt"))
         if self.run.options.coverage:
             keep_blocks(self.machine.output, os.path.join(self.run.directory, BLOCKS))

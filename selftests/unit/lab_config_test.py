@@ -11,7 +11,7 @@ import unittest
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "scripts"))
 
-from lablib import config
+from lablib import cli, config
 from lablib.common import UsageError
 
 SETS = "[files:a]\nfiles = x:/x y\n[files:b]\nfiles = z\n"
@@ -147,6 +147,16 @@ class Table(unittest.TestCase):
                  for key in FILE_KEYS}
         for (one, mine), (other, theirs) in itertools.combinations(lists.items(), 2):
             self.assertLess(len(mine & theirs), 3, f"{one}, {other}: {mine & theirs}")
+
+
+class Names(unittest.TestCase):
+    """Of runs for which none is given."""
+
+    def test_profile(self):
+        """The emulator's configuration has commas between its words, so a directory has none."""
+        for operation, name in (("cpuid", "profile-cpuid-stock"),
+                                ("cpuid,vmcall:3", "profile-cpuid-vmcall-3-stock")):
+            self.assertEqual(cli.profile_name(operation, "stock"), name)
 
 
 if __name__ == "__main__":
