@@ -12,7 +12,7 @@ import sys
 import time
 
 from . import config, emulator, images, profile, reuse
-from .common import CACHE, LAB, PACKAGES, LabError, UsageError
+from .common import CACHE, LAB, PACKAGES, LabError, UsageError, product_digest
 from .console import Progress
 from .kernels import KERNELS, find_kernel
 from .machine import BACKENDS, pick_backend
@@ -247,7 +247,7 @@ def make_options(args):
                    variables=dict(args.variables), append=args.append,
                    defaults=args.defaults, shim=args.shim, second=args.second,
                    second_modules=args.second_modules, coverage=args.coverage,
-                   time_factor=time_factor())
+                   time_factor=time_factor(), product=product_digest())
 
 
 def command_run(args):
@@ -261,7 +261,7 @@ def command_run(args):
         run = Run(directory, options, progress, start)
         run.keep_boots = args.keep
         key = reuse_key(args, run, tests)
-        results = reused(key, directory)
+        results = reused(key, directory, options)
         if results is None:
             try:
                 run.execute(tests)
@@ -287,9 +287,9 @@ def reuse_key(args, run, tests):
     return reuse.run_key(run, tests)
 
 
-def reused(key, directory):
+def reused(key, directory, options):
     """Results of the same run of another day, put into the directory, or None."""
-    report = reuse.take(key, directory) if key else None
+    report = reuse.take(key, directory, options.product) if key else None
     if report is None:
         return None
     print(f"cached: nothing of this run has changed since it passed, {report['cached']}")
@@ -336,7 +336,7 @@ def command_profile(args):
         run = Run(directory, options, Progress(start), start)
         tests = [profile.lab_test(args.native)]
         key = reuse_key(args, run, tests)
-        if reused(key, directory) is None:
+        if reused(key, directory, options) is None:
             try:
                 run.execute(tests)
             finally:

@@ -15,6 +15,9 @@ CACHE = os.environ.get("NVX_CACHE") or os.path.join(BUILD, "cache")
 LAB = os.path.join(BUILD, "lab")
 GUEST = os.path.join(TOP, "selftests", "lab", "guest")
 
+# What machines that run it are made of, and measuring tools are not.
+PRODUCT = ("arch", "include", "tools", "virt")
+
 # Debian packages that the lab runs, takes files from, or builds its emulator with.
 PACKAGES = (
     "binutils", "bochs", "bochsbios", "busybox-static", "e2fsprogs", "g++",
@@ -66,6 +69,15 @@ def file_digest(path):
 def text_digest(*parts):
     """Short content hash of strings, for names in the cache."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def product_digest(top=TOP):
+    """Short content hash of the product's sources: figures with the same one are of one tree."""
+    paths = sorted(os.path.join(where, name) for part in PRODUCT
+                   for where, _, names in os.walk(os.path.join(top, part)) for name in names
+                   if not name.endswith(".pyc"))
+    return text_digest(*(text for path in paths
+                         for text in (os.path.relpath(path, top), file_digest(path))))[:12]
 
 
 @contextlib.contextmanager

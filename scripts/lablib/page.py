@@ -328,15 +328,27 @@ SECTIONS = {"demo": demo, "bench": bench, "bench-paper": paper, "bench-shim": sh
             "faults": faults}
 
 
-def page(reports):
-    """The page; @reports: {name: report or None}."""
+def trees(products):
+    """One sentence if all is of one tree, else which section is of which; @products: {name: [digest]}."""
+    kinds = {}
+    for name, said in products.items():
+        kinds.setdefault(" and ".join(one or "not known" for one in said), []).append(SOURCES[name])
+    if len(kinds) == 1:
+        return f"<p>All of it is of one tree: product code <code>{escape(*kinds)}</code>.</p>"
+    return ("<p><b>Not all of it is of one tree.</b> Product code: " + "; ".join(
+        f"<code>{escape(kind)}</code>: {escape(', '.join(names))}" for kind, names in kinds.items()) + ".</p>")
+
+
+def page(reports, products):
+    """The page; @reports: {name: report or None}, @products: {name: [digest of the product code]}."""
     parts = ["<!DOCTYPE html>", "<!-- SPDX-License-Identifier: GPL-2.0-only -->",
              '<html lang="en"><head><meta charset="utf-8">',
              '<meta name="viewport" content="width=device-width, initial-scale=1">',
              f"<title>Nested virtualization: report</title><style>{STYLE}</style></head><body>",
              "<h1>What nested virtualization costs, and a kernel replaced below its VMs</h1>",
              "<p>Counted in the lab, which emulates a whole machine: exits and instructions; times "
-             "are of its own clock. Each section is of the last run of the command that it names.</p>"]
+             "are of its own clock. Each section is of the last run of the command that it names.</p>",
+             trees(products)]
     for name, section in SECTIONS.items():
         if reports.get(name):
             parts.append("<section>" + section(reports[name]) + "</section>")

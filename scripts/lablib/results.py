@@ -247,6 +247,7 @@ def write_report(directory, options, results, boots, seconds):
               "cpu": options.emulator and options.emulator.cpu,
               "x2apic": bool(options.emulator and options.emulator.x2apic), "params": options.params,
               "ips": options.ips or IPS if options.backend == "bochs" else None,
+              "product": options.product,
               "variables": options.variables, "seconds": round(seconds, 2),
               "tests": results, "boots": boots}
     path = os.path.join(directory, "report.json")

@@ -107,8 +107,11 @@ def forget_old(now):
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def take(key, target):
-    """Copy results to @target; the report, or None where there are none."""
+def take(key, target, product):
+    """Copy results to @target; the report, or None where there are none.
+
+    They are as good as new ones of @product, which they do not depend on.
+    """
     source = os.path.join(directory(), key)
     if os.environ.get(FRESH) or not os.path.exists(os.path.join(source, "report.json")):
         return None
@@ -117,6 +120,7 @@ def take(key, target):
     path = os.path.join(target, "report.json")
     with open(path, encoding="utf-8") as stream:
         report = json.load(stream)
+    report["product"] = product
     # Its times are those of another day.
     report["cached"] = time.strftime("%Y-%m-%d %H:%M", time.localtime(os.path.getmtime(path)))
     with open(path, "w", encoding="utf-8") as stream:

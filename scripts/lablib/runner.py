@@ -55,6 +55,8 @@ class Options:
     traces: int = 0
     # The shim and vmm-refresh.ko say which of their basic blocks have run.
     coverage: bool = False
+    # Which sources, for those who compare figures of several runs.
+    product: str = ""
 
 
 class Boot:

@@ -15,6 +15,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(TOP, "scripts"))
 
 from lablib import page, readme
+from lablib.common import product_digest
 
 VOID = {"meta", "br", "img"}
 
@@ -56,6 +57,9 @@ REPORTS = {
          "p50_us": 310 + i, "p95_us": 420, "p99_us": 530, "max_us": 9000}
         for i, name in enumerate(("normal", "moving", "final", "bare"), 1)]},
 }
+
+
+ONE_TREE = {name: ["0123456789ab"] for name in REPORTS}
 
 
 def readme_of(reports):
@@ -104,7 +108,7 @@ class Page(unittest.TestCase):
 
     def parsed(self, reports):
         parser = Parser()
-        parser.feed(page.page(reports))
+        parser.feed(page.page(reports, ONE_TREE))
         parser.close()
         self.assertEqual(parser.open, [])
         return parser
@@ -124,7 +128,7 @@ class Page(unittest.TestCase):
 
     def test_alone(self):
         """No network, both colour schemes, narrow screens; text is escaped."""
-        text = page.page(REPORTS)
+        text = page.page(REPORTS, ONE_TREE)
         self.assertNotRegex(text, r"https?:|@import|url\(")
         self.assertIn("prefers-color-scheme: dark", text)
         self.assertIn("width=device-width", text)
@@ -161,7 +165,7 @@ class Page(unittest.TestCase):
                          [("0.0", "107.5"), ("107.5", "322.5"), ("430.0", "1.0")])
 
     def test_missing(self):
-        text = page.page({"bench": REPORTS["bench"]})
+        text = page.page({"bench": REPORTS["bench"]}, ONE_TREE)
         self.assertIn("<code>make demo</code>", text)
         self.assertNotIn("<code>make bench</code>", text)
         with open(os.path.join(TOP, "Makefile"), encoding="utf-8") as stream:
@@ -213,16 +217,19 @@ class Readme(unittest.TestCase):
         self.assertEqual([row[0] for row in bench], list(readme.BENCH))
 
 
+def write_json(directory, report):
+    os.makedirs(directory)
+    with open(os.path.join(directory, "report.json"), "w", encoding="utf-8") as stream:
+        stream.write(report if isinstance(report, str) else json.dumps(report))
+
+
 class Command(unittest.TestCase):
     """scripts/report on a directory of reports."""
 
     def run_report(self, status, reports, *words):
         with tempfile.TemporaryDirectory() as directory:
             for name, report in reports.items():
-                os.mkdir(os.path.join(directory, name))
-                with open(os.path.join(directory, name, "report.json"), "w",
-                          encoding="utf-8") as stream:
-                    stream.write(report if isinstance(report, str) else json.dumps(report))
+                write_json(os.path.join(directory, name), report)
             done = subprocess.run([os.path.join(TOP, "scripts/report"), "--build", directory,
                                    *words], text=True, capture_output=True, check=False)
             self.assertEqual(done.returncode, status, done.stdout + done.stderr)
@@ -233,6 +240,39 @@ class Command(unittest.TestCase):
         self.assertTrue(self.run_report(0, REPORTS)[0])
         self.assertIn("nothing has been measured", self.run_report(2, {})[1])
         self.assertIn("is no JSON", self.run_report(2, {"demo": "{"})[1])
+
+    def test_tree(self):
+        """Whether all is of one tree, and of this one."""
+        def runs(digest, other):
+            for i, name in enumerate(("demo-stock", "demo-nvx", "bench-pv", "paper-all", "bench-shim-nvx",
+                                      "demo-partition", "demo-refresh-bare", "bench-refresh-copy", "x")):
+                yield name, {"tests": [{"name": "part-faults-run", "verdict": "pass", "reason": ""}],
+                             **({"product": other if i == 3 else digest} if digest else {})}
+
+        ours = product_digest()
+        for digest, other, status, said in ((ours, ours, 0, "8 passed, 0 failed"), (ours, "abc", 1, "7 passed, 1 failed"),
+                                            ("abc", "abc", 1, "0 passed, 8 failed"), ("", "", 1, "0 passed, 8 failed")):
+            with tempfile.TemporaryDirectory() as directory:
+                for name, report in REPORTS.items():
+                    write_json(os.path.join(directory, name), report)
+                for name, report in runs(digest, other):
+                    write_json(os.path.join(directory, "lab", name), report)
+                os.makedirs(os.path.join(directory, "lab", "x", "part-faults-run"))
+                with open(os.path.join(directory, "lab", "x", "part-faults-run", "output.txt"), "w",
+                          encoding="utf-8"):
+                    pass
+                command = [os.path.join(TOP, "scripts/report"), "--build", directory]
+                done = subprocess.run([*command, "--check-tree"], text=True, capture_output=True, check=False)
+                self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+                self.assertIn(said, done.stdout)
+                subprocess.run(command, capture_output=True, check=True)
+                with open(os.path.join(directory, "report", "index.html"), encoding="utf-8") as stream:
+                    text = stream.read()
+            self.assertEqual("Not all of it is of one tree" in text, digest != other, digest)
+            if digest != other:
+                self.assertIn("<code>abc</code>: make bench-paper.", text)
+            else:
+                self.assertIn(f"product code <code>{digest or 'not known'}</code>", text)
 
     def test_faults(self):
         """A run that was cut off is not one that has passed, whatever was good until then."""

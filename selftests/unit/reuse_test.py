@@ -49,7 +49,7 @@ class Key(unittest.TestCase):
 
     def test_no_setting_is_forgotten(self):
         # Neither of these decides what the machine does.
-        free = {"timeout", "time_factor", "shell", "shim"}
+        free = {"timeout", "time_factor", "shell", "shim", "product"}
         known = set(json.loads(reuse.text_of(options(), tests()))["machine"]) | free
         self.assertEqual({"cpu", *vars(options())} - {"emulator"}, known - {"emulator"})
 
@@ -98,24 +98,25 @@ class Store(unittest.TestCase):
 
     def test_pass_is_kept_and_comes_back(self):
         target = os.path.join(self.top.name, "later")
-        self.assertIsNone(reuse.take("key", target))
+        self.assertIsNone(reuse.take("key", target, "abc"))
         self.assertTrue(reuse.keep("key", self.lab_run, [PASS, SKIP]))
-        report = reuse.take("key", target)
+        report = reuse.take("key", target, "abc")
         self.assertEqual(report["tests"], [PASS])
         self.assertIn("cached", report)
+        self.assertEqual(report["product"], "abc")
         self.assertTrue(os.path.exists(os.path.join(target, "a", "output.txt")))
         self.assertFalse(os.path.exists(os.path.join(target, "trace.txt")))
-        self.assertIsNone(reuse.take("other", target))
+        self.assertIsNone(reuse.take("other", target, "abc"))
 
     def test_failure_is_not_kept(self):
         for results in ([PASS, FAIL], [], [{"name": "a", "verdict": "lost"}]):
             self.assertFalse(reuse.keep("key", self.lab_run, results))
-            self.assertIsNone(reuse.take("key", os.path.join(self.top.name, "later")))
+            self.assertIsNone(reuse.take("key", os.path.join(self.top.name, "later"), "abc"))
 
     def test_fresh(self):
         reuse.keep("key", self.lab_run, [PASS])
         os.environ[reuse.FRESH] = "1"
-        self.assertIsNone(reuse.take("key", os.path.join(self.top.name, "later")))
+        self.assertIsNone(reuse.take("key", os.path.join(self.top.name, "later"), "abc"))
 
     def test_old_ones_go(self):
         reuse.keep("key", self.lab_run, [PASS])
