@@ -68,12 +68,13 @@ p1_word()
 {
 	left=$((${2:-60} * 10))
 	while [ $left -gt 0 ]; do
-		now=$(part word)
+		# The state first: its last words may come between two looks.
+		state=$(part state) now=$(part word)
 		case $now in
 		*$WORD_BAD)	echo "the second kernel says $now: its stage has failed"; return 1 ;;
 		esac
 		[ "${now:-0}" -lt "$1" ] || return 0
-		is "$(part state)" runs || { echo "it has ended ($(part why)) after word $now"; return 1; }
+		is "$state" runs || { echo "it has ended ($(part why)) after word $now"; return 1; }
 		sleep 0.1
 		left=$((left - 1))
 	done
