@@ -229,7 +229,8 @@ def build_report(options):
         raise ReportError("the runs differ in the instructions of an emulated second")
     first = next(iter(configs))
     lab = read_json(os.path.join(options.prefix + first, "report.json"))
-    versions = {"kernel": f"{lab['kernel']['release']} ({lab['kernel']['version']})"}
+    versions = {"kernel": f"{lab['kernel']['release']} ({lab['kernel']['version']})",
+                lab["backend"]: f"({lab['emulator']}), CPU {lab['cpu']}"}
     if options.versions:
         versions.update((words[0], words[1]) for words in read_lines(options.versions))
     report = {"schema": SCHEMA, "paper": PAPER, "versions": versions,

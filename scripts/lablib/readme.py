@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Are the tables of README.md those of the reports?"""
+"""Are the figures of README.md those of the reports?"""
 
 import re
 
@@ -30,6 +30,9 @@ BENCH = {
 }
 BENCH_COLUMNS = {"stock": "stock", "eVMCS": "evmcs", "nvx, stock L1": "fast",
                  "nvx in L1": "pv", "and delegation": "pv_deleg"}
+PAPER_COLUMNS = ("stock", "shadow", "gpf", "vept", "pv", "all")
+# How far a percentage of whole workloads may be away: percentage points, per cent.
+NEAR_WORK, NEAR_COLD = (0.5, 10), (1, 25)
 # How far a figure of another boot may be away, in per cent of instructions.
 NEAR, NEAR_TIMER = 2, 5
 # Exits with a timer: a tick of a kernel below may be one of them.
@@ -95,4 +98,106 @@ def check_bench(text, report):
             compared += 1
             wrong += compare(f"{label}, {column}", BENCH[label], (exits, instructions),
                              report["configs"][BENCH_COLUMNS[column]][BENCH[label]])
+    return compared, wrong
+
+
+def far(given, measured, points, percent):
+    """Beyond both bounds?"""
+    return abs(given - measured) > max(points, percent * abs(measured) / 100)
+
+
+def check_paper(text, report):
+    """The table of whole workloads."""
+    rows = find_table(text, "workload", *(f"`{config}`" for config in PAPER_COLUMNS), "`all`, cold", "paper")
+    wrong = [] if rows else ["there is no table of the paper's experiment"]
+    compared = 0
+    for label, *cells in rows:
+        name = label.split("`")[1] if "`" in label else label
+        columns = [(config, "warm", NEAR_WORK) for config in PAPER_COLUMNS] + [("all", "cold", NEAR_COLD)]
+        for (config, run, bounds), cell in zip(columns, cells):
+            row = report["ablation"].get(config, {}).get(name)
+            if not row:
+                wrong.append(f"{name}, {config}: not measured")
+                continue
+            compared += 1
+            if far(float(cell), row[run]["overhead_percent"], *bounds):
+                wrong.append(f"{name}, {config}, {run}: README.md says {cell} %, measured are "
+                             f"{row[run]['overhead_percent']:.1f} %")
+    missing = set(report["workloads"]) - {label.split("`")[1] for label, *_ in rows if "`" in label}
+    return compared, wrong + [f"README.md has no row of {name}" for name in sorted(missing)]
+
+
+def shim_figures(report):
+    """CPUID of a guest: of stock KVM with the shim and bare, of nvx on the shim's page and bare."""
+    stock, nvx = (report[modules]["operations"]["cpuid"] for modules in ("stock", "nvx"))
+    return [stock["shim"]["exits"], stock["shim"]["instructions"], stock["bare"],
+            nvx["page"]["exits"], nvx["page"]["instructions"], nvx["bare"]]
+
+
+def redis_shares(report):
+    """Per cent of the bare host: nvx and stock KVM with the TSC, both without."""
+    share = {row["column"]: 100 * row["of_bare"] for row in report["phases"]}
+    return [share[column] for column in ("nesting-nvx-tsc", "nesting-stock-tsc", "nesting-nvx-l1",
+                                         "nesting-stock")]
+
+
+# First cell of a row of Documentation/shim-abi.rst -> operation.
+SHIM = {"CPUID": "cpuid", "VMCALL": "vmcall", "RDMSR": "rdmsr", "port I/O to user space": "pio_user",
+        "first touch of a page": "touch_present", "touch of an absent page": "touch_absent",
+        "1000 additions": "int_loop"}
+
+
+def shim_row(report, op, number):
+    """What a row with so many numbers says: stock KVM without and with shadowing, nvx on the shim's page."""
+    row = report["stock" if number == 5 else "nvx"]["operations"][op]
+    configs = ("shim", "noshadow") if number == 5 else ("page",)
+    return [row["bare"], *(value for config in configs
+                           for value in (row[config]["instructions"], row[config]["exits"]))]
+
+
+def check_shim(text, report):
+    """The two tables of what the shim costs."""
+    rows = re.findall(r"^(\S[^=\n]*?) {2,}(\d+(?: +\d+){4}|\d+(?: +\d+){2})$", text, re.M)
+    wrong = [f"there is no row '{label}'" for label in SHIM if label not in dict(rows)]
+    compared = 0
+    for label, cells in rows:
+        if label not in SHIM:
+            continue
+        given = [int(cell) for cell in cells.split()]
+        for said, measured in zip(given, shim_row(report, SHIM[label], len(given)), strict=True):
+            compared += 1
+            if far(said, measured, 0.1, NEAR):
+                wrong.append(f"{label}: it says {said}, measured are {measured:g}")
+    return compared, wrong
+
+
+# Report -> sentences with figures, what they are, and how far they may be away (units, per cent).
+SENTENCES = {
+    "bench-shim": [(r"# exits to the shim and # instructions for a guest's `CPUID`, which takes # without it; "
+                    r"with nvx in the host # exits and # instructions instead of #,", shim_figures, (0, NEAR))],
+    "demo-partition": [(r"exits to the shim for what both kernels could reach: # times",
+                        lambda report: [report["vmm1"]["boot_exits"]], (0, 5))],
+    "demo-refresh": [(r"they were away for # and # ms",
+                      lambda report: [vm["pause_ms"] for vm in report["vms"]], (10, 25))],
+    "bench-refresh": [(r"Redis in 128 MiB under load is away for # ms",
+                       lambda report: [one["pause_ms"] for one in report["pauses"] if one["column"] == "copy"],
+                       (10, 25)),
+                      (r"does # % of what it does in a guest of the bare host with nvx at both levels, and # % with "
+                       r"stock KVM, .*?; without that .*? # and # %", redis_shares, (1.5, 0))],
+}
+
+
+def check_sentences(text, report, name):
+    """(figures compared, what is wrong) of the sentences of one report."""
+    text = " ".join(text.split())
+    compared, wrong = 0, []
+    for sentence, figures, bounds in SENTENCES[name]:
+        found = re.search(sentence.replace("#", r"([\d,.]*\d)"), text)
+        if not found:
+            wrong.append(f"there is no '{sentence}'")
+            continue
+        for said, measured in zip(found.groups(), figures(report), strict=True):
+            compared += 1
+            if far(float(said.replace(",", "")), measured, *bounds):
+                wrong.append(f"'{found[0][:60]} ...': README.md says {said}, measured are {measured:g}")
     return compared, wrong

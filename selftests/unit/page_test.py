@@ -59,6 +59,29 @@ REPORTS = {
 }
 
 
+# What sentences of README.md are about; no two figures are the same, all begin with a seven.
+SAID = {
+    "bench-shim": {"stock": {"operations": {"cpuid": {"bare": 700, "shim": {"instructions": 701, "exits": 70}}}},
+                   "nvx": {"operations": {"cpuid": {"bare": 702, "page": {"instructions": 703, "exits": 72}}}}},
+    "demo-partition": {"vmm1": {"boot_exits": 7100}},
+    "demo-refresh": {"vms": [{"pause_ms": 710}, {"pause_ms": 730}]},
+    "bench-refresh": {"pauses": [{"column": "copy", "pause_ms": 74}], "phases": [
+        {"column": column, "of_bare": share} for column, share in (
+            ("nesting-nvx-tsc", .77), ("nesting-stock-tsc", .76), ("nesting-nvx-l1", .75), ("nesting-stock", .74))]},
+}
+
+
+def shim_report():
+    """All operations of bench-shim."""
+    def row(base):
+        return {"bare": base, "shim": {"instructions": base + 1000, "exits": 2.0},
+                "noshadow": {"instructions": base + 3000, "exits": 10.01},
+                "page": {"instructions": base + 500, "exits": 2.0}}
+
+    return {modules: {"operations": {op: row(base + 10000 * i) for i, op in enumerate(readme.SHIM.values())}}
+            for modules, base in (("stock", 20000), ("nvx", 40000))}
+
+
 ONE_TREE = {name: ["0123456789ab"] for name in REPORTS}
 
 
@@ -215,6 +238,55 @@ class Readme(unittest.TestCase):
         bench = readme.find_table(text, "L2 operation", *readme.BENCH_COLUMNS)
         self.assertEqual([row[0] for row in demo], list(readme.DEMO))
         self.assertEqual([row[0] for row in bench], list(readme.BENCH))
+        with open(os.path.join(TOP, "Documentation/shim-abi.rst"), encoding="utf-8") as stream:
+            self.assertEqual(readme.check_shim(stream.read(), {modules: {"operations": {
+                op: {"bare": 0, **{config: {"instructions": 0, "exits": 0} for config in ("shim", "noshadow", "page")}}
+                for op in readme.SHIM.values()}} for modules in ("stock", "nvx")})[0], 45)
+        self.assertEqual(readme.check_paper(text, {"ablation": {}, "workloads": {}})[1][0], "sieve, stock: not measured")
+        for name, report in SAID.items():
+            compared, wrong = readme.check_sentences(text, report, name)
+            self.assertEqual(compared, sum(len(figures(report)) for _, figures, _ in readme.SENTENCES[name]), wrong)
+
+    def test_paper(self):
+        report = {"workloads": ["sieve"], "ablation": {config: {"sieve": {
+            "warm": {"overhead_percent": 10.0 * i}, "cold": {"overhead_percent": 60.0 + i}}}
+            for i, config in enumerate(readme.PAPER_COLUMNS)}}
+        heads = "".join(f"| `{config}` " for config in readme.PAPER_COLUMNS)
+        text = (f"| workload {heads}| `all`, cold | paper |\n" + "| --- |" * 9 +
+                "\n| `sieve`: arithmetic | 0.4 | 10.9 | 18.1 | 30.0 | 40.0 | 50.0 | 80.0 | 5.22 |\n")
+        self.assertEqual(readme.check_paper(text, report), (7, []))
+        for old, new, said in (("| 0.4", "| 0.6", "sieve, stock, warm: README.md says 0.6 %, measured are 0.0 %"),
+                               ("18.1", "17.9", "sieve, gpf, warm: README.md says 17.9 %"),
+                               ("80.0", "82.0", "sieve, all, cold: README.md says 82.0 %"),
+                               ("`sieve`", "`chase`", "chase, stock: not measured"),
+                               ("cold |", "cold", "no table of the paper's experiment")):
+            self.assertIn(said, " ".join(readme.check_paper(text.replace(old, new), report)[1]), new)
+
+    def test_shim(self):
+        report = shim_report()
+        text = "".join(f"{label}   {20000 + 10000 * i}  {21000 + 10000 * i}  2  {23000 + 10000 * i}  10\n"
+                       f"{label}   {40000 + 10000 * i}  {40500 + 10000 * i}  2\n" for i, label in enumerate(readme.SHIM))
+        self.assertEqual(readme.check_shim(text, report), (8 * len(readme.SHIM), []))
+        for old, new in ((" 21000 ", " 22000 "), ("  10\n", "  11\n"), (" 40500 ", " 42000 "), ("CPUID   ", "CPUI   ")):
+            self.assertGreaterEqual(len(readme.check_shim(text.replace(old, new), report)[1]), 1, new)
+
+    def test_sentences(self):
+        """Each figure is compared: another one in its place is noticed."""
+        for name, report in SAID.items():
+            text = "".join(self.sentence(said, figures(report)) for said, figures, _ in readme.SENTENCES[name])
+            right = readme.check_sentences(text, report, name)
+            self.assertEqual(right[1], [])
+            numbers = [found.start() for found in re.finditer(r"\b7[\d.]+", text)]
+            self.assertEqual(len(numbers), right[0])
+            for at in numbers:
+                self.assertEqual(len(readme.check_sentences(text[:at] + "2" + text[at:], report, name)[1]), 1)
+            self.assertIn("there is no", readme.check_sentences("", report, name)[1][0])
+
+    @staticmethod
+    def sentence(pattern, values):
+        """Text with these figures."""
+        values = iter(values)
+        return re.sub("#", lambda _: f"{next(values):g}", pattern).replace(".*?", "and so on") + "\n"
 
 
 def write_json(directory, report):
@@ -301,9 +373,12 @@ class Command(unittest.TestCase):
         self.assertIn("run 'make bench'",
                       self.run_report(2, {"demo": REPORTS["demo"]}, "--check-readme")[1])
         # Made-up figures are not those of the tree's README.md.
-        made, said = self.run_report(1, REPORTS, "--check-readme")
+        tables = {name: REPORTS[name] for name in ("demo", "bench")}
+        made, said = self.run_report(1, {**tables, **SAID, "bench-shim": shim_report()}, "--check-readme")
         self.assertFalse(made)
-        self.assertIn("0 passed, 2 failed, 0 skipped", said)
+        self.assertIn("0 passed, 7 failed, 1 skipped", said)
+        # What is measured by itself is left out where it has not been.
+        self.assertIn("0 passed, 2 failed, 6 skipped", self.run_report(1, tables, "--check-readme")[1])
 
 
 if __name__ == "__main__":

@@ -68,7 +68,8 @@ class Fixture(unittest.TestCase):
         self.write(os.path.join(where, "snapshots.txt"), snapshots)
         self.write(os.path.join(where, "l1/host/parameters.txt"), ["nvx_pv_l1 Y"])
         with open(os.path.join(where, "../report.json"), "w", encoding="utf-8") as stream:
-            json.dump({"kernel": {"release": "6.1", "version": "1"}, "ips": ips}, stream)
+            json.dump({"kernel": {"release": "6.1", "version": "1"}, "ips": ips, "backend": "bochs",
+                       "emulator": "built", "cpu": "x"}, stream)
 
     @staticmethod
     def write(path, lines):
