@@ -74,7 +74,7 @@ BARE = {"facts": "kernel 6.12\n",
 NESTED = {"timeline": "500 mark nested does\n900 mark nested done\n"
                       "1000 mark counted does\n1200 mark counted done\n",
           "lines": "".join(say(400 + TICKS * i, i, ops=24) for i in range(10)),
-          "exits": "exit 12 12\nexit 48 60\nexit 99 6\nnested 48 48\ncounter fast_exit 24\n"}
+          "exits": "exit 12 12\nexit 48 60\nexit 99 6\nexit 98 9\nnested 48 48\ncounter fast_exit 24\n"}
 NEAR = {**NESTED, "lines": "".join(say(400 + TICKS * i, i) for i in range(10))}
 # Paused at 820, reset at 1200, the VM goes on at 1660.
 REBOOT = {"timeline": "500 mark before does\n800 mark before done\n"
@@ -157,8 +157,11 @@ class Report(unittest.TestCase):
             "exits": [{"level": 2, "reason": 48, "name": "EPT violation", "per_1000_ops": 1000.0},
                       {"level": 1, "reason": 12, "name": "HLT", "per_1000_ops": 250.0},
                       {"level": 1, "reason": 48, "name": "EPT violation", "per_1000_ops": 250.0},
-                      {"level": 1, "reason": 99, "name": "other", "per_1000_ops": 125.0}],
+                      {"level": 1, "reason": 98, "name": "basic reason 98", "per_1000_ops": 187.5},
+                      {"level": 1, "reason": 99, "name": "basic reason 99", "per_1000_ops": 125.0}],
             "counters": [{"name": "fast_exit", "per_1000_ops": 500.0}]})
+        self.assertRegex(maker.table(report), "L1 +basic reason 98 +187.50")
+        self.assertRegex(maker.table(report), "L1 +basic reason 99 +125.00")
         self.assertRegex(maker.table(report), "L2 +EPT violation +1000.00 +1000.00 +1000.00")
 
     def test_plot(self):
