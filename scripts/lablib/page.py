@@ -329,13 +329,13 @@ SECTIONS = {"demo": demo, "bench": bench, "bench-paper": paper, "bench-shim": sh
 
 
 def trees(products):
-    """One sentence if all is of one tree, else which section is of which; @products: {name: [digest]}."""
+    """One sentence if all is of one tree, else which section is of which; @products: {name: [digest or '']}."""
     kinds = {}
     for name, said in products.items():
         kinds.setdefault(" and ".join(one or "not known" for one in said), []).append(SOURCES[name])
-    if len(kinds) == 1:
+    if len(kinds) == 1 and not all("" in said for said in products.values()):
         return f"<p>All of it is of one tree: product code <code>{escape(*kinds)}</code>.</p>"
-    return ("<p><b>Not all of it is of one tree.</b> Product code: " + "; ".join(
+    return ("<p><b>Not all of it is known to be of one tree.</b> Product code: " + "; ".join(
         f"<code>{escape(kind)}</code>: {escape(', '.join(names))}" for kind, names in kinds.items()) + ".</p>")
 
 

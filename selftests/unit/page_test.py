@@ -340,11 +340,13 @@ class Command(unittest.TestCase):
                 subprocess.run(command, capture_output=True, check=True)
                 with open(os.path.join(directory, "report", "index.html"), encoding="utf-8") as stream:
                     text = stream.read()
-            self.assertEqual("Not all of it is of one tree" in text, digest != other, digest)
-            if digest != other:
+            self.assertEqual("Not all of it is known to be of one tree" in text, digest != other or not digest, digest)
+            if not digest:
+                self.assertIn("<code>not known</code>: make demo, ", text)
+            elif digest != other:
                 self.assertIn("<code>abc</code>: make bench-paper.", text)
             else:
-                self.assertIn(f"product code <code>{digest or 'not known'}</code>", text)
+                self.assertIn(f"product code <code>{digest}</code>", text)
 
     def test_faults(self):
         """A run that was cut off is not one that has passed, whatever was good until then."""
