@@ -187,6 +187,14 @@ class Page(unittest.TestCase):
         self.assertEqual(re.findall(r'<rect .*? x="([\d.]+)" y="\d+" width="([\d.]+)"', text),
                          [("0.0", "107.5"), ("107.5", "322.5"), ("430.0", "1.0")])
 
+    def test_shim_columns(self):
+        """What was not measured with these modules has no column."""
+        text = page.shim({"kernel": "6.1", **shim_report()})
+        self.assertEqual(text.count("<th>shim page</th><th>exits</th>"), 2)
+        text = page.shim(REPORTS["bench-shim"])
+        self.assertIn("<th>shim</th><th>exits</th>\n</tr>", text)
+        self.assertNotIn("shim page</th>", text)
+
     def test_missing(self):
         text = page.page({"bench": REPORTS["bench"]}, ONE_TREE)
         self.assertIn("<code>make demo</code>", text)
