@@ -22,6 +22,8 @@
 #define L1_VECTOR	0xe1
 #define NOTIFICATION	0xe2
 #define L2_VECTOR	0x51
+/* A vector of each of the APIC's eight registers; the first 16 vectors are reserved. */
+#define VECTOR_OF(i)	(32 * (i) + 0x1d)
 #define L2_EOI		0x80b		/* x2APIC, virtualized */
 #ifndef APIC_SELF_IPI
 #define APIC_SELF_IPI	0x3f0
@@ -45,6 +47,8 @@ struct shared {
 	/* L1 or L2 wants to be interrupted; what the other vCPU has seen of it. */
 	volatile uint64_t asked, lost, over;
 	volatile uint64_t spins, limit, handled;
+	/* By L1 itself. */
+	volatile uint64_t taken;
 };
 
 static struct shared shared __attribute__((aligned(128)));
@@ -70,6 +74,12 @@ static void l2_handler(struct ex_regs *regs)
 static void l1_handler(struct ex_regs *regs)
 {
 	shared.lost = ~0ul;
+	x2apic_write_reg(APIC_EOI, 0);
+}
+
+static void l1_takes(struct ex_regs *regs)
+{
+	shared.taken++;
 	x2apic_write_reg(APIC_EOI, 0);
 }
 
@@ -164,6 +174,39 @@ static bool check_pending(void)
 			return false;
 	}
 	return true;
+}
+
+/* One that the exit leaves in the APIC, whatever its vector: L1 takes it. */
+static bool takes(unsigned int vector)
+{
+	shared.limit = 10;
+	if (!vmcalls(3))
+		return false;
+	shared.taken = 0;
+	shared.spins = 0;
+	shared.limit = SPINS;
+	x2apic_write_reg(APIC_SELF_IPI, vector);
+	if (!exit_is(REASON_INTERRUPT) || shared.taken || shared.spins > SPINS_FAR)
+		return false;
+	asm volatile("sti; nop; cli" : : : "memory");
+	return shared.taken == 1;
+}
+
+static bool check_left(void)
+{
+	uint64_t pin = vmreadz(PIN_BASED_VM_EXEC_CONTROL);
+	uint64_t exit = vmreadz(VM_EXIT_CONTROLS);
+	bool good = true;
+	unsigned int i;
+
+	vmwrite(PIN_BASED_VM_EXEC_CONTROL, pin & ~PIN_BASED_POSTED_INTR);
+	vmwrite(VM_EXIT_CONTROLS, exit & ~VM_EXIT_ACK_INTR_ON_EXIT);
+	start(l2_spin);
+	for (i = 0; i < 8; i++)
+		good &= takes(VECTOR_OF(i));
+	vmwrite(VM_EXIT_CONTROLS, exit);
+	vmwrite(PIN_BASED_VM_EXEC_CONTROL, pin);
+	return good;
 }
 
 /* The host sends messages at any time. */
@@ -266,6 +309,7 @@ static const struct {
 	bool (*run)(void);
 } checks[] = {
 	{ "for L1, pending at VM-entry", 3, check_pending },
+	{ "for L1, of each register of its APIC, taken by L1", 3, check_left },
 	{ "for L1, at any time", 3, check_messages },
 	{ "posted to L2 that runs", 3, check_running },
 	{ "posted to L2 that is halted", 3, check_halted },
@@ -440,6 +484,7 @@ static void report(uint64_t stage)
 static struct kvm_vcpu *create(uint64_t how)
 {
 	struct kvm_vcpu *sender;
+	unsigned int i;
 
 	mode = how;
 	nvx_use_pv = how == BY_MEMORY;
@@ -449,6 +494,8 @@ static struct kvm_vcpu *create(uint64_t how)
 	vm_install_exception_handler(v.vm, L2_VECTOR, l2_handler);
 	vm_install_exception_handler(v.vm, L1_VECTOR, l1_handler);
 	vm_install_exception_handler(v.vm, NOTIFICATION, l1_handler);
+	for (i = 0; i < 8; i++)
+		vm_install_exception_handler(v.vm, VECTOR_OF(i), l1_takes);
 	virtual_apic_gpa = addr_gva2gpa(v.vm, (vm_vaddr_t)virtual_apic);
 	descriptor_gpa = addr_gva2gpa(v.vm, (vm_vaddr_t)&descriptor);
 	sync_global_to_guest(v.vm, virtual_apic_gpa);

@@ -27,6 +27,7 @@ bool nvx_fast_vmexit(struct kvm_vcpu *vcpu, u32 exit_reason, u32 intr_info,
 bool nvx_fast_vmentry(struct kvm_vcpu *vcpu, bool launch);
 bool nvx_fast_run(struct kvm_vcpu *vcpu);
 bool nvx_fast_handled(struct kvm_vcpu *vcpu, int exit_fastpath);
+bool nvx_fast_irr_empty(const struct kvm_vcpu *vcpu);
 bool nvx_timer_early(struct vcpu_vmx *vmx);
 void nvx_timer_arm(struct kvm_vcpu *vcpu, bool immediate);
 bool nvx_fast_sync_shadow(struct vcpu_vmx *vmx);
@@ -50,6 +51,7 @@ void nvx_idle_free(struct kvm_vcpu *vcpu);
 #define nvx_fast_vmentry(vcpu, launch)		false
 #define nvx_fast_run(vcpu)			false
 #define nvx_fast_handled(vcpu, fastpath)	false
+#define nvx_fast_irr_empty(vcpu)		false
 #define nvx_timer_early(vmx)			false
 #define nvx_timer_arm(vcpu, immediate)		do { } while (0)
 #define nvx_fast_sync_shadow(vmx)		false
@@ -93,6 +95,13 @@ static __always_inline void nvx_arm_timer(struct kvm_vcpu *vcpu,
 {
 	if (nvx_fast_record(nvx))
 		nvx_timer_arm(vcpu, immediate);
+}
+
+/* KVM looks for the highest interrupt in L1's APIC.  True: there is none. */
+static __always_inline bool nvx_irr_empty(const struct kvm_vcpu *vcpu,
+					  const struct nvx_vcpu *nvx)
+{
+	return nvx_fast_record(nvx) && nvx_fast_irr_empty(vcpu);
 }
 
 /* KVM is about to handle an exit from L2 that it does not reflect to L1. */
