@@ -113,7 +113,9 @@ static bool try_exit(struct kvm_vcpu *vcpu, struct nvx_fast *f, u32 exit_reason,
 
 static bool try_enter(struct kvm_vcpu *vcpu, struct nvx_fast *f, bool direct)
 {
-	unsigned long rip = kvm_rip_read(vcpu);
+	/* Only the tracepoint asks where L1 was. */
+	unsigned long rip = trace_kvm_nested_vmenter_enabled() ?
+			    kvm_rip_read(vcpu) : 0;
 	enum nvx_fast_reason reason = nvx_fast_enter(vcpu, f);
 	struct vmcs12 *vmcs12 = get_vmcs12(vcpu);
 
@@ -292,7 +294,7 @@ static void timer_ends_l2(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 
 	nvx_count(fast_timer);
 	if (nvx_fast_mask & NVX_FAST_EXIT && !kvm_request_pending(vcpu) &&
-	    !nvx_fast_shows_cpuid(vcpu, f) &&
+	    !nvx_fast_shows_cpuid(f, nvx_pv_of(vcpu)) &&
 	    try_exit(vcpu, f, EXIT_REASON_PREEMPTION_TIMER, 0, 0, true))
 		return;
 
@@ -351,7 +353,7 @@ bool nvx_fast_run(struct kvm_vcpu *vcpu)
 		}
 
 		/* In the short form, with interrupts on. */
-		if (unlikely(nvx_fast_shows_cpuid(vcpu, f)))
+		if (unlikely(nvx_fast_shows_cpuid(f, pv)))
 			return false;
 
 		trace_kvm_nested_vmexit(vcpu, KVM_ISA_VMX);

@@ -290,25 +290,6 @@ static void show_cpuid(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 }
 
 /**
- * nvx_fast_shows_cpuid() - Will L1 have another CPUID when L2 is left?
- * @vcpu: vCPU in guest mode
- * @f: its record
- *
- * KVM looks CPUID up with interrupts on, as there can be more than a hundred entries:
- * cpuid_entry2_find() of 6.12.
- *
- * Context: Any.
- * Return: true if nvx_fast_exit() would make KVM do that.
- */
-bool nvx_fast_shows_cpuid(struct kvm_vcpu *vcpu, const struct nvx_fast *f)
-{
-	const struct nvx_pv *pv = nvx_pv_of(vcpu);
-
-	return (f->cpuid_cr4 ^ f->l1.cr4) & NVX_CPUID_CR4 ||
-	       (pv && nvx_pv_shows_cpuid(pv));
-}
-
-/**
  * nvx_fast_exit() - Leave L2 for L1 if nothing unusual is to be done
  * @vcpu: vCPU in guest mode
  * @f: its record
@@ -363,7 +344,9 @@ enum nvx_fast_reason nvx_fast_exit(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 	load_l1_segments(vmcs12);
 	if (pv)
 		nvx_pv_load_host(vcpu, pv, true);
-	show_cpuid(vcpu, f);
+	/* nvx_fast_run() has seen that there is nothing to show. */
+	if (!direct)
+		show_cpuid(vcpu, f);
 
 	/* vmcs01 has its own EPTP, of the root that L1 ran with. */
 	return NVX_WHY_TAKEN;
