@@ -2,7 +2,7 @@
 /*
  * The memory between two kernels: two sections, each of which one side writes and the other one
  * reads.  A section has a header of one page, then a ring of bytes with the records that its side
- * sends.  Everything here is pure: selftests/unit/link_ring_unit.c runs it.
+ * sends.  Everything here is pure: selftests/unit/part_link_unit.c runs it.
  *
  * What the other side has written is copied once, checked, and the copy is used.  If it cannot be,
  * nothing is believed any more: both begin again under a new epoch.
