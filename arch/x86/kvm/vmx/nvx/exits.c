@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Exits of L1 that need not be: RDMSR of IA32_DEBUGCTL and VMWRITE of host
- * state.  L0 side, helps an unmodified L1.
+ * Exits of L1 that need not be: RDMSR of IA32_DEBUGCTL.  Host state and emulated UMIP are
+ * in exits_hooks.h, all of it; here is only what counts VMWRITEs.  L0 side, helps an
+ * unmodified L1.
  */
 #include <linux/kvm_host.h>
 #include <linux/module.h>
