@@ -50,6 +50,16 @@ attack_rows()
 		}' /lab/attacks
 }
 
+# shim_page AREA: address of a CPU's shim page, in the reserve behind the two halves of the link
+shim_page()
+{
+	# shellcheck disable=SC2046 # two words
+	set -- "$1" $(rings)
+	size=$(($2 < $3 ? $3 - $2 : $2 - $3))
+	last=$(($2 < $3 ? $3 : $2))
+	echo $((((last + size + 0xffff) & ~0xffff) + $1 * 0x10000 + 0x800))
+}
+
 # The same arguments: the rows of local APICs, but for what all other CPUs of the side itself get, for sides with
 # more than one.
 apic_rows()

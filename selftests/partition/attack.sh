@@ -61,6 +61,22 @@ first_attacks()
 	attacks_over
 }
 
+# This kernel has all shim pages in its map.  It asks for that of the other one's CPU, whose VM exits
+# all the time, and says that it has written fields of it.
+first_wants_page()
+{
+	at=$(shim_page 1)
+	told=$(status page_exits)
+	check "it asks for the shim page of the other's CPU" attack do=write addr="$at" value=0x180000000
+	sleep 0.3
+	check "that page tells nothing" is "$(status page_exits)" "$told"
+	check "nor is anything taken from it" attack do=write addr="$at" value=0x100001fff
+	sleep 0.3
+	check "the other kernel's VM runs on" p1_word "$(word 3 $WORD_BEGINS)"
+	check "still nothing is told" is "$(status page_exits)" "$told"
+	attack do=write addr="$at" value=0x80000000
+}
+
 part_begin
 THEIRS=0x42000000
 OURS=0x08000000
@@ -70,6 +86,7 @@ second_attacks $OURS
 check "it runs a VM as before" p1_word "$(word 3 $WORD_BEGINS)"
 check "the VM of this kernel runs" vm_runs
 first_attacks $THEIRS
+first_wants_page
 sleep 0.3
 check "the second kernel and its VM run, no NMI has come to it" p1_word "$(word 3 $WORD_BEGINS)"
 check "it is killed" nestctl refresh kill

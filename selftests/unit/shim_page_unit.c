@@ -40,6 +40,14 @@ static int vmptrld(u64 hpa)
 	return 0;
 }
 
+/* policy.c */
+static int nr_parts = 1;
+
+bool policy_may_give(void)
+{
+	return nr_parts == 1;
+}
+
 #include "../../arch/x86/shim/shim_page.c"
 
 struct shim_header shim_header;
@@ -257,6 +265,34 @@ static void test_optional(void)
 	shim_machine.flags = SHIM_FLAG_PML | SHIM_FLAG_TIMER;
 }
 
+/*
+ * While there are two partitions the first host has all shim pages in its map: one of a CPU
+ * of the second partition's would show it that host's guests, and let it write them.
+ */
+static void test_foreign(void)
+{
+	int part, parts;
+	bool ours;
+
+	for (part = 0; part < SHIM_NR_PARTS; part++)
+		for (parts = 1; parts <= SHIM_NR_PARTS; parts++) {
+			cpu.part = &shim_header.part[part];
+			nr_parts = parts;
+			ours = !part || parts == 1;
+			area.page.field[NVX_SHIM_GUEST_RIP] = 0x1111;
+			vmcs[0][GUEST_RIP] = 0x2222;
+			load(0);
+			ok(cpu.page_on == ours && !!area.page.dirty == !ours &&
+			   (area.page.field[NVX_SHIM_GUEST_RIP] == 0x2222) == ours,
+			   ours ? "shim page: the host's own" :
+				  "shim page: shows nothing of another partition's CPU");
+			page_stop(&cpu);
+		}
+	cpu.part = &shim_header.part[0];
+	nr_parts = 1;
+	vmcs[0][GUEST_RIP] = 0;
+}
+
 int main(void)
 {
 	int i, slot;
@@ -267,6 +303,7 @@ int main(void)
 	ok(area.page.dirty == NVX_SHIM_OFF, "shim page: off before the first VMCS");
 	test_slots();
 	test_optional();
+	test_foreign();
 	page_stop(&cpu);
 	for (i = 0; i < NR_VMCS; i++)
 		for (slot = 0; slot < NVX_SHIM_NR_FIELDS; slot++)

@@ -39,7 +39,7 @@ class Shim(unittest.TestCase):
 
     def test_pv_page(self):
         """The shim page against a model, with a shim that leaves at any step."""
-        self.run_program(7, 'selftests/unit/shim_page_unit.c')
+        self.run_program(11, 'selftests/unit/shim_page_unit.c')
 
     def test_operands(self):
         """Page walks while another CPU changes the page tables."""

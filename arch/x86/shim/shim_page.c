@@ -136,6 +136,15 @@ static u64 read_slot(struct shim_cpu *cpu, u32 slot)
 }
 
 /*
+ * The first host's map has the pages of all CPUs, also of those that it has given away.  Another
+ * host sees its own only when it has taken the reserve over, alone on the machine.
+ */
+static bool hosts_own(const struct shim_cpu *cpu)
+{
+	return cpu->part == &shim_header.part[0] || policy_may_give();
+}
+
+/*
  * The host's current VMCS, which is current here, is another one than before, or the
  * host has begun to use the page.  False: the host does not use it.
  */
@@ -144,7 +153,7 @@ bool page_start(struct shim_cpu *cpu)
 	struct nvx_shim_page *page = cpu->page;
 	u32 slot;
 
-	if (!take(&page->want)) {
+	if (!take(&page->want) || !hosts_own(cpu)) {
 		page_stop(cpu);
 		return false;
 	}
