@@ -7,6 +7,7 @@
 #include "../../arch/x86/shim/ept.h"
 
 #define PAGE		4096ull
+#define ENTRIES		512
 #define POOL_PAGES	600
 #define POOL_HPA	0x4000000000ull
 #define MIB2		(512 * PAGE)
@@ -132,12 +133,18 @@ static void test_pool(void)
 	ok(!wrong_pages(99), "and is empty when it is used again");
 }
 
+static void put_back(u32 nr, void **gone)
+{
+	while (nr--)
+		ept_put_page(&pool, gone[nr]);
+}
+
 /* Some pages of 2 MiB that are not to be read are shown as the one at @nothing, then none is. */
 static void test_join(void)
 {
 	const u64 nothing = 77 * PAGE, at = GIB + 6 * MIB2;
-	u32 used, which;
-	void *table;
+	void *gone[EPT_JOINED];
+	u32 used, which, nr;
 
 	for (which = 0; which < 2; which++) {
 		u64 root;
@@ -147,19 +154,79 @@ static void test_join(void)
 		map(which, GIB, GIB, GIB, 0);
 		map(which, at - MIB2, at - MIB2, PAGE, EPT_RWX);
 		used = tables_used();
-		ok(!ept_join(&pool, root, at, nothing), "join: there is no table");
+		ok(!ept_join(&pool, root, at, nothing, gone), "join: there is no table");
 		ept_map(&pool, root, machine, at + 3 * PAGE, nothing, PAGE, EPT_READ);
 		ept_map(&pool, root, machine, at + 511 * PAGE, nothing, PAGE, EPT_READ);
-		ok(tables_used() == used + 1 && !ept_join(&pool, root, at - MIB2, nothing) &&
-		   !ept_join(&pool, root, at, nothing + PAGE),
+		ok(tables_used() == used + 1 && !ept_join(&pool, root, at - MIB2, nothing, gone) &&
+		   !ept_join(&pool, root, at, nothing + PAGE, gone),
 		   "join: what leads elsewhere stays");
-		table = ept_join(&pool, root, at + 5 * PAGE, nothing);
-		ok(table, "join: what leads to nothing");
-		if (table)
-			ept_put_page(&pool, table);
+		nr = ept_join(&pool, root, at + 5 * PAGE, nothing, gone);
+		ok(nr == 1, "join: what leads to nothing");
+		put_back(nr, gone);
 		ok(tables_used() == used && !wrong_pages(9), "join: no table, no page");
 		ok(map(which, at, at, MIB2, EPT_RWX) && tables_used() == used && !wrong_pages(9),
 		   "join: it can be given as one");
+	}
+}
+
+/* In a machine of SWEPT GiB all of which is another's but 3 GiB. */
+#define SWEPT		600
+#define KEPT		32	/* tables, as world.c keeps them */
+
+static void make_swept(void)
+{
+	u64 *top, *gib = NULL, i;
+
+	begin(POOL_PAGES);
+	top = (u64 *)(memory + (machine & EPT_ADDRESS) - POOL_HPA);
+	for (i = 3; i < SWEPT; i++) {
+		if (i == 3)
+			gib = (u64 *)(memory + (top[0] & EPT_ADDRESS) - POOL_HPA);
+		if (i == ENTRIES) {
+			gib = ept_page(&pool);
+			top[1] = ept_page_hpa(&pool, gib) | EPT_RWX;
+		}
+		gib[i % ENTRIES] = i * GIB | EPT_LARGE | EPT_TYPE_WB;
+	}
+}
+
+/* A page of each GiB is shown as nothing, and joined when KEPT others have been. */
+static u32 sweep(u64 root, u32 *most)
+{
+	const u64 nothing = 77 * PAGE;
+	void *gone[EPT_JOINED];
+	u32 i, nr;
+
+	for (i = 3; i < SWEPT + KEPT; i++) {
+		if (i < SWEPT && !ept_map(&pool, root, machine, i * GIB, nothing, PAGE, EPT_READ))
+			break;
+		if (tables_used() > *most)
+			*most = tables_used();
+		if (i < 3 + KEPT)
+			continue;
+		nr = ept_join(&pool, root, (i - KEPT) * GIB, nothing, gone);
+		put_back(nr, gone);
+	}
+	return i - KEPT;
+}
+
+static void test_sweep(void)
+{
+	u32 which, used, most, level;
+	u64 root, *entry;
+
+	for (which = 0; which < 2; which++) {
+		make_swept();
+		root = which ? second : machine;
+		most = 0;
+		used = tables_used();
+		ok(sweep(root, &most) == SWEPT && most <= used + 2 + 2 * (KEPT + 1) &&
+		   tables_used() <= used + 2, "join: a GiB needs no table afterwards");
+		entry = ept_find(&pool, root, 500 * GIB, &level);
+		ok(level == 3 && *entry == (500 * GIB | EPT_LARGE | EPT_TYPE_WB) &&
+		   !wrong_pages(99), "join: it is one entry, of its own address and type");
+		ok(ept_map(&pool, root, machine, 500 * GIB, 500 * GIB, GIB, EPT_RWX) &&
+		   tables_used() <= used + 2, "join: it can be given as one");
 	}
 }
 
@@ -195,6 +262,7 @@ int main(int argc, char **argv)
 	test_rows();
 	test_pool();
 	test_join();
+	test_sweep();
 	test_random();
 	return finish();
 }

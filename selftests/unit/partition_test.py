@@ -47,7 +47,7 @@ class Partition(unittest.TestCase):
 
     def test_ept(self):
         """Tables of an EPT: rows, and random ranges against an array of pages."""
-        self.run_program(23, 'part_ept_unit.c', 'ept.c')
+        self.run_program(29, 'part_ept_unit.c', 'ept.c')
 
     def test_low(self):
         """Memory below 1 MiB of which the first partition keeps a copy."""

@@ -148,38 +148,53 @@ bool ept_map(struct ept_pool *pool, u64 root, u64 model, u64 gpa, u64 hpa, u64 s
 	return true;
 }
 
-/*
- * The 2 MiB at @gpa are one entry without access again.
- *
- * Return: their table, which the caller puts back when no CPU has it cached; NULL: there is none,
- * or it leads elsewhere than to the page at @nothing.
- */
-void *ept_join(struct ept_pool *pool, u64 root, u64 gpa, u64 nothing)
+/* No entry of @table has access, or leads elsewhere than to the page at @nothing. */
+static bool leads_nowhere(const u64 *table, u32 level, u64 nothing, u64 *type)
 {
-	u64 *entry = slot(table_at(pool, root), gpa, TOP), *below, known = 0;
-	u32 level, i;
+	u64 known = 0;
+	u32 i;
 
-	for (level = TOP; level > 2; level--) {
-		if (!is_table(*entry, level))
-			return NULL;
-		entry = slot(table_at(pool, *entry), gpa, level - 1);
-	}
-	if (!is_table(*entry, level))
-		return NULL;
-	below = table_at(pool, *entry);
 	for (i = 0; i < ENTRIES; i++) {
-		if (!below[i])
+		if (!table[i])
 			continue;
-		if (below[i] & EPT_RWX &&
-		    (below[i] & (EPT_ADDRESS | EPT_RWX)) != (nothing | EPT_READ))
-			return NULL;
-		if (known && (known ^ below[i]) & EPT_TYPE)
-			return NULL;
-		known = below[i];
+		if (table[i] & EPT_RWX &&
+		    (level > 1 || (table[i] & (EPT_ADDRESS | EPT_RWX)) != (nothing | EPT_READ)))
+			return false;
+		if (known && (known ^ table[i]) & EPT_TYPE)
+			return false;
+		known = table[i];
 	}
-	__atomic_store_n(entry, (gpa & EPT_ADDRESS & ~(size_of(level) - 1)) | (known & EPT_TYPE) |
-			 EPT_LARGE, __ATOMIC_RELEASE);
-	return below;
+	*type = known & EPT_TYPE;
+	return true;
+}
+
+/*
+ * The 2 MiB at @gpa are one entry without access again, and so is their GiB if nothing else of it
+ * has access.
+ *
+ * Return: how many tables are not needed any more.  They are in @gone, and the caller puts them
+ * back when no CPU has them cached.
+ */
+u32 ept_join(struct ept_pool *pool, u64 root, u64 gpa, u64 nothing, void *gone[EPT_JOINED])
+{
+	u64 *entry[TOP + 1], *below, type;
+	u32 level, nr = 0;
+
+	entry[TOP] = slot(table_at(pool, root), gpa, TOP);
+	for (level = TOP; level > 2; level--) {
+		if (!is_table(*entry[level], level))
+			return 0;
+		entry[level - 1] = slot(table_at(pool, *entry[level]), gpa, level - 1);
+	}
+	for (; nr < EPT_JOINED && is_table(*entry[level], level); level++) {
+		below = table_at(pool, *entry[level]);
+		if (!leads_nowhere(below, level - 1, nothing, &type))
+			break;
+		__atomic_store_n(entry[level], (gpa & EPT_ADDRESS & ~(size_of(level) - 1)) | type |
+				 EPT_LARGE, __ATOMIC_RELEASE);
+		gone[nr++] = below;
+	}
+	return nr;
 }
 
 static void free_below(struct ept_pool *pool, u64 *table, u32 level)

@@ -16,6 +16,9 @@
 #define EPT_LARGE		BIT(7)
 #define EPT_ADDRESS		0x000ffffffffff000ull
 
+/* Tables that ept_join() takes away at most. */
+#define EPT_JOINED		2
+
 /*
  * Pages: @va is where the memory at @hpa is mapped, in which all tables lie; those from @next to
  * @end have not been used yet, @free begins the list of those that have been given back.
@@ -34,7 +37,7 @@ u64 ept_page_hpa(const struct ept_pool *pool, const void *page);
 u64 *ept_find(const struct ept_pool *pool, u64 root, u64 gpa, u32 *level);
 bool ept_translate(const struct ept_pool *pool, u64 root, u64 gpa, u64 access, u64 *hpa);
 bool ept_map(struct ept_pool *pool, u64 root, u64 model, u64 gpa, u64 hpa, u64 size, u64 access);
-void *ept_join(struct ept_pool *pool, u64 root, u64 gpa, u64 nothing);
+u32 ept_join(struct ept_pool *pool, u64 root, u64 gpa, u64 nothing, void *gone[EPT_JOINED]);
 void ept_free(struct ept_pool *pool, u64 root);
 
 #endif /* SHIM_EPT_H */

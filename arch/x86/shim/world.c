@@ -129,20 +129,21 @@ bool world_translate(const struct shim_cpu *cpu, u64 gpa, u64 access, u64 *hpa)
 static u32 nothing_slot(struct shim_cpu *cpu)
 {
 	struct world_nothing *shown = &world.shown[part_of(cpu)];
-	u32 i, index;
-	void *table;
+	void *gone[EPT_JOINED];
+	u32 i, index, nr;
 
 	if (shown->nr < WORLD_MAX_NOTHING)
 		return shown->nr++;
 	for (i = 0; i < WORLD_MAX_NOTHING; i++) {
 		index = shown->next++ % WORLD_MAX_NOTHING;
-		table = ept_join(&world.pool, cpu->part->eptp, shown->gpa[index],
-				 ept_page_hpa(&world.pool, world.nothing));
-		if (!table)
+		nr = ept_join(&world.pool, cpu->part->eptp, shown->gpa[index],
+			      ept_page_hpa(&world.pool, world.nothing), gone);
+		if (!nr)
 			continue;
 		if (!world_flush(cpu, part_of(cpu)))
 			break;
-		ept_put_page(&world.pool, table);
+		while (nr--)
+			ept_put_page(&world.pool, gone[nr]);
 		return index;
 	}
 	return WORLD_MAX_NOTHING;
