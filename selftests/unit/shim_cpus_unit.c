@@ -168,6 +168,67 @@ bool world_pool_back(bool ordinary)
 	return false;
 }
 
+/* Calls that are not made here. */
+void *host_page(u64 hpa)
+{
+	return NULL;
+}
+
+u32 world_create(struct shim_cpu *cpu, u64 hpa)
+{
+	return SHIM_E_CALL;
+}
+
+u32 world_move(struct shim_cpu *cpu, u64 hpa, u64 bytes, u32 to)
+{
+	return SHIM_E_CALL;
+}
+
+u32 world_copy_page(struct shim_cpu *cpu, u64 gpa, u64 hpa)
+{
+	return SHIM_E_CALL;
+}
+
+u32 world_destroy(struct shim_cpu *cpu)
+{
+	return SHIM_E_CALL;
+}
+
+u32 world_find(struct shim_cpu *cpu, u64 *hpa)
+{
+	return SHIM_E_CALL;
+}
+
+u32 world_adopt(struct shim_cpu *cpu, u64 hpa)
+{
+	return SHIM_E_CALL;
+}
+
+u32 world_pool(struct shim_cpu *cpu, u64 hpa, u64 bytes, u64 op)
+{
+	return SHIM_E_CALL;
+}
+
+u32 world_pool_find(struct shim_cpu *cpu, u64 *hpa, u64 *bytes, u64 *whose)
+{
+	return SHIM_E_CALL;
+}
+
+u32 world_function(struct shim_cpu *cpu, u64 bdf, u64 pin)
+{
+	return SHIM_E_CALL;
+}
+
+u32 link_join(struct shim_cpu *cpu, u64 *own, u64 *other, u64 *bytes)
+{
+	return SHIM_E_CALL;
+}
+
+u32 link_ring(struct shim_cpu *cpu)
+{
+	return SHIM_E_CALL;
+}
+
 u64 shim_panic(struct shim_cpu *cpu, const char *why, u64 detail)
 {
 	return SHIM_RESUME;
@@ -293,7 +354,7 @@ static void *ends(void *cpu)
 	cpu_set_state(at(OTHER), SHIM_STATE_PARKED);
 	policy_end_part(self, 0, SHIM_END_RESET, 0);
 	self->command = COMMAND_END;
-	world.lock = 1;
+	world.lock = SECOND + 1;
 	/* While it waits for the lock. */
 	self->command |= COMMAND_FLUSH;
 	obeys(self);
@@ -336,6 +397,74 @@ static void test_heir(void)
 	ok(world.alone && at(OTHER)->part == &shim_header.part[1] &&
 	   !(at(OTHER)->command & COMMAND_END),
 	   "one that has not heard of the end waits for the heir's start-up IPI");
+}
+
+/* ---- one on which nothing works any more */
+
+static void *dies(void *cpu)
+{
+	if (!setjmp(way_out))
+		policy_halt(cpu, SHIM_STATE_DEAD);
+	return NULL;
+}
+
+static void *kills(void *cpu)
+{
+	struct shim_regs regs = { };
+
+	((struct shim_cpu *)cpu)->regs = &regs;
+	asked_for = handle_part_call(cpu, SHIM_CALL_PART_KILL);
+	return NULL;
+}
+
+static void it_is_free(void)
+{
+	reset_asked = true;
+	world_unlock();
+}
+
+/* It is the shim's own fault, behind the lock. */
+static void *fails_with_the_lock(void *cpu)
+{
+	struct shim_cpu *self = cpu;
+
+	world_lock(self);
+	while_it_flushes = it_is_free;
+	self->command = COMMAND_FLUSH;
+	if (!setjmp(way_out))
+		policy_surprise(self, "exception in the shim", 0);
+	return NULL;
+}
+
+static void *dies_with_the_lock(void *cpu)
+{
+	world_lock(cpu);
+	return dies(cpu);
+}
+
+static void test_dead(void)
+{
+	make_machine();
+	run_alone(SECOND, dies);
+	ok(part_info(1)->state == SHIM_PART_ENDED && part_info(1)->why == SHIM_END_SURPRISE &&
+	   part_info(0)->state == SHIM_PART_RUNS && cpu_state(at(SECOND)) == SHIM_STATE_DEAD,
+	   "a partition whose last CPU dies has ended");
+	make_machine();
+	run_alone(OTHER, dies);
+	ok(part_info(0)->state == SHIM_PART_RUNS && at(FIRST)->command & COMMAND_END &&
+	   !at(SECOND)->command, "if it is not the last one the others end");
+	make_machine();
+	cpu_set_state(at(SECOND), SHIM_STATE_DEAD);
+	run_alone(FIRST, kills);
+	ok(asked_for == SHIM_OK && part_info(1)->state == SHIM_PART_ENDED,
+	   "whose last CPU is dead can be killed");
+	make_machine();
+	run_alone(SECOND, fails_with_the_lock);
+	ok(!reset_asked && !world.lock && part_info(1)->state == SHIM_PART_ENDED,
+	   "who fails with the lock does not wait for itself");
+	make_machine();
+	run_alone(OTHER, dies_with_the_lock);
+	ok(!world.lock, "who dies with the lock does not keep it");
 }
 
 /* ---- who asks gives up */
@@ -436,6 +565,7 @@ int main(void)
 	test_take();
 	test_both_end();
 	test_heir();
+	test_dead();
 	test_give_up();
 	test_flushes();
 	test_flushes_while_waiting();

@@ -94,6 +94,9 @@ static u32 kill(struct shim_cpu *cpu)
 		return SHIM_E_STATE;
 	console_print("shim: apic %d: the second partition is ended\n", cpu->boot.apic_id);
 	policy_end_part(cpu, 1, SHIM_END_KILLED, 0);
+	/* Its last CPU may have stopped without a word. */
+	if (!world_count(1))
+		world_part_ended(cpu, 1);
 	for (i = 0; i < 100000000; i++) {
 		if (__atomic_load_n(&info->state, __ATOMIC_ACQUIRE) == SHIM_PART_ENDED)
 			return SHIM_OK;

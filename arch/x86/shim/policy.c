@@ -20,11 +20,21 @@ bool policy_may_give(void)
 	return __atomic_load_n(&shim_nr_parts, __ATOMIC_ACQUIRE) == 1;
 }
 
-/* Nothing works on this CPU any more; in VMX root operation not even INIT does. */
+/*
+ * Nothing works on this CPU any more; in VMX root operation not even INIT does.  With two
+ * partitions its own ends; what goes wrong in that once more leads here, and is left undone.
+ */
 void policy_halt(struct shim_cpu *cpu, enum shim_state state)
 {
-	if (cpu->shared)
+	world_drop_lock(cpu);
+	if (cpu->shared && cpu_state(cpu) != state) {
 		cpu_set_state(cpu, state);
+		if (!policy_may_give()) {
+			policy_end_part(cpu, part_of(cpu), SHIM_END_SURPRISE, 0);
+			if (!world_count(part_of(cpu)))
+				world_part_ended(cpu, part_of(cpu));
+		}
+	}
 	for (;;)
 		halt();
 }
@@ -65,6 +75,8 @@ void policy_park(struct shim_cpu *cpu, enum shim_end end, const char *why, u64 d
 /* The VMCS that runs the host is current.  Return: how to enter the host. */
 u64 policy_surprise(struct shim_cpu *cpu, const char *why, u64 detail)
 {
+	/* What it has begun behind the lock is not finished; the other partition needs the lock. */
+	world_drop_lock(cpu);
 	if (!policy_may_give())
 		policy_park(cpu, SHIM_END_SURPRISE, why, detail);
 	return shim_panic(cpu, why, detail);

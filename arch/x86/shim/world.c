@@ -35,10 +35,18 @@ void world_set_parts(u32 parts)
 	info()->nr_parts = parts;
 }
 
+static bool take_lock(u32 holder)
+{
+	u32 nobody = 0;
+
+	return __atomic_compare_exchange_n(&world.lock, &nobody, holder, false, __ATOMIC_ACQUIRE,
+					   __ATOMIC_RELAXED);
+}
+
 /* Its holder may wait for this CPU to flush. */
 void world_lock(struct shim_cpu *cpu)
 {
-	while (__atomic_exchange_n(&world.lock, 1, __ATOMIC_ACQUIRE)) {
+	while (!take_lock(area_of_cpu(cpu) + 1)) {
 		cpu_serve_flush(cpu);
 		asm volatile("pause");
 	}
@@ -47,6 +55,13 @@ void world_lock(struct shim_cpu *cpu)
 void world_unlock(void)
 {
 	__atomic_store_n(&world.lock, 0, __ATOMIC_RELEASE);
+}
+
+/* Something has gone wrong on a CPU that may hold it. */
+void world_drop_lock(struct shim_cpu *cpu)
+{
+	if (__atomic_load_n(&world.lock, __ATOMIC_RELAXED) == area_of_cpu(cpu) + 1)
+		world_unlock();
 }
 
 /*

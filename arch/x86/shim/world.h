@@ -59,7 +59,7 @@ struct world_nothing {
 };
 
 struct world {
-	u32			lock;
+	u32			lock;		/* number of its holder's area, plus one */
 	struct ept_pool		pool;
 	union owner_node	*nodes;
 	struct owner_map	memory;
@@ -91,6 +91,7 @@ u32 world_count(u32 part);
 void world_set_parts(u32 parts);
 void world_lock(struct shim_cpu *cpu);
 void world_unlock(void);
+void world_drop_lock(struct shim_cpu *cpu);
 struct denied *world_denied(const struct shim_cpu *cpu);
 struct shim_part_info *part_info(u32 part);
 bool world_flush(struct shim_cpu *cpu, u32 part);
