@@ -302,6 +302,7 @@ static void obeys(struct shim_cpu *cpu)
 }
 
 static int count, failed;
+static bool answer;
 
 static void ok(bool good, const char *what)
 {
@@ -467,9 +468,61 @@ static void test_dead(void)
 	ok(!world.lock, "who dies with the lock does not keep it");
 }
 
-/* ---- who asks gives up */
+/* ---- a page becomes its reader's own while that waits for the lock */
 
-static bool answer;
+#define READ_GPA	0x5000ull
+
+static char tables[8][SHIM_PAGE] __aligned(SHIM_PAGE);
+
+/* Of the one GiB that there is nothing is the first partition's. */
+static void make_memory(void)
+{
+	u64 *top, *gib;
+
+	world.pool = (struct ept_pool){
+		.va = tables[0], .next = tables[0], .end = tables[0] + sizeof(tables),
+	};
+	top = ept_page(&world.pool);
+	gib = ept_page(&world.pool);
+	world.nothing = ept_page(&world.pool);
+	top[0] = ept_page_hpa(&world.pool, gib) | EPT_RWX;
+	gib[0] = EPT_LARGE | EPT_TYPE_WB;
+	shim_header.part[0].eptp = ept_page_hpa(&world.pool, top);
+}
+
+static void it_claims(void)
+{
+	ept_map(&world.pool, shim_header.part[0].eptp, shim_header.part[0].eptp, READ_GPA,
+		READ_GPA, SHIM_PAGE, EPT_RWX);
+	world_unlock();
+}
+
+static void *reads(void *cpu)
+{
+	answer = world_show_nothing(cpu, READ_GPA);
+	return NULL;
+}
+
+static void test_show(void)
+{
+	u64 hpa;
+
+	make_machine();
+	make_memory();
+	run_alone(FIRST, reads);
+	ok(answer && world_translate(at(FIRST), READ_GPA, EPT_READ, &hpa) &&
+	   hpa == ept_page_hpa(&world.pool, world.nothing), "who reads what is not its own sees nothing");
+	make_machine();
+	make_memory();
+	world.lock = OTHER + 1;
+	at(FIRST)->command = COMMAND_FLUSH;
+	while_it_flushes = it_claims;
+	run_alone(FIRST, reads);
+	ok(answer && world_translate(at(FIRST), READ_GPA, EPT_READ | EPT_WRITE, &hpa) &&
+	   hpa == READ_GPA, "... but what has become its own meanwhile is");
+}
+
+/* ---- who asks gives up */
 
 static void *gives_up(void *cpu)
 {
@@ -566,6 +619,7 @@ int main(void)
 	test_both_end();
 	test_heir();
 	test_dead();
+	test_show();
 	test_give_up();
 	test_flushes();
 	test_flushes_while_waiting();

@@ -172,8 +172,14 @@ bool world_show_nothing(struct shim_cpu *cpu, u64 gpa)
 {
 	u32 level, index;
 	bool done = true;
+	u64 hpa;
 
 	world_lock(cpu);
+	/* Meanwhile it may have become its own. */
+	if (ept_translate(&world.pool, cpu->part->eptp, gpa, EPT_READ, &hpa)) {
+		world_unlock();
+		return true;
+	}
 	ept_find(&world.pool, cpu->part->eptp, gpa, &level);
 	if (level > 1) {
 		index = nothing_slot(cpu);
