@@ -175,6 +175,29 @@ class Command(Tree):
         self.source(["static void run(void)\n", "{\n", "	more();\n", "}\n"] + LINES)
         self.assertEqual(self.run_it()[0], 1)
 
+    def test_callee(self):
+        """What the function calls, in virt/kvm: changed, or gone."""
+        more = "void more(void)\n{\n\tas_before();\n}\n"
+        run = ["static void run(void)\n", "{\n", "\tmore();\n", "}\n"]
+        self.write("kernel/virt/kvm/kvm_main.c", more)
+        self.source(run + LINES)
+        self.tool("check-mirrored", "6.12", os.path.join(self.tree, KVM), "--update")
+        self.assertEqual(self.run_it()[0], 0)
+        self.write("kernel/virt/kvm/kvm_main.c", more.replace("as_before", "another"))
+        status, said = self.run_it()
+        self.assertEqual(status, 1)
+        self.assertIn("  mirrored more() of virt/kvm/kvm_main.c, which a mirrored function calls, has changed\n", said)
+        self.source(run[:2] + run[3:] + LINES)
+        self.assertIn("  mirrored more(), which a mirrored function called, is gone\n", self.run_it()[1])
+
+    def test_file_gone(self):
+        """The file of a function is not there any more: so is the function, and hooks are tried."""
+        os.remove(os.path.join(self.tree, FILE))
+        status, said = self.run_it()
+        self.assertEqual(status, 1)
+        self.assertIn("  mirrored run() of vmx/nested.c is gone\n", said)
+        self.assertIn("1 by hand; 1 functions", said)
+
     def test_tarball(self):
         """A tarball, as kernel.org and Debian's packages have it."""
         tar = os.path.join(self.root, "linux.tar.xz")

@@ -17,6 +17,9 @@
  * are no part of the record.  Whatever a handler leaves for later is a request or a
  * pending event, and both are looked for before a transition.  An exit that goes to user
  * space makes the record void in any case, see nvx_pre_run().
+ *
+ * KVM's functions that are named here have to be in hooks/BASE/mirrored: a stable update
+ * that changes one stops the build.
  */
 #include <linux/kvm_host.h>
 
