@@ -335,8 +335,13 @@ bool nvx_fast_run(struct kvm_vcpu *vcpu)
 		return false;
 
 	if (is_guest_mode(vcpu)) {
-		if (exit_reason == EXIT_REASON_PREEMPTION_TIMER &&
+		if (vmx->exit_reason.basic == EXIT_REASON_PREEMPTION_TIMER &&
 		    f->timer_armed) {
+			/* KVM tells of a bus lock, too.  The timer was not L1's. */
+			if (unlikely(exit_reason != EXIT_REASON_PREEMPTION_TIMER)) {
+				vmx->loaded_vmcs->hv_timer_soft_disabled = true;
+				return false;
+			}
 			timer_ends_l2(vcpu, f);
 			f->direct_done = true;
 			return true;
