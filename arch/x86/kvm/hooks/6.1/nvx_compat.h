@@ -23,9 +23,6 @@
 	WORD(384 + 4, BIT_ULL(0) | BIT_ULL(1) | BIT_ULL(2))
 
 #define nvx_compat_noncanonical(la, vcpu)	is_noncanonical_address(la, vcpu)
-#define nvx_compat_count_branch(vcpu)		\
-	kvm_pmu_trigger_event(vcpu, PERF_COUNT_HW_BRANCH_INSTRUCTIONS)
-#define nvx_compat_evmptr_valid(vmx)		evmptr_is_valid((vmx)->nested.hv_evmcs_vmptr)
 #define nvx_compat_preempt_count		__preempt_count
 #define nvx_compat_xcr0()			host_xcr0
 #define nvx_compat_xss()			host_xss

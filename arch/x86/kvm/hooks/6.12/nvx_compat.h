@@ -24,9 +24,6 @@
 	WORD(256 + 4, BIT_ULL(0x10b % 64))
 
 #define nvx_compat_noncanonical(la, vcpu)	is_noncanonical_msr_address(la, vcpu)
-#define nvx_compat_count_branch(vcpu)		\
-	kvm_pmu_trigger_event(vcpu, kvm_pmu_eventsel.BRANCH_INSTRUCTIONS_RETIRED)
-#define nvx_compat_evmptr_valid(vmx)		nested_vmx_is_evmptr12_valid(vmx)
 #define nvx_compat_preempt_count		pcpu_hot.preempt_count
 #define nvx_compat_xcr0()			kvm_host.xcr0
 #define nvx_compat_xss()			kvm_host.xss

@@ -159,8 +159,12 @@ bool nvx_pv_answer(struct kvm_vcpu *vcpu, const struct nvx_pv *pv,
 		return false;
 	deleg = delegated(vcpu, pv);
 
-	/* L1, or the debugger, wants a trap after the instruction. */
+	/*
+	 * L1, or the debugger, wants a trap after the instruction, or L1's PMU to count it:
+	 * KVM may have to sleep for that.
+	 */
 	if (!deleg || vcpu->guest_debug ||
+	    to_vmx(vcpu)->nested.nvx.fast->counts_instructions ||
 	    vmx_get_rflags(vcpu) & X86_EFLAGS_TF)
 		return false;
 

@@ -175,6 +175,10 @@ bool nvx_fast_vmexit(struct kvm_vcpu *vcpu, u32 exit_reason, u32 intr_info,
 		f->l2.root02 = kvm_test_request(KVM_REQ_LOAD_MMU_PGD, vcpu) ?
 			       INVALID_PAGE : vcpu->arch.mmu->root.hpa;
 		nvx_mmu_save(vcpu, f);
+		/* vmcs02 has counts of lists that L1 may run without. */
+		if (vmx->msr_autoload.guest.nr != f->l2.autoload_guest ||
+		    vmx->msr_autoload.host.nr != f->l2.autoload_host)
+			f->l2_valid = false;
 		/* It cancels the hrtimer.  SMM may bring L2 back without asking. */
 		WRITE_ONCE(f->timer_state, NVX_TIMER_KVM);
 	}

@@ -339,7 +339,6 @@ enum nvx_fast_reason nvx_fast_enter(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 	}
 
 	f->l2.root01 = vcpu->arch.root_mmu.root.hpa;
-	nvx_compat_count_branch(vcpu);
 	vmx->nested.nested_run_pending = 1;
 	vmx->nested.pi_pending = false;
 	vmx->nested.l1_tpr_threshold = -1;

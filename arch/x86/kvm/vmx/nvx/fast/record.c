@@ -10,7 +10,9 @@
  */
 #include <linux/kvm_host.h>
 
+#include "x86.h"
 #include "cpuid.h"
+#include "pmu.h"
 #include "vmx/vmx.h"
 #include "vmx/nested.h"
 #include "nvx_compat.h"
@@ -62,6 +64,26 @@ static bool modes_match(struct kvm_vcpu *vcpu, const struct nvx_fast *f,
 			    NVX_CPUID_CR4));
 }
 
+/* Events of L1's PMU that KVM counts itself, by their number (SDM 3B, 20.2.1.2). */
+#define EVENT_INSTRUCTIONS	0xc0
+#define EVENT_BRANCHES		0xc4
+
+/* Whatever the unit mask, and whether that counter is on just now. */
+static bool l1_counts(struct kvm_vcpu *vcpu, u64 event)
+{
+	const struct kvm_pmu *pmu = vcpu_to_pmu(vcpu);
+	unsigned int i;
+	u64 select;
+
+	for (i = 0; i < pmu->nr_arch_gp_counters; i++) {
+		select = pmu->gp_counters[i].eventsel;
+		if (select & ARCH_PERFMON_EVENTSEL_ENABLE &&
+		    (select & ARCH_PERFMON_EVENTSEL_EVENT) == event)
+			return true;
+	}
+	return false;
+}
+
 static void record_entry(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 			 struct vmcs12 *vmcs12)
 {
@@ -82,6 +104,9 @@ static void record_entry(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 	f->l2.cr4_owned = ~vmcs_readl(CR4_GUEST_HOST_MASK);
 	f->l2.autoload_guest = vmx->msr_autoload.guest.nr;
 	f->l2.autoload_host = vmx->msr_autoload.host.nr;
+	/* Perf may have changed them while L1 ran; KVM writes them with a dirty vmcs12 only. */
+	vmcs_write32(VM_ENTRY_MSR_LOAD_COUNT, f->l2.autoload_guest);
+	vmcs_write32(VM_EXIT_MSR_LOAD_COUNT, f->l2.autoload_host);
 	f->l2.xfd_no_write_intercept = vcpu->arch.xfd_no_write_intercept;
 
 	f->l2.pin = vmcs12->pin_based_vm_exec_control;
@@ -114,6 +139,8 @@ void nvx_fast_entered(struct kvm_vcpu *vcpu)
 
 	if (!f) {
 		f = kzalloc(sizeof(*f), GFP_KERNEL_ACCOUNT);
+		if (f)
+			f->counts_instructions = true;
 		if (f && !static_branch_unlikely(&nvx_exits_matter))
 			static_branch_enable(&nvx_exits_matter);
 		vmx->nested.nvx.fast = f;
@@ -125,10 +152,14 @@ void nvx_fast_entered(struct kvm_vcpu *vcpu)
 	nvx_count(fast_entry_full);
 	f->shadow_rw_valid = false;
 	f->ept = nested_cpu_has_ept(vmcs12);
+	/* The first fixed counter is for instructions, too. */
+	f->counts_instructions = vcpu_to_pmu(vcpu)->fixed_ctr_ctrl & 3 ||
+				 l1_counts(vcpu, EVENT_INSTRUCTIONS);
 	f->l2_valid = config_known(vcpu, vmcs12) && modes_match(vcpu, f, vmcs12) &&
 		      debug_known(vcpu, vmcs12) &&
+		      !l1_counts(vcpu, EVENT_BRANCHES) &&
 		      (f->ept || nvx_mmu_alike(vcpu, f)) &&
-		      !nvx_compat_evmptr_valid(vmx) &&
+		      !nvx_compat_evmcs_enabled(vmx) &&
 		      !nvx_pages_logged(vcpu) && !nvx_pv_logged(vcpu) &&
 		      nvx_pages_end(vcpu, f);
 	if (!f->l2_valid)
@@ -212,6 +243,7 @@ void nvx_fast_forget(struct kvm_vcpu *vcpu)
 	if (f) {
 		if (is_guest_mode(vcpu))
 			nvx_timer_fall_back(to_vmx(vcpu), f);
+		f->counts_instructions = true;
 		f->l1_valid = false;
 		f->l2_valid = false;
 		f->shadow_rw_valid = false;

@@ -72,6 +72,7 @@ struct nvx_mmu_view {
  * @shadow_rw_valid: read/write members of @shadow are in the shadow VMCS
  * @shadow_ro_valid: read-only members of @shadow are in the shadow VMCS
  * @has_ibrs: L1's CPUID has SPEC_CTRL
+ * @counts_instructions: L1's PMU may count those that L0 carries out for L2
  * @direct_done: nvx_fast_run() has dealt with the last exit, at which level we are now
  * @direct_refused: nvx_fast_run() could not, and neither can anybody after it
  * @timer_armed: the CPU's own timer was set for L2 at the last VM-entry
@@ -106,6 +107,7 @@ struct nvx_fast {
 	bool shadow_rw_valid;
 	bool shadow_ro_valid;
 	bool has_ibrs;
+	bool counts_instructions;
 	bool direct_done;
 	bool direct_refused;
 	bool timer_armed;
