@@ -303,6 +303,7 @@ static char *const area = areas[THIS];
 static struct shim_cpu *const cpu = (struct shim_cpu *)(areas[THIS] + SHIM_AREA_PRIVATE);
 static char info[SHIM_PAGE] __aligned(SHIM_PAGE);
 static struct shim_regs regs;
+static struct apic_cpu places[NR_AREAS];
 
 struct trap_frame {
 	u64 r[16];
@@ -662,13 +663,73 @@ static void test_init(void)
 	ok(good == STATES, "the CPU waits in its APIC's mode", init.name);
 }
 
+/* It is to run the second partition. */
+static void taken(void)
+{
+	cpu->command = COMMAND_TAKE;
+	cpu->boot.arrived = SHIM_ARRIVED_COMMAND;
+	shim_late_event(cpu, &regs, SHIM_RESUME);
+}
+
+static void test_target_goes(void)
+{
+	static const struct happening changes[] = {
+		{ "INIT of its own kernel", own_init }, { "it is taken", taken },
+	};
+	u32 i, j, good;
+
+	for (i = 0; i < ARRAY_SIZE(changes); i++) {
+		seed = 1;
+		for (good = 0, j = 0; j < STATES; j++)
+			good += run(&changes[i], 2) == HALTED && !cpu->boot.return_rip;
+		ok(good == STATES, "no return path outlives its kernel", changes[i].name);
+	}
+}
+
+/* What the shim says to a CPU of partition @part that names a return path at @rip. */
+static u64 name_target(u32 part, u32 parts, bool alone, u64 rip)
+{
+	make_state(parts);
+	cpu->part = &shim_header.part[part];
+	world.alone = alone;
+	hw.own[GUEST_SS_AR_BYTES] = 0;
+	hw.own[GUEST_INTERRUPTIBILITY_INFO] = GUEST_INTR_STATE_NMI;
+	cpu->boot.return_rip = 0;
+	cpu->nmi_pending = false;
+	regs.r[R_RAX] = SHIM_CALL_TARGET;
+	regs.r[R_RBX] = rip;
+	regs.r[R_RCX] = rip;
+	regs.r[R_RDX] = rip;
+	regs.r[R_RSI] = 0x180010;
+	if (!setjmp(way_out))
+		exit_with(EXIT_REASON_VMCALL);
+	world.alone = false;
+	return cpu->boot.return_rip == rip ? regs.r[R_RAX] : ~0ull;
+}
+
+static void test_target(void)
+{
+	const u64 rip = 0xffffffff80001000;
+
+	seed = 1;
+	ok(name_target(0, 2, false, rip) == SHIM_OK && name_target(0, 1, false, rip) == SHIM_OK,
+	   "it names its return path", "the first kernel");
+	ok(name_target(1, 2, false, rip) == ~0ull && regs.r[R_RAX] == SHIM_E_CALL &&
+	   name_target(1, 2, false, 0) == SHIM_OK, "it has none", "the second kernel");
+	ok(name_target(1, 2, true, rip) == SHIM_OK && name_target(1, 1, false, rip) == SHIM_OK,
+	   "it names its return path", "the second kernel, alone");
+	test_target_goes();
+}
+
 int main(void)
 {
 	u32 i;
 
+	world.cpus.cpu = places;
 	for (i = 0; i < ARRAY_SIZE(happenings); i++)
 		test(&happenings[i]);
 	test_init();
+	test_target();
 	printf("1..%d\n", count);
 	return failed != 0;
 }

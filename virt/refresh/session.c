@@ -559,10 +559,14 @@ int refresh_cpu_online(unsigned int cpu)
 	if (!session.on)
 		return 0;
 	rc = this_rc();
-	/* The shim has started it for this kernel, and is there. */
+	/* The shim has started it for this kernel, and is there; its target went with INIT. */
 	if (refresh_part_is_made() &&
-	    READ_ONCE(refresh_shared(&session.res, rc->area)->state) == SHIM_STATE_ON)
+	    READ_ONCE(refresh_shared(&session.res, rc->area)->state) == SHIM_STATE_ON) {
+		local_irq_save(flags);
+		refresh_set_target(rc, true);
+		local_irq_restore(flags);
 		return 0;
+	}
 	local_irq_save(flags);
 	r = refresh_prepare_cpu(rc);
 	if (!r) {

@@ -87,6 +87,14 @@ static u32 check_leave(struct shim_cpu *cpu, u32 call)
 		SHIM_OK : SHIM_E_CALL;
 }
 
+/* A second kernel has no return path before the machine and the shim are its own. */
+static u32 set_target(struct shim_cpu *cpu)
+{
+	if (cpu->regs->r[R_RBX] && part_of(cpu) && !policy_may_give() && !world.alone)
+		return SHIM_E_CALL;
+	return leave_set_target(cpu) ? SHIM_OK : SHIM_E_CALL;
+}
+
 /* Did the host ask for what is not its own?  Not if it only asked in order to know. */
 static bool is_misuse(u32 call, u32 error)
 {
@@ -125,7 +133,7 @@ static u64 serve_call(struct shim_cpu *cpu, u32 call)
 	if (call == SHIM_CALL_VERSION)
 		r[R_RAX] = SHIM_ABI_VERSION;
 	else if (call == SHIM_CALL_TARGET)
-		r[R_RAX] = leave_set_target(cpu) ? SHIM_OK : SHIM_E_CALL;
+		r[R_RAX] = set_target(cpu);
 	else if (call >= SHIM_CALL_PART_CREATE && call <= SHIM_CALL_POOL_FIND)
 		r[R_RAX] = handle_part_call(cpu, call);
 	else if (!(cpu->part->flags & SHIM_FLAG_TEST))

@@ -27,6 +27,8 @@ static void forget_host(struct shim_cpu *cpu, bool init)
 	cpu->panicked = false;
 	cpu->panicking = false;
 	cpu->init_blocked = false;
+	/* Its return path is memory that may be another's. */
+	cpu->boot.return_rip = 0;
 	cpu->icr = 0;
 	cpu->ldr = 0;
 	cpu->dfr = ~0u;
