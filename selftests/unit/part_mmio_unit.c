@@ -4,6 +4,7 @@
  * bytes that must not be read beyond their end.  TAP.  Run by partition_test.py.
  */
 #include "part_unit.h"
+#include "../../arch/x86/shim/hpet.h"
 #include "../../arch/x86/shim/mmio.h"
 
 struct row {
@@ -161,12 +162,52 @@ static void test_random(void)
 	ok(found > 1000 && !wrong, "random bytes");
 }
 
+/* The configuration of a timer that goes to pin 2, and of one whose interrupt is a message. */
+#define TO_PIN		0x0430u
+#define TO_MESSAGE	0xc430u
+
+static void test_timers(void)
+{
+	static const struct {
+		const char *name;
+		u32 offset;
+		u64 value;
+		u32 config;
+		bool ok;
+	} rows[] = {
+		{ "on, periodic, 32 bits", 0x100, TO_PIN | 0x14c, TO_PIN, true },
+		{ "level", 0x120, TO_PIN | 2, TO_PIN, true },
+		{ "another pin", 0x100, 0x0630, TO_PIN, false },
+		{ "no pin", 0x140, 0x0030, TO_PIN, false },
+		{ "another pin, eight bytes", 0x120, 0xf000000000000630, TO_PIN, false },
+		{ "the upper half", 0x104, 0xffffffff, TO_PIN, true },
+		{ "a message", 0x100, TO_PIN | 0x4000, TO_PIN, false },
+		{ "still a message", 0x120, TO_MESSAGE | 4, TO_MESSAGE, true },
+		{ "no message any more", 0x120, TO_MESSAGE & ~0x4000u, TO_MESSAGE, true },
+		{ "the comparator", 0x108, ~0ull, TO_PIN, true },
+		{ "its upper half", 0x12c, ~0ull, TO_PIN, true },
+		{ "a message's value", 0x110, 0x41, TO_MESSAGE, false },
+		{ "a message's address", 0x134, 0xfee00000, TO_MESSAGE, false },
+		{ "both", 0x150, 0xfee0000000000041, TO_PIN, false },
+		{ "what is reserved", 0x118, 0, TO_PIN, false },
+	};
+	char name[80];
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		snprintf(name, sizeof(name), "HPET: %s", rows[i].name);
+		ok(hpet_timer_ok(rows[i].offset, rows[i].value, rows[i].config) == rows[i].ok,
+		   name);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	random_seed(argc, argv);
 	test_rows();
 	test_32_bits();
 	test_values();
+	test_timers();
 	test_random();
 	return finish();
 }

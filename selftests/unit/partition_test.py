@@ -55,7 +55,7 @@ class Partition(unittest.TestCase):
 
     def test_mmio(self):
         """Instructions that move data to and from devices."""
-        self.run_program(74, 'part_mmio_unit.c', 'mmio.c')
+        self.run_program(89, 'part_mmio_unit.c', 'mmio.c', 'hpet.c')
         self.run_fuzz('part_mmio_fuzz.c', 'mmio.c')
 
     def test_ports(self):

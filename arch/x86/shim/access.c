@@ -3,6 +3,7 @@
  * Accesses that the EPT of a partition stops: to devices that both use, which are made here, and
  * to what is the other one's.
  */
+#include "hpet.h"
 #include "mmio.h"
 #include "vmx_ops.h"
 #include "world.h"
@@ -19,8 +20,6 @@
 #define FIRMWARE_FIRST		0xf0000ull
 #define FIRMWARE_END		0x100000ull
 
-#define HPET_TIMERS		0x100
-#define HPET_TIMER_SIZE		0x20
 #define TIMER_PIN		2	/* of the IOAPIC: timer 0 in the place of the PIT */
 
 #define CS_ACCESS_D		0x4000u
@@ -40,13 +39,21 @@ static bool hpet_may(u32 part, u32 offset)
 	return offset < HPET_TIMERS + HPET_TIMER_SIZE ? part == owner : part != owner;
 }
 
-static void hpet_write(u32 part, u32 offset, u32 size, u64 value)
+static void hpet_write(struct shim_cpu *cpu, u32 offset, u32 size, u64 value)
 {
-	void *at = mem_map(world.hpet_hpa + offset, 0);
+	u32 config;
+	void *at;
 
 	/* The window is one page: nothing is written across its end. */
-	if (!hpet_may(part, offset) || offset & (size - 1))
+	if (!hpet_may(part_of(cpu), offset) || offset & (size - 1))
 		return;
+	at = mem_map(world.hpet_hpa + (offset & ~(HPET_TIMER_SIZE - 1u)), 0);
+	config = device_read32(at);
+	if (!hpet_timer_ok(offset, value, config)) {
+		deny(world_denied(cpu), DENIED_MEMORY_WRITE);
+		return;
+	}
+	at = mem_map(world.hpet_hpa + offset, 0);
 	if (size == 4)
 		device_write32(at, value);
 	else if (size == 8)
@@ -89,7 +96,7 @@ static void device_write(struct shim_cpu *cpu, u64 gpa, u32 size, u64 value)
 	} else if (page == world.ioapic_hpa) {
 		ioapic_page_write(cpu, offset, size, value);
 	} else if (page == world.hpet_hpa) {
-		hpet_write(part_of(cpu), offset, size, value);
+		hpet_write(cpu, offset, size, value);
 	} else if (owner_of(&world.memory, gpa) != OWNER_OF_PART(part_of(cpu))) {
 		deny(world_denied(cpu), DENIED_MEMORY_WRITE);
 	}
