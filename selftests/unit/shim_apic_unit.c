@@ -19,11 +19,13 @@ u32 shim_nr_parts = 2;
 #define LINT0		0x350
 #define LINT0_MSR	0x835
 #define LVT_RESET	0x10000
+#define CMCI		0x2f0
 
 static struct {
 	u64 base;
 	u32 reg[0x400];			/* by offset */
 	bool locked;			/* in x2APIC mode */
+	bool cmci;
 	bool wrong;			/* what would fault, or be no register */
 	u32 off;			/* how often it was off */
 } hw;
@@ -77,7 +79,9 @@ u64 rdmsr(u32 msr)
 
 bool rdmsr_safe(u32 msr, u32 *low, u32 *high)
 {
-	return false;
+	*low = hw.cmci ? 0x400 : 0;
+	*high = 0;
+	return msr == 0x179;
 }
 
 bool wrmsr_safe(u32 msr, u32 low, u32 high)
@@ -354,6 +358,24 @@ static void test_other_kernel(void)
 	ok(is_in(APIC_X2APIC) && hw.reg[LINT0] == LVT_RESET, "locked: it is reset all the same");
 }
 
+static void test_cmci(void)
+{
+	static const u64 bases[] = { BASE | 0x800, BASE | 0xc00 };
+	u32 i, good = 0;
+
+	for (i = 0; i < ARRAY_SIZE(bases); i++) {
+		memset(&hw, 0, sizeof(hw));
+		hw.base = bases[i];
+		hw.reg[CMCI] = 0xf3;
+		apic_reset();
+		good += hw.reg[CMCI] == 0xf3;
+		hw.cmci = true;
+		apic_reset();
+		good += hw.reg[CMCI] == LVT_RESET;
+	}
+	ok(good == 4, "the LVT entry of corrected machine checks is masked where there is one");
+}
+
 int main(void)
 {
 	test_transitions();
@@ -361,6 +383,7 @@ int main(void)
 	test_lvt();
 	test_logical_id();
 	test_other_kernel();
+	test_cmci();
 	printf("1..%d\n", nr);
 	return 0;
 }

@@ -110,6 +110,7 @@ int vmclear(u64 hpa)
 }
 
 void vmxoff(void) { }
+void cpu_forget(void) { }
 void host_flush_tlb(void) { }
 void shim_flush_tlb(const struct shim_part *part) { }
 void shim_send_init(const struct shim_cpu *cpu) { }

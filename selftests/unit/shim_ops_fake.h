@@ -10,6 +10,7 @@
 #include "../../arch/x86/shim/semantics.h"
 
 #define INV_SINGLE	1
+#define INV_ALL		2
 
 struct vmx_descriptor {
 	u64 low, high;
@@ -39,6 +40,10 @@ int invvpid(u64 type, const struct vmx_descriptor *desc);
 bool rdmsr_safe(u32 msr, u32 *low, u32 *high);
 bool wrmsr_safe(u32 msr, u32 low, u32 high);
 bool xsetbv_safe(u32 index, u32 low, u32 high);
+void cpuid(u32 leaf, u32 part, u32 r[4]);
+void load_fxregs(const void *image);
+bool load_xregs_safe(const void *image);
+void clear_debug_registers(void);
 u64 rdmsr(u32 msr);
 void wrmsr(u32 msr, u64 value);
 u64 read_cr4(void);

@@ -58,6 +58,11 @@ class Shim(unittest.TestCase):
                             'insn', 'guest', 'borrow', 'semantics', 'flush', 'park', 'world', 'ept',
                             'owner', 'apic', 'ioapic', 'msrs', 'vmcs_class')))
 
+    def test_forget(self):
+        """What a kernel leaves in a CPU that is to run another one."""
+        self.run_program(24, '-include', 'selftests/unit/shim_ops_fake.h',
+                         'selftests/unit/shim_forget_unit.c', 'arch/x86/shim/forget.c')
+
     def test_cpus(self):
         """CPUs that ask each other, park and give up at the same time."""
         self.run_program(15, '-include', 'selftests/unit/shim_ops_fake.h',
@@ -68,7 +73,7 @@ class Shim(unittest.TestCase):
 
     def test_apic(self):
         """Modes of a local APIC: each transition, and what is a register in each."""
-        self.run_program(51, '-include', 'selftests/unit/shim_ops_fake.h',
+        self.run_program(52, '-include', 'selftests/unit/shim_ops_fake.h',
                          'selftests/unit/shim_apic_unit.c',
                          *(f'arch/x86/shim/{name}.c' for name in
                            ('apic_hw', 'apic_mmio', 'part_msr', 'msrs', 'icr', 'apic')))

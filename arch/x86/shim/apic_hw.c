@@ -16,6 +16,10 @@
 #define APIC_ISR		0x100
 #define APIC_TMICT		0x380
 
+#define MSR_IA32_MCG_CAP	0x179u
+#define MCG_CMCI		BIT(10)
+#define APIC_LVT_CMCI		0x2f0
+
 #define LVT_MASKED		0x10000u
 #define SVR_RESET		0xffu
 #define NR_VECTORS		256
@@ -50,10 +54,12 @@ bool apic_write(u32 offset, u64 value)
 void apic_reset(void)
 {
 	static const u16 lvts[] = { 0x320, 0x330, 0x340, 0x350, 0x360, 0x370 };
-	u32 i, n;
+	u32 i, n, high;
 
 	for (i = 0; i < ARRAY_SIZE(lvts); i++)
 		apic_write(lvts[i], LVT_MASKED);
+	if (rdmsr_safe(MSR_IA32_MCG_CAP, &n, &high) && n & MCG_CMCI)
+		apic_write(APIC_LVT_CMCI, LVT_MASKED);
 	apic_write(APIC_TMICT, 0);
 	for (n = 0; n < NR_VECTORS; n++) {
 		for (i = 0; i < 8 && !apic_read(APIC_ISR + 16 * i); i++)

@@ -39,9 +39,7 @@ static void forget_host(struct shim_cpu *cpu, bool init)
 		cpu->remembered[i].msr = 0;
 	vmclear(cpu->boot.vmcs_hpa);
 	shim_flush_tlb(cpu->part);
-	wrmsr_safe(MSR_CORE_PERF_GLOBAL_CTRL, 0, 0);
-	wrmsr_safe(MSR_IA32_SPEC_CTRL, 0, 0);
-	wrmsr_safe(MSR_IA32_TSC_DEADLINE, 0, 0);
+	cpu_forget();
 	/* INIT leaves the mode as it is (SDM 3A, 11.12.5.1). */
 	if (init)
 		apic_reset();

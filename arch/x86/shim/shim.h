@@ -178,6 +178,9 @@ void cpu_obey(struct shim_cpu *cpu);
 void __noreturn cpu_park(struct shim_cpu *cpu, enum shim_state state);
 void __noreturn cpu_take(struct shim_cpu *cpu);
 
+/* forget.c */
+void cpu_forget(void);
+
 /* enter.c: how a host begins */
 void enter_long_mode(struct shim_cpu *cpu);
 void enter_real_mode(struct shim_cpu *cpu);

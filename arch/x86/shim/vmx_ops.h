@@ -86,8 +86,9 @@ static inline void vmxoff(void)
 	asm volatile("vmxoff" : : : "cc", "memory");
 }
 
-/* Of INVEPT and INVVPID: one EPT, one VPID. */
+/* Of INVEPT and INVVPID: one EPT, one VPID; all. */
 #define INV_SINGLE	1
+#define INV_ALL		2
 
 struct vmx_descriptor {
 	u64 low, high;
@@ -153,6 +154,34 @@ static inline bool xsetbv_safe(u32 index, u32 low, u32 high)
 	asm volatile(INSN_SAFE("xsetbv")
 		     : [ok] "=&q" (ok) : "c" (index), "a" (low), "d" (high) : "memory");
 	return ok;
+}
+
+/* @r: EAX, EBX, ECX, EDX */
+static inline void cpuid(u32 leaf, u32 part, u32 r[4])
+{
+	asm volatile("cpuid" : "=a" (r[0]), "=b" (r[1]), "=c" (r[2]), "=d" (r[3])
+		     : "a" (leaf), "c" (part));
+}
+
+/* The image has all that CR0 and CR4 let it load. */
+static inline void load_fxregs(const void *image)
+{
+	asm volatile("fxrstorq (%0)" : : "r" (image) : "memory");
+}
+
+static inline bool load_xregs_safe(const void *image)
+{
+	bool ok;
+
+	asm volatile(INSN_SAFE("xrstorq (%[image])")
+		     : [ok] "=&q" (ok) : [image] "r" (image), "a" (~0u), "d" (~0u) : "memory");
+	return ok;
+}
+
+static inline void clear_debug_registers(void)
+{
+	asm volatile("mov %0, %%dr0; mov %0, %%dr1; mov %0, %%dr2; mov %0, %%dr3"
+		     : : "r" (0ull));
 }
 
 static inline u64 rdmsr(u32 msr)
