@@ -469,6 +469,23 @@ static void test_dead(void)
 	ok(!world.lock, "who dies with the lock does not keep it");
 }
 
+static void test_lost(void)
+{
+	static const enum shim_state states[] = { SHIM_STATE_PANIC, SHIM_STATE_DEAD };
+	u32 i, good = 0;
+
+	for (i = 0; i < ARRAY_SIZE(states); i++) {
+		make_machine();
+		good += cpu_none_lost();
+		cpu_set_state(at(OTHER), states[i]);
+		good += !cpu_none_lost();
+		/* Never launched, or again since. */
+		at(OTHER)->part = NULL;
+		good += cpu_none_lost();
+	}
+	ok(good == 6, "a CPU on which the shim has given up is known");
+}
+
 /* ---- a page becomes its reader's own while that waits for the lock */
 
 #define READ_GPA	0x5000ull
@@ -620,6 +637,7 @@ int main(void)
 	test_both_end();
 	test_heir();
 	test_dead();
+	test_lost();
 	test_show();
 	test_give_up();
 	test_flushes();

@@ -44,6 +44,21 @@ void cpu_set_state(struct shim_cpu *cpu, enum shim_state state)
 				 __ATOMIC_RELAXED);
 }
 
+/* The shim has given up on none of those that it has had: such a CPU is its host's, bare. */
+bool cpu_none_lost(void)
+{
+	const struct shim_cpu *cpu;
+	u32 area;
+
+	for (area = 0; area < shim_machine.nr_areas; area++) {
+		cpu = cpu_of_area(area);
+		if (cpu->part && (cpu_state(cpu) == SHIM_STATE_PANIC ||
+				  cpu_state(cpu) == SHIM_STATE_DEAD))
+			return false;
+	}
+	return true;
+}
+
 /* ---- one CPU asks another one */
 
 void cpu_command(struct shim_cpu *target, u32 command)

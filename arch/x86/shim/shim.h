@@ -168,6 +168,7 @@ struct shim_cpu *cpu_of_area(u32 area);
 u32 area_of_cpu(const struct shim_cpu *cpu);
 void cpu_set_state(struct shim_cpu *cpu, enum shim_state state);
 enum shim_state cpu_state(const struct shim_cpu *cpu);
+bool cpu_none_lost(void);
 void cpu_command(struct shim_cpu *target, u32 command);
 bool cpu_command_wait(struct shim_cpu *target, u32 command, enum shim_state from);
 bool cpu_was_kicked(struct shim_cpu *cpu);

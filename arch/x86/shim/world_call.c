@@ -389,7 +389,7 @@ static void drop_ept(void)
 
 static u32 create_locked(struct shim_cpu *cpu, const struct shim_plan *plan)
 {
-	u32 error = check_plan(plan);
+	u32 error = cpu_none_lost() ? check_plan(plan) : SHIM_E_STATE;
 
 	if (!error && !prepare())
 		error = SHIM_E_TABLES;
