@@ -139,6 +139,18 @@ static void test_lists(void)
 	}
 	ok(good && denied.count[DENIED_MSR_LIST] == n && total_denied(&denied) == n,
 	   "list: no MSR with a rule");
+	memset(&denied, 0, sizeof(denied));
+	for (n = 0, msr = 0; msr < 0x4000; msr++) {
+		bool may = msr_exit_entry_ok(msr, true, &denied);
+
+		good &= may == (msr_rule(msr) == MSR_PASS && msr != 0x1d9 && msr != 0x38f);
+		n += !may;
+	}
+	ok(good && denied.count[DENIED_MSR_LIST] == n && total_denied(&denied) == n,
+	   "list: nor one by which the shim itself would be traced");
+	ok(msr_exit_entry_ok(0x38f, false, &denied) && !msr_exit_entry_ok(0x1d9, false, &denied) &&
+	   !msr_exit_entry_ok(0x10, false, &denied),
+	   "list: counters, where there is no other way");
 }
 
 struct base_row {

@@ -104,16 +104,20 @@ bool guest_field_matters(u64 field)
  * What the CPU would load by itself.  The list is the partition's to change afterwards; one
  * that is not aligned makes the entry fail.
  */
-static bool list_ok(const struct shim_cpu *cpu, u64 hpa, u64 count)
+static bool list_ok(const struct shim_cpu *cpu, u64 hpa, u64 count, bool at_exit)
 {
+	bool perf = shim_machine.flags & SHIM_FLAG_PERF;
+	u32 msr;
 	u64 i;
 
 	if (hpa & (MSR_LIST_ENTRY - 1))
 		return true;
-	for (i = 0; i < count; i++)
-		if (!msr_list_entry_ok(*(u32 *)mem_map(hpa + i * MSR_LIST_ENTRY, 0),
-				       world_denied(cpu)))
+	for (i = 0; i < count; i++) {
+		msr = *(u32 *)mem_map(hpa + i * MSR_LIST_ENTRY, 0);
+		if (at_exit ? !msr_exit_entry_ok(msr, perf, world_denied(cpu)) :
+			      !msr_list_entry_ok(msr, world_denied(cpu)))
 			return false;
+	}
 	return true;
 }
 
@@ -148,7 +152,7 @@ bool guest_addresses_ok(const struct shim_cpu *cpu)
 				     &controls, world_denied(cpu)))
 			return false;
 		if (field->class == VMCS_LIST && field->encoding != VM_EXIT_MSR_STORE_ADDR &&
-		    !list_ok(cpu, value, count))
+		    !list_ok(cpu, value, count, field->encoding == VM_EXIT_MSR_LOAD_ADDR))
 			return false;
 	}
 	return true;

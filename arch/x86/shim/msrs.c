@@ -56,6 +56,9 @@ static const struct {
 
 #undef R
 
+#define MSR_DEBUGCTL		0x1d9
+#define MSR_PERF_GLOBAL_CTRL	0x38f
+
 #define APIC_BASE_ADDRESS	(~0xfffull)
 #define APIC_BASE_RESERVED	(0xffull | BIT(9))
 
@@ -155,6 +158,17 @@ enum msr_answer msr_apic_base(u64 *base, u64 value, struct denied *denied)
 bool msr_list_entry_ok(u32 msr, struct denied *denied)
 {
 	return msr_rule(msr) == MSR_PASS || deny(denied, DENIED_MSR_LIST);
+}
+
+/*
+ * Likewise at a VM exit, behind which the shim runs: it neither traces branches nor counts.
+ * @perf: the CPU can load PERF_GLOBAL_CTRL by a control of VMCSs, by which the host does
+ */
+bool msr_exit_entry_ok(u32 msr, bool perf, struct denied *denied)
+{
+	if (msr == MSR_DEBUGCTL || (perf && msr == MSR_PERF_GLOBAL_CTRL))
+		return deny(denied, DENIED_MSR_LIST);
+	return msr_list_entry_ok(msr, denied);
 }
 
 static void set_bit(u8 *bitmap, u32 bit)

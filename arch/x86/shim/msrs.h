@@ -33,6 +33,7 @@ enum msr_answer msr_read(u32 msr);
 enum msr_answer msr_write(u32 msr, u64 value, u64 real, struct denied *denied);
 enum msr_answer msr_apic_base(u64 *base, u64 value, struct denied *denied);
 bool msr_list_entry_ok(u32 msr, struct denied *denied);
+bool msr_exit_entry_ok(u32 msr, bool perf, struct denied *denied);
 void msr_fill_bitmap(u8 *bitmap, bool alone);
 
 #endif /* SHIM_MSRS_H */
