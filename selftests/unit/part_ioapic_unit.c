@@ -258,6 +258,44 @@ static void test_target(void)
 	}
 }
 
+static void lose(u32 part, u32 id)
+{
+	u32 pin;
+
+	for (pin = 0; pin < PINS; pin++) {
+		ioapic_lose_cpu(&io, pin, part, id, &ops, &denied);
+		apply();
+	}
+}
+
+/* CPU 4 is the first one's no longer. */
+static void test_lose(void)
+{
+	start(0x170011);
+	ioapic_give(&io, &set, 7, 1, &ops, &denied);
+	write_reg(0, 0x1b, 0x04000000);
+	write_reg(0, 0x1a, 0x8031);
+	write_reg(0, 0x1d, 0);
+	write_reg(0, 0x1c, 0x32);
+	write_reg(0, 0x21, 0x03000000);
+	write_reg(0, 0x20, 0x833);
+	write_reg(1, 0x1f, 0x05000000);
+	write_reg(1, 0x1e, 0x34);
+	lose(0, 4);
+	ok(is_masked(hw.rte[5]) && denied.count[DENIED_IOAPIC_RTE] == 1 &&
+	   total_denied(&denied) == 1, "a CPU that is lost: its pin closes");
+	ok(!is_masked(hw.rte[6]) && !is_masked(hw.rte[7]) && !is_masked(hw.rte[8]),
+	   "a CPU that is lost: others stay open");
+	ok(read_reg(0, 0x1a) == 0x8031 && read_reg(0, 0x1b) == 0x04000000,
+	   "a CPU that is lost: the entry reads as it was written");
+	lose(0, 4);
+	lose(0, 5);
+	ok(total_denied(&denied) == 1 && !is_masked(hw.rte[7]),
+	   "a CPU that is lost: once, and only for whose it was");
+	write_reg(0, 0x1b, 0);
+	ok(!is_masked(hw.rte[5]), "a CPU that is lost: another one opens the pin");
+}
+
 struct msi_row {
 	const char *name;
 	u64 address;
@@ -305,6 +343,7 @@ int main(int argc, char **argv)
 	test_eoi();
 	test_give();
 	test_target();
+	test_lose();
 	test_messages();
 	return finish();
 }

@@ -71,7 +71,7 @@ class Partition(unittest.TestCase):
     def test_ioapic(self):
         """Redirection entries and messages: rows, and random accesses above hardware."""
         parts = ('ioapic.c', 'apic.c')
-        self.run_program(66, 'part_ioapic_unit.c', *parts)
+        self.run_program(71, 'part_ioapic_unit.c', *parts)
         self.run_fuzz('part_ioapic_fuzz.c', *parts)
 
     def test_icr(self):

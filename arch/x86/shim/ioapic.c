@@ -196,6 +196,25 @@ u32 ioapic_give(struct ioapic *io, const struct apic_set *set, u32 pin, u32 to,
 	return rte & (RTE_MASKED | RTE_LEVEL) ? 0 : rte & 0xff;
 }
 
+/*
+ * The CPU with that APIC ID is @part's no longer: an entry that is still open for it closes, until
+ * @part says anew where it goes.  (Logical destinations are what CPUs have in LDR, and that is 0.)
+ */
+void ioapic_lose_cpu(struct ioapic *io, u32 pin, u32 part, u32 id, struct ioapic_ops *ops,
+		     struct denied *denied)
+{
+	u64 rte;
+
+	ops->nr = 0;
+	if (pin >= io->pins || io->owner[pin] != part)
+		return;
+	rte = io->hw[pin];
+	if (rte & (RTE_MASKED | RTE_LOGICAL) || rte >> 56 != id)
+		return;
+	deny(denied, DENIED_IOAPIC_RTE);
+	push(io, pin, rte | RTE_MASKED, ops);
+}
+
 /* The owner has ended: its entries stay as they are for nobody to read. */
 void ioapic_mask(struct ioapic *io, u32 pin, struct ioapic_ops *ops)
 {

@@ -56,6 +56,8 @@ u32 ioapic_give(struct ioapic *io, const struct apic_set *set, u32 pin, u32 to,
 		struct ioapic_ops *ops, struct denied *denied);
 bool ioapic_target(const struct ioapic *io, const struct apic_set *set, u32 part, u32 pin,
 		   u32 *index, u8 *vector);
+void ioapic_lose_cpu(struct ioapic *io, u32 pin, u32 part, u32 id, struct ioapic_ops *ops,
+		     struct denied *denied);
 void ioapic_mask(struct ioapic *io, u32 pin, struct ioapic_ops *ops);
 
 #endif /* SHIM_IOAPIC_H */

@@ -5,6 +5,21 @@
 #include "vmx_ops.h"
 #include "world.h"
 
+/* Its kernel has moved its interrupts, or believes so. */
+static void close_pins(struct shim_cpu *cpu, const struct shim_cpu *taken)
+{
+	struct ioapic_ops ops;
+	u32 pin;
+
+	world_lock(cpu);
+	for (pin = 0; pin < world.ioapic.pins; pin++) {
+		ioapic_lose_cpu(&world.ioapic, pin, 0, taken->boot.apic_id, &ops,
+				world_denied(cpu));
+		ioapic_hw_apply(&ops);
+	}
+	world_unlock();
+}
+
 /* The CPU is offline for its host, and stands in the shim afterwards. */
 static u32 take(struct shim_cpu *cpu, u64 area)
 {
@@ -16,7 +31,10 @@ static u32 take(struct shim_cpu *cpu, u64 area)
 	if (target == cpu || target->part != &shim_header.part[0] ||
 	    cpu_state(target) != SHIM_STATE_ON)
 		return SHIM_E_STATE;
-	return cpu_command_wait(target, COMMAND_TAKE, SHIM_STATE_ON) ? SHIM_OK : SHIM_E_CPU;
+	if (!cpu_command_wait(target, COMMAND_TAKE, SHIM_STATE_ON))
+		return SHIM_E_CPU;
+	close_pins(cpu, target);
+	return SHIM_OK;
 }
 
 /*
