@@ -170,9 +170,11 @@ bool world_pool_back(bool ordinary)
 }
 
 /* Calls that are not made here. */
+static struct shim_start start_page;
+
 void *host_page(u64 hpa)
 {
-	return NULL;
+	return &start_page;
 }
 
 u32 world_create(struct shim_cpu *cpu, u64 hpa)
@@ -540,6 +542,41 @@ static void test_show(void)
 	   hpa == READ_GPA, "... but what has become its own meanwhile is");
 }
 
+/* ---- two start the second partition */
+
+static void the_other_one_starts(void)
+{
+	part_info(1)->state = SHIM_PART_RUNS;
+	part_info(1)->starts++;
+	world_unlock();
+}
+
+static void *starts(void *cpu)
+{
+	struct shim_regs regs = { .r = { [R_RBX] = 0x1000 } };
+
+	((struct shim_cpu *)cpu)->regs = &regs;
+	asked_for = handle_part_call(cpu, SHIM_CALL_PART_START);
+	return NULL;
+}
+
+static void test_start(void)
+{
+	static union owner_node nodes[4];
+
+	make_machine();
+	owner_init(&world.memory, nodes, ARRAY_SIZE(nodes), 36, OWNER_OF_PART(0));
+	part_info(1)->state = SHIM_PART_MADE;
+	cpu_set_state(at(SECOND), SHIM_STATE_PARKED);
+	start_page.area = SECOND;
+	world.lock = OTHER + 1;
+	at(FIRST)->command = COMMAND_FLUSH;
+	while_it_flushes = the_other_one_starts;
+	run_alone(FIRST, starts);
+	ok(asked_for == SHIM_E_STATE && part_info(1)->starts == 1 &&
+	   !(at(SECOND)->command & COMMAND_START), "of two that start it one does");
+}
+
 /* ---- who asks gives up */
 
 static void *gives_up(void *cpu)
@@ -639,6 +676,7 @@ int main(void)
 	test_dead();
 	test_lost();
 	test_show();
+	test_start();
 	test_give_up();
 	test_flushes();
 	test_flushes_while_waiting();

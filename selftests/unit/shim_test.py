@@ -65,7 +65,7 @@ class Shim(unittest.TestCase):
 
     def test_cpus(self):
         """CPUs that ask each other, park and give up at the same time."""
-        self.run_program(16, '-include', 'selftests/unit/shim_ops_fake.h',
+        self.run_program(17, '-include', 'selftests/unit/shim_ops_fake.h',
                          'selftests/unit/shim_cpus_unit.c',
                          *(f'arch/x86/shim/{name}.c' for name in
                            ('cpu', 'park', 'policy', 'part_call', 'world', 'inherit', 'ept', 'owner',

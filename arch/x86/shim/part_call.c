@@ -71,35 +71,46 @@ static u32 give_back(struct shim_cpu *cpu, u64 area)
 	return SHIM_E_CPU;
 }
 
-static u32 start(struct shim_cpu *cpu, u64 hpa)
+/* Behind the lock: what a partition that runs must not lose is looked at there, too. */
+static u32 start_locked(struct shim_cpu *cpu, const struct shim_start *start)
 {
 	struct shim_part_info *info = part_info(1);
-	struct shim_cpu *target;
-	struct shim_start start;
+	struct shim_cpu *target = cpu_of_area(start->area);
 
-	if (policy_may_give() || info->state == SHIM_PART_RUNS)
+	if (policy_may_give() || info->state == SHIM_PART_RUNS ||
+	    target->part != &shim_header.part[1] || cpu_state(target) != SHIM_STATE_PARKED)
+		return SHIM_E_STATE;
+	world_reset_devices(cpu);
+	link_clear(1);
+	target->start = *start;
+	info->word = 0;
+	info->why = SHIM_END_NONE;
+	shim_header.part[1].ended = 0;
+	info->state = SHIM_PART_RUNS;
+	info->starts++;
+	return SHIM_OK;
+}
+
+static u32 start(struct shim_cpu *cpu, u64 hpa)
+{
+	struct shim_start start;
+	u32 error;
+
+	if (policy_may_give() || part_info(1)->state == SHIM_PART_RUNS)
 		return SHIM_E_STATE;
 	if (hpa & (SHIM_PAGE - 1) || !world_owns(cpu, hpa))
 		return SHIM_E_MEMORY;
 	start = *(struct shim_start *)host_page(hpa);
 	if (start.area >= shim_machine.nr_areas)
 		return SHIM_E_STATE;
-	target = cpu_of_area(start.area);
-	if (target->part != &shim_header.part[1] || cpu_state(target) != SHIM_STATE_PARKED)
-		return SHIM_E_STATE;
 	world_lock(cpu);
-	world_reset_devices(cpu);
-	link_clear(1);
+	error = start_locked(cpu, &start);
 	world_unlock();
-	target->start = start;
-	info->word = 0;
-	info->why = SHIM_END_NONE;
-	shim_header.part[1].ended = 0;
-	info->state = SHIM_PART_RUNS;
-	info->starts++;
-	if (cpu_command_wait(target, COMMAND_START, SHIM_STATE_PARKED))
+	if (error)
+		return error;
+	if (cpu_command_wait(cpu_of_area(start.area), COMMAND_START, SHIM_STATE_PARKED))
 		return SHIM_OK;
-	info->state = SHIM_PART_ENDED;
+	part_info(1)->state = SHIM_PART_ENDED;
 	return SHIM_E_CPU;
 }
 

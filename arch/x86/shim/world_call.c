@@ -512,23 +512,21 @@ static void claim_left(u64 hpa, u64 bytes)
 				   &where);
 }
 
-u32 world_move(struct shim_cpu *cpu, u64 hpa, u64 bytes, u32 to)
+static u32 move_locked(struct shim_cpu *cpu, u64 hpa, u64 bytes, u32 to)
 {
+	bool runs = part_info(1)->state == SHIM_PART_RUNS;
 	u32 error;
 
-	if (policy_may_give() || to >= NR_PARTS)
-		return SHIM_E_STATE;
 	/* What it runs on is not taken away. */
-	if (!to && part_info(1)->state == SHIM_PART_RUNS)
+	if (policy_may_give() || (!to && runs))
 		return SHIM_E_STATE;
 	if (!host_pages_ok(hpa, bytes))
 		return SHIM_E_MEMORY;
-	world_lock(cpu);
 	if (!to) {
 		low_return(cpu, hpa, bytes);
 		claim_left(hpa, bytes);
 	}
-	if (to && part_info(1)->state == SHIM_PART_RUNS)
+	if (to && runs)
 		error = leave_memory(cpu, hpa, bytes);
 	else
 		error = world_change_owner(cpu, hpa, bytes, to);
@@ -539,6 +537,17 @@ u32 world_move(struct shim_cpu *cpu, u64 hpa, u64 bytes, u32 to)
 	}
 	if (!error)
 		world.given += to ? bytes : -bytes;
+	return error;
+}
+
+u32 world_move(struct shim_cpu *cpu, u64 hpa, u64 bytes, u32 to)
+{
+	u32 error;
+
+	if (to >= NR_PARTS)
+		return SHIM_E_STATE;
+	world_lock(cpu);
+	error = move_locked(cpu, hpa, bytes, to);
 	world_unlock();
 	return error;
 }
@@ -558,8 +567,17 @@ static struct world_copy *find_copy(u64 gpa)
 
 static u32 copy_locked(u64 gpa, u64 hpa)
 {
-	struct world_copy *slot = find_copy(gpa);
+	struct world_copy *slot;
+	u8 owner;
 
+	if (policy_may_give() || part_info(1)->state == SHIM_PART_RUNS)
+		return SHIM_E_STATE;
+	owner = owner_of(&world.memory, hpa);
+	if (!pages_ok(gpa, SHIM_PAGE) || !pages_ok(hpa, SHIM_PAGE) ||
+	    owner_of(&world.memory, gpa) == OWNER_SHIM ||
+	    (owner != OWNER_OF_PART(0) && owner != OWNER_SHOWN_BY(0)))
+		return SHIM_E_MEMORY;
+	slot = find_copy(gpa);
 	if (!slot)
 		return SHIM_E_TABLES;
 	if (!slot->page)
@@ -575,16 +593,8 @@ static u32 copy_locked(u64 gpa, u64 hpa)
 /* Page @gpa of the second partition, which has not begun to run, is a copy of that at @hpa. */
 u32 world_copy_page(struct shim_cpu *cpu, u64 gpa, u64 hpa)
 {
-	u8 owner;
 	u32 error;
 
-	if (policy_may_give() || part_info(1)->state == SHIM_PART_RUNS)
-		return SHIM_E_STATE;
-	owner = owner_of(&world.memory, hpa);
-	if (!pages_ok(gpa, SHIM_PAGE) || !pages_ok(hpa, SHIM_PAGE) ||
-	    owner_of(&world.memory, gpa) == OWNER_SHIM ||
-	    (owner != OWNER_OF_PART(0) && owner != OWNER_SHOWN_BY(0)))
-		return SHIM_E_MEMORY;
 	world_lock(cpu);
 	error = copy_locked(gpa, hpa);
 	world_unlock();
@@ -634,9 +644,11 @@ u32 world_destroy(struct shim_cpu *cpu)
 {
 	u32 error;
 
-	if (policy_may_give() || part_info(1)->state == SHIM_PART_RUNS || world.given)
-		return SHIM_E_STATE;
 	world_lock(cpu);
+	if (policy_may_give() || part_info(1)->state == SHIM_PART_RUNS || world.given) {
+		world_unlock();
+		return SHIM_E_STATE;
+	}
 	give_devices_back(cpu);
 	set_device_pages(false);
 	world_pool_back(true);
