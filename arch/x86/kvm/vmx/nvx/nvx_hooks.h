@@ -6,10 +6,13 @@
  *
  * Each family has a header for its hooks, all of which are made in one way.  If the
  * family is not compiled, its functions and flags are macros that stand for constants,
- * or the hook tests IS_ENABLED() first.  No empty functions: around a call the compiler
- * orders code differently.  So without CONFIG_KVM_NVX it emits the instructions of the
- * stock source (scripts/check-hooks-inert proves it).  With it, the inline part of a
- * hook on a hot path is one test of a flag that is false while its parameter is off.
+ * or the hook tests IS_ENABLED() first.  No empty functions here: around a call the
+ * compiler may order code differently.  Where a name cannot be a macro (templates that are
+ * compiled several times) or types are known (nvx_ops.h, mmu/nvx/), an empty inline
+ * function does as well.  So without CONFIG_KVM_NVX the compiler emits the instructions of
+ * the stock source (scripts/check-hooks-inert proves it, for either kind).  With it, the
+ * inline part of a hook on a hot path is one test of a flag that is false while its
+ * parameter is off.
  */
 #ifndef __KVM_X86_VMX_NVX_HOOKS_H
 #define __KVM_X86_VMX_NVX_HOOKS_H
