@@ -287,6 +287,27 @@ class Plan(lib.Test):
 class Snapshot(lib.Test):
     """The reader."""
 
+    def write_devices(self):
+        """PCI functions in the files of the machine, some of which are in use."""
+        write = self.machine.write
+        for i, name in enumerate(("lo", "vda", "vdb", "eth0", "eth1", "dm", "swap")):
+            address = f"0000:00:0{i}.0"
+            self.machine.link(f"sys/bus/pci/devices/{address}/driver", "../../drivers/virtio-pci")
+            kind = "net" if name.startswith("eth") else "block"
+            if name != "lo":
+                self.machine.link(f"sys/class/{kind}/{name}",
+                                  f"../../devices/pci0000:00/{address}/virtio/{kind}/{name}")
+        self.machine.remove("sys/bus/pci/devices/0000:00:00.0/driver")
+        os.makedirs(self.machine.path("sys/bus/pci/devices/0000:00:00.0"), exist_ok=True)
+        sys_of = "sys/devices/pci0000:00/0000:00:0{}.0/virtio/{}/{}/"
+        # As the links say, from sys/class/KIND.
+        write("sys/class/devices/x", "")
+        for i, kind, name, flags in ((3, "net", "eth0", "0x1003"), (4, "net", "eth1", "0x1002")):
+            write(sys_of.format(i, kind, name) + "flags", flags + "\n")
+        write(sys_of.format(5, "block", "dm") + "holders/dm-0", "")
+        write("proc/mounts", "/dev/vda / ext4 rw 0 0\nnone /dev/vdb2 x\n")
+        write("proc/swaps", "Filename\n/dev/swap partition\n")
+
     def test_machine(self):
         write = self.machine.write
         cpus, blocks = "sys/devices/system/cpu/", "sys/devices/system/memory/"
@@ -318,23 +339,7 @@ class Snapshot(lib.Test):
             file.write((1 << 32).to_bytes(8, "little"))
         self.machine.process(70, "qemu", "anon_inode:kvm-vm")
         write("proc/70/status", "Name: qemu\nVmRSS:\t   64 kB\n")
-        for i, name in enumerate(("lo", "vda", "vdb", "eth0", "eth1", "dm", "swap")):
-            address = f"0000:00:0{i}.0"
-            self.machine.link(f"sys/bus/pci/devices/{address}/driver", "../../drivers/virtio-pci")
-            kind = "net" if name.startswith("eth") else "block"
-            if name != "lo":
-                self.machine.link(f"sys/class/{kind}/{name}",
-                                  f"../../devices/pci0000:00/{address}/virtio/{kind}/{name}")
-        self.machine.remove("sys/bus/pci/devices/0000:00:00.0/driver")
-        os.makedirs(self.machine.path("sys/bus/pci/devices/0000:00:00.0"), exist_ok=True)
-        sys_of = "sys/devices/pci0000:00/0000:00:0{}.0/virtio/{}/{}/"
-        # As the links say, from sys/class/KIND.
-        write("sys/class/devices/x", "")
-        for i, kind, name, flags in ((3, "net", "eth0", "0x1003"), (4, "net", "eth1", "0x1002")):
-            write(sys_of.format(i, kind, name) + "flags", flags + "\n")
-        write(sys_of.format(5, "block", "dm") + "holders/dm-0", "")
-        write("proc/mounts", "/dev/vda / ext4 rw 0 0\nnone /dev/vdb2 x\n")
-        write("proc/swaps", "Filename\n/dev/swap partition\n")
+        self.write_devices()
 
         report = self.ask_json(OK, "refresh", "plan", "--take-snapshot")
         self.assertEqual(report["cpus"], [
