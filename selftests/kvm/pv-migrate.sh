@@ -49,7 +49,7 @@ vm_run()
 	machine refused.log -incoming "exec:cat<$STATE"
 	cp "$vm_dir/$vm_tag.console" refused.console
 	check "a host with nvx_pv=0 refuses it" \
-		grep -qi "nested state size\|Invalid argument" refused.console
+		grep -q "Received unsupported nested state size: nested_state->size=" refused.console
 
 	kvm_load $NO_PML || return
 	machine target.log -incoming "exec:cat<$STATE"
