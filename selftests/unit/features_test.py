@@ -97,6 +97,27 @@ class Features(unittest.TestCase):
                     log=["nvx_fast=1 is obsolete: leave it out"])
         self.expect(self.without("pfec", "pv_range"), "nvx_pv_range=0", "nvx_off=pfec",
                     log=["write nvx_off=pv_range"])
+        # nvx_off= holds, whichever comes first, and the line does not say otherwise.
+        for words in (["nvx_off=fast", "nvx_fast=1"], ["nvx_fast=1", "nvx_off=fast"]):
+            self.expect(self.without("fast", "deleg"), *words,
+                        log=["nvx_fast=1 is obsolete: leave it out, fast is on unless nvx_off= names it"])
+
+    def test_renamed(self):
+        """A parameter that had another name than the feature has now."""
+        params = self.expect(self.without("shim_page"), "nvx_pv_shim=0",
+                             log=["nvx_pv_shim=0 is obsolete: write nvx_off=shim_page"])
+        self.assertEqual(params["nvx_off"], "shim_page")
+        self.expect(ON, "nvx_pv_shim=1", log=["nvx_pv_shim=1 is obsolete: leave it out, shim_page is"])
+
+    def test_list_size(self):
+        """A list that has no room for all names is not compiled, one that just has is."""
+        names = len(self.load("nvx_off=" + "x", status=1)[1][0].split("give some of ")[1])
+        for size, status in ((names + 1, 0), (names, 1)):
+            done = subprocess.run(["gcc", "-D_GNU_SOURCE", f"-DNVX_LIST_SIZE={size}", "-fsyntax-only",
+                                   "-I", os.path.join(self.work, "kernel"), "-iquote", self.work,
+                                   os.path.join(HERE, "features_unit.c")], text=True,
+                                  capture_output=True, check=False)
+            self.assertEqual(done.returncode, status, done.stderr)
 
     def test_machine(self):
         self.expect([], "@nvx=0", "nvx_no_umip_emul=1")

@@ -112,7 +112,9 @@ static bool nvx_host_offers_pv(void)
 	return pv_host;
 }
 
+#ifndef NVX_LIST_SIZE
 #define NVX_LIST_SIZE		256
+#endif
 #define CONFIG_KVM_NVX_EXITS
 #define CONFIG_KVM_NVX_VEPT
 #define CONFIG_KVM_NVX_FAST

@@ -25,6 +25,11 @@ enum need {
 
 static_assert(NVX_NR_NEEDS <= 64);
 
+/* Each name with a comma behind it, or the end of the string. */
+#define X(name, ...)	+ sizeof(#name)
+static_assert(0 NVX_FEATURES(X, X, X) <= NVX_LIST_SIZE);
+#undef X
+
 #define X(name, on, ...)	bool __read_mostly nvx_##name = on;
 NVX_FEATURES(X, X, X)
 #undef X
@@ -167,7 +172,7 @@ static int feature_set(const char *val, const struct kernel_param *kp)
 
 	if (on) {
 		left_out_as_before &= ~BIT_ULL(i);
-		pr_warn("kvm_intel: %s=1 is obsolete: leave it out, %s is on without it\n",
+		pr_warn("kvm_intel: %s=1 is obsolete: leave it out, %s is on unless nvx_off= names it\n",
 			kp->name, names[i]);
 	} else {
 		left_out_as_before |= BIT_ULL(i);
@@ -190,6 +195,11 @@ static const struct kernel_param_ops feature_ops = {
 #define P(name, on, needs, text)	OWN(name, on, 0444)
 #define W(name, on, needs, text)	OWN(name, on, 0644)
 NVX_FEATURES(F, P, W)
+
+#ifdef CONFIG_KVM_NVX_PV
+/* The parameter had another name than the feature has. */
+module_param_cb(nvx_pv_shim, &feature_ops, (void *)NVX_NEED_shim_page, 0);
+#endif
 
 #define X(name, on, needs, text)						\
 	MODULE_INFO(nvx_feature, #name ": " text " (default: " #on ")");

@@ -17,7 +17,7 @@
 NVX_FEATURES(X, X, X)
 #undef X
 
-/* More than the names of all features. */
+/* All names of features, with commas in between; features.c asserts. */
 #define NVX_LIST_SIZE	256
 
 void nvx_features_setup(bool nested);
