@@ -84,23 +84,50 @@ class FloorsTest(unittest.TestCase):
         self.assertIn('mmu/nvx/range.c (kvm.ko) includes vmx/nvx/nvx.h (frame), which is above it',
                       complain(mmu__nvx__range_c='#include "vmx/nvx/nvx.h"\n'))
 
+    def test_variable_up(self):
+        """The PV VMCS reads a variable of a piece; features are everybody's."""
+        mask = 'unsigned int __read_mostly nvx_mask;\nstatic bool nvx_own = true;\n'
+        use = 'static bool a(void)\n{\n\treturn nvx_mask && nvx_pv && nvx_own;\n}\n'
+        table = '#define X(name, on, ...)\tbool __read_mostly nvx_##name = on;\nF(X)\n'
+        self.assertEqual(
+            complain(vmx__nvx__fast__parts_c=mask, vmx__nvx__features_c=table,
+                     vmx__nvx__pv__pv_c=use),
+            ['vmx/nvx/pv/pv.c (PV VMCS) uses nvx_mask of vmx/nvx/fast/parts.c (pieces), '
+             'which is above it'])
+        self.assertEqual(complain(vmx__nvx__fast__parts_c=mask, vmx__nvx__fast__entry_c=use), [])
+
+    def test_variables(self):
+        """What is defined, and what is only declared or local."""
+        self.assertEqual(
+            FLOORS.variables('u32 nvx_a = 1;\nextern u32 nvx_b;\nu64 nvx_c[N];\n'
+                             'struct nvx_s nvx_d __read_mostly;\nu32 nvx_f(void);\n'
+                             'struct nvx_e {\n\tint nvx_g;\n};\n'),
+            {'nvx_a', 'nvx_c', 'nvx_d'})
+
     def test_circle(self):
-        """Two directories that include each other; the floors see one way only."""
-        found = complain(mmu__nvx__range_c='#include "vmx/nvx/pins.h"\n')
-        self.assertEqual(found, [
-            'mmu/nvx/range.c (kvm.ko) includes vmx/nvx/pins.h (frame), which is above it',
-            'mmu/nvx and vmx/nvx include each other: mmu/nvx/range.c includes vmx/nvx/pins.h; '
-            'vmx/nvx/nvx.h includes mmu/nvx/nvx_mmu.h'])
+        """Two directories that include each other, in the kernel's way or the compiler's."""
+        tree = {'arch/x86/shim/a.c': '#include <refresh/shim.h>\n',
+                'arch/x86/kvm/vmx/nvx/b.c': '#include "mmu/nvx/c.h"\n',
+                'arch/x86/kvm/mmu/nvx/c.h': '', 'arch/x86/kvm/vmx/nvx/d.h': '',
+                'include/refresh/shim.h': '/*\n#include "../../arch/x86/shim/types.h"\n*/\n',
+                'arch/x86/shim/types.h': ''}
+        self.assertEqual(FLOORS.whole_tree(tree), [])
+        tree['arch/x86/kvm/mmu/nvx/c.h'] = '#include "vmx/nvx/d.h"\n'
+        self.assertEqual(FLOORS.whole_tree(tree), [
+            'arch/x86/kvm/mmu/nvx and arch/x86/kvm/vmx/nvx include each other: '
+            'arch/x86/kvm/mmu/nvx/c.h includes arch/x86/kvm/vmx/nvx/d.h; '
+            'arch/x86/kvm/vmx/nvx/b.c includes arch/x86/kvm/mmu/nvx/c.h'])
 
     def test_long_circle(self):
         """Three directories, each of which includes the next."""
-        found = complain(vmx__nvx__nvx_h='#include "vmx/nvx/fast/record.h"\n')
-        self.assertIn(
-            'vmx/nvx and vmx/nvx/fast include each other: vmx/nvx/nvx.h includes '
-            'vmx/nvx/fast/record.h; vmx/nvx/fast/record.h includes vmx/nvx/pins.h', found)
-        found = complain(vmx__nvx__nvx_h='#include "vmx/nvx/fast/fast.h"\n')
-        self.assertTrue(any(line.startswith('vmx/nvx and vmx/nvx/fast and vmx/nvx/pv include')
-                            for line in found), found)
+        tree = {'virt/refresh/a.h': '#include "../../arch/x86/shim/b.h"\n',
+                'arch/x86/shim/b.h': '# include <refresh/c.h>\n',
+                'include/refresh/c.h': '#include "../../virt/refresh/d.h"\n',
+                'virt/refresh/d.h': ''}
+        found = FLOORS.whole_tree(tree)
+        self.assertEqual(len(found), 1)
+        self.assertTrue(found[0].startswith(
+            'arch/x86/shim and include/refresh and virt/refresh include each other: '), found)
 
     def test_lost(self):
         """A file in a directory that no floor names."""

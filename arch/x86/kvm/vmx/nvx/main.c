@@ -43,7 +43,7 @@ void __init nvx_hardware_setup(bool nested)
 	nvx_mmu_setup(nested);
 	nvx_bypass_setup();
 	nvx_fast_setup();
-	nvx_pv_setup(nested);
+	nvx_pv_setup(nested, nvx_fast_times_l2());
 	nvx_l1_setup();
 }
 

@@ -46,19 +46,21 @@ static inline void nvx_bypass_setup(void) { }
 bool nvx_fast_possible(void);
 bool nvx_fast_direct_wanted(void);
 void nvx_fast_setup(void);
+bool nvx_fast_times_l2(void);
 void nvx_idle_register(void);
 void nvx_idle_unregister(void);
 #else
 static inline bool nvx_fast_possible(void) { return false; }
 static inline bool nvx_fast_direct_wanted(void) { return false; }
 static inline void nvx_fast_setup(void) { }
+static inline bool nvx_fast_times_l2(void) { return false; }
 static inline void nvx_idle_register(void) { }
 static inline void nvx_idle_unregister(void) { }
 #endif
 
 #ifdef CONFIG_KVM_NVX_PV
 bool nvx_host_offers_pv(void);
-void nvx_pv_setup(bool nested);
+void nvx_pv_setup(bool nested, bool timer);
 void nvx_pv_register(void);
 void nvx_pv_unregister(void);
 void nvx_l1_setup(void);
@@ -70,7 +72,7 @@ void nvx_shim_detach(void);
 extern u32 nvx_l1_features;
 #else
 static inline bool nvx_host_offers_pv(void) { return false; }
-static inline void nvx_pv_setup(bool nested) { }
+static inline void nvx_pv_setup(bool nested, bool timer) { }
 static inline void nvx_pv_register(void) { }
 static inline void nvx_pv_unregister(void) { }
 static inline void nvx_l1_setup(void) { }

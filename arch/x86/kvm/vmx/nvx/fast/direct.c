@@ -12,58 +12,15 @@
 #include <linux/module.h>
 
 #include "../../../trace.h"
-#include "cpuid.h"
 #include "lapic.h"
 #include "vmx/vmx.h"
 #include "vmx/nested.h"
-#include "nvx_compat.h"
 #include "vmx/nvx/fast/fast.h"
 #include "vmx/nvx/fast/parts.h"
 #include "vmx/nvx/fast/record.h"
 #include "vmx/nvx/nvx.h"
 #include "vmx/nvx/pv/pv.h"
 #include "vmx/nvx/trace.h"
-
-/* NVX_FAST_* that may be in use. */
-unsigned int __read_mostly nvx_fast_parts = ~0u;
-
-/* Those that are, 0 if nvx_fast is off. */
-unsigned int __read_mostly nvx_fast_mask;
-
-/**
- * nvx_fast_possible() - Does this machine have what the short forms rely on?
- *
- * Context: Module initialization.
- * Return: true if it has.
- */
-bool __init nvx_fast_possible(void)
-{
-	return enable_unrestricted_guest && enable_vpid && cpu_has_load_ia32_efer() &&
-	       cpu_has_vmx_msr_bitmap() && !kvm_mpx_supported();
-}
-
-/**
- * nvx_fast_direct_wanted() - May transitions do without KVM's loop?
- *
- * Context: Module initialization.
- * Return: true if they may.
- */
-bool __init nvx_fast_direct_wanted(void)
-{
-	return nvx_fast_parts & NVX_FAST_DIRECT;
-}
-
-/**
- * nvx_fast_setup() - Settle which parts are in use
- *
- * Context: Module initialization.
- */
-void __init nvx_fast_setup(void)
-{
-	nvx_fast_mask = nvx_fast ? nvx_fast_parts : 0;
-	if (!cpu_has_vmx_preemption_timer() || nvx_compat_using_evmcs())
-		nvx_fast_mask &= ~NVX_FAST_CPU_TIMER;
-}
 
 /* The counters fast_why_* stand in the order of enum nvx_fast_reason. */
 static void count_refusal(enum nvx_fast_reason reason)

@@ -31,21 +31,14 @@ static_assert(NVX_PV_STATE_FLAG == NVX_NESTED_STATE_FLAG);
 
 static u32 offered_features __ro_after_init;
 
-/* May the CPU's own timer end L2?  See fast/timer.c. */
-static bool __init timer_of_cpu(void)
-{
-	u32 parts = NVX_FAST_DIRECT | NVX_FAST_TIMER | NVX_FAST_CPU_TIMER;
-
-	return (nvx_fast_mask & parts) == parts;
-}
-
 /**
  * nvx_pv_setup() - Settle what guests are offered
  * @nested: nested virtualization is offered to guests
+ * @timer: the CPU's own timer may end L2
  *
  * Context: Module initialization.
  */
-void __init nvx_pv_setup(bool nested)
+void __init nvx_pv_setup(bool nested, bool timer)
 {
 	nvx_mmu_vm_offset = offsetof(struct kvm_vmx, nvx.mmu) -
 			    offsetof(struct kvm_vmx, kvm);
@@ -53,8 +46,7 @@ void __init nvx_pv_setup(bool nested)
 	offered_features = NVX_PV_FEAT_VMCS | NVX_PV_FEAT_FLUSH |
 			   (nvx_pv_range ? NVX_PV_FEAT_RANGE : 0) |
 			   (nvx_deleg ? NVX_PV_DELEGATION : 0) |
-			   (nvx_deleg && timer_of_cpu() ?
-			    NVX_PV_FEAT_TSC_DEADLINE : 0) |
+			   (nvx_deleg && timer ? NVX_PV_FEAT_TSC_DEADLINE : 0) |
 			   (nvx_pv_xstate ? NVX_PV_FEAT_XSTATE : 0) |
 			   (nvx_pv_uret ? NVX_PV_FEAT_URET : 0);
 }
