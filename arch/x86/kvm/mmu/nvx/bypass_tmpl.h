@@ -69,8 +69,9 @@ static bool nvx_sp_fits(struct kvm_vcpu *vcpu, struct kvm_mmu_page *sp)
 }
 
 /*
- * A shadow of the table that nothing leads to, as of the page's earlier use with other
- * rights: it need not agree, the entry is unused and may stay so.
+ * A shadow of the same table of the guest that no entry points to, left from the page's
+ * earlier use with other rights.  If its entry is unused it has no say in whether a write
+ * is emulated: no CPU walks it, and nvx_set_pending() lets the entry trap in all shadows.
  */
 static bool nvx_sp_idle(struct kvm_mmu_page *sp, unsigned int index)
 {

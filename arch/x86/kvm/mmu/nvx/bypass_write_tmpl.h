@@ -252,10 +252,11 @@ EXPORT_SYMBOL_GPL(nvx_mmu_write_pte);
  * @gva: address of the fault
  * @code: error code of the CPU, with the reserved bit
  *
- * A reserved bit is that of an entry that caches an emulated device, which KVM
- * wants to know of, or that of an unused entry: with stock it would not have been
- * present.  What was there may be gone by now; then the fault is handled as one on
- * an absent entry, which looks at everything anew.
+ * Walk the shadow page tables.  If the entry caches an emulated device, KVM needs the
+ * code as it is.  If it is unused, it has faulted because of nvx_mmu.trap: stock's would
+ * not have been present, so take "present" and "reserved" away, and note the entry for
+ * nvx_sp_populates().  Do the former as well if the entry has been changed since: KVM
+ * handles a fault on an absent page by looking at everything anew.
  *
  * Context: Exit handling of @vcpu.
  * Return: the code to handle the fault with.

@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * nvx_keep_tables: what is no sign of a page that has ceased to be a table of
- * EPT12.  Part of mmu.c.
+ * nvx_keep_tables: which writes of L1 do not count towards stock's flood detection.
+ * Part of mmu.c.
  */
 #ifdef CONFIG_KVM_NVX_VEPT
 
 #include "mmu/nvx/nvx_mmu.h"
 
 /*
- * L1 has written to a table above the last level.  Stock counts: three writes
- * that no fault of L2 comes between, and the shadow of the table is thrown away,
- * with what it leads to, because the page may be something else by now.  That of
- * a hypervisor that maps or unmaps large pages in a row is not.  An entry that the
- * shadow has, or that is valid now, is one of a table in use; zeroes and data in
- * places that have not been in use count as before, so a page that L1 has given
- * away goes on being found out.
+ * L1 has written to a table of EPT12 above the last level.  Stock zaps a shadow table
+ * after three writes of L1 without a fault of L2 between: the page may be in other use.
+ * A hypervisor that maps or unmaps large pages writes as often.  Do not count a write if
+ * the shadow has that entry, or if the new value is a valid one; count zeroes and data
+ * elsewhere.
  */
 static bool nvx_keeps_table(struct kvm_vcpu *vcpu, struct kvm_mmu_page *sp,
 			    gpa_t gpa, u64 gentry)

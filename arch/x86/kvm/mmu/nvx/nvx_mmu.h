@@ -45,14 +45,14 @@ extern nvx_woken_fn nvx_woken;
  * @tdp_fault_around: the same for an ordinary guest and the host's page table
  * @populate: pages of the window that are allocated with an absent anonymous
  *	page, a power of two, 1 for the one page
- * @keep_tables: writes of L1 that a table of EPT12 sees do not make L0 throw its
- *	shadow away
+ * @keep_tables: do not count writes of L1 to tables of EPT12 that are in use towards
+ *	the three after which L0 zaps the table's shadow, see flood_tmpl.h
  * @vcpu_offset: where in a vCPU its struct nvx_mmu_vcpu is, bytes from struct
  *	kvm_vcpu
  * @trap: what an unused entry of a shadow page table contains with nvx_bypass_pf,
  *	0 without
- * @used: bits of which an entry has one set that differs from stock's unused one, if
- *	it is used: all of them without nvx_bypass_pf
+ * @used: mask: an entry is in use if it differs from stock's unused value in one of
+ *	these bits; all bits without nvx_bypass_pf
  *
  * Zeroes, as before kvm-intel.ko is there, count as 1.
  */

@@ -21,12 +21,10 @@ bool __read_mostly nvx_gpf_bypass = true;
  * @vmx: vCPU with vmcs02 loaded
  * @vmcs12: what L1 wants
  *
- * With the #PF bit set in the exception bitmap, as L0 does, the error codes that
- * exit are those with (code & MASK) == MATCH.  Those of L1 are of the same kind if
- * its bit is set, too; the smallest such set with both of them in it has the bits
- * in its mask that both have, with the same value.  If L1 has the bit clear, its
- * set is what is left of one, i.e. nothing (as of KVM), or to be taken for all.
- * Faults of neither are forwarded, as those of L1 are: L0 looks at each one.
+ * L0 intercepts #PF: codes with (code & MASK) == MATCH exit.  If L1 intercepts too,
+ * use the smallest filter that covers both: the mask bits that both have with the
+ * same value.  If L1's bit is clear its filter is inverted: with mask = match = 0 L1
+ * wants none, else let all exit.  L0 forwards what it does not want.
  *
  * Does nothing if L0 needs no page faults of its own, or all.
  *

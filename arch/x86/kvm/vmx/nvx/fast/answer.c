@@ -176,8 +176,10 @@ bool nvx_pv_answer(struct kvm_vcpu *vcpu, const struct nvx_pv *pv,
 }
 
 /*
- * If L2 has armed its timer since VM-entry L1 does not know when it is due: then its
- * limit decides, whatever it thought at VM-entry.
+ * May L0 wait until L2's timer, or an event, ends HLT?  L1 has said so at VM-entry
+ * (NVX_PV_DELEG_HLT), by the deadline that it knew then.  If L0 has answered a WRMSR of
+ * L2 to the timer since (@tsc_deadline), L1 does not know the new one: L0 waits if it is
+ * due within L1's limit (@hlt_cycles), whatever L1 said.
  */
 static bool may_halt(struct kvm_vcpu *vcpu, const struct nvx_pv *pv)
 {

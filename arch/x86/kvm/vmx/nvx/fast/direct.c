@@ -265,9 +265,11 @@ static void timer_ends_l2(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 }
 
 /*
- * Pages that the CPU has logged for L1 are still in its buffer.  KVM empties it when
- * it handles an exit of L1, and takes it for empty as soon as L2 runs; so does
- * nvx_handle_exit(), which stands in front of that flush.
+ * The CPU's buffer of pages that L1 has modified (PML) is not empty.  KVM flushes it into
+ * the dirty log when it handles an exit of L1, which the short form leaves out, and not
+ * while the vCPU is in guest mode; whoever reads the log kicks the vCPU and takes the
+ * buffer for flushed.  nvx_handle_exit(), which stands in front of that flush, relies on
+ * this, too.
  */
 static bool log_waits(struct vcpu_vmx *vmx)
 {

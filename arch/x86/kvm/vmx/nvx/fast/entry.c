@@ -120,8 +120,8 @@ static enum nvx_fast_reason entry_check(struct kvm_vcpu *vcpu,
 				 INTR_INFO_DELIVER_CODE_MASK | PF_VECTOR)
 
 /*
- * An interrupt is injected into any L2 that takes it; the CPU checks that.  A page
- * fault is, into an L2 in long mode as they all are here.
+ * L1 may inject an external interrupt: the CPU checks whether L2 takes it.  Or a #PF: L2
+ * is in long mode here, so only the error code has to be checked.
  */
 static bool injection_ok(const struct vmcs12 *vmcs12)
 {
@@ -138,9 +138,9 @@ static bool injection_ok(const struct vmcs12 *vmcs12)
 }
 
 /*
- * What L2 is to have is in vmcs02.  Debug controls that VM-entry does not load are L1's,
- * and what every VM-exit leaves, see debug_known(): DEBUGCTL is, as the record does not
- * survive L1's WRMSR of it.
+ * With "load debug controls" vmcs02 has vmcs12's values: compare.  Without, L2 runs with
+ * L1's, and vmcs02 has what a VM-exit leaves (debug_known()): check DR7.  DEBUGCTL cannot
+ * differ: L1's WRMSR of it makes the record void.
  */
 static bool debug_ok(struct kvm_vcpu *vcpu, const struct nvx_fast *f,
 		     const struct vmcs12 *vmcs12)
@@ -237,9 +237,9 @@ static void update_vmcs02(struct kvm_vcpu *vcpu, struct nvx_fast *f,
 }
 
 /*
- * A notification for L2's posted interrupts that came before L2 was entered is in L1's
- * APIC, as nested_vmx_run() finds it.  One that comes later looks for guest mode: this
- * is between the two, or it would be an interrupt for L1.
+ * A notification that came before this VM-entry is in L1's IRR: move it to pi_pending.
+ * Call this behind enter_guest_mode(): a sender that comes later sees guest mode; before
+ * it, its vector would be an interrupt of L1.
  */
 static void take_notification(struct kvm_vcpu *vcpu, struct vmcs12 *vmcs12)
 {
