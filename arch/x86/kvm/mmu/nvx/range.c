@@ -130,8 +130,8 @@ static u64 zap_roots(struct kvm *kvm, gfn_t root_gfn, u64 first, u64 end)
 		}
 	}
 	/*
-	 * A fault has its root, or finds out that it is gone: without one there is
-	 * none to be repeated.  L1 must not be able to stall its L2s for nothing.
+	 * Count only if a root was found.  Without one no fault can be walking this
+	 * EPT12, and L1 must not make its L2s repeat faults for nothing.
 	 */
 	if (in_use)
 		WRITE_ONCE(*seq_of(kvm), *seq_of(kvm) + 1);

@@ -26,8 +26,9 @@ bool nvx_page_logged(struct kvm_vcpu *vcpu, gpa_t gpa)
  * @vcpu: the vCPU
  * @map: its map, or none
  *
- * The page is in no logged slot, or was not written since it is: KVM's log need not
- * know.  The host has to.
+ * KVM's dirty log is not told: either nobody logs the slot, or the page has not been
+ * written since somebody does.  The host has to know that the page may be dirty, or it
+ * would drop what has been written.
  *
  * Context: Process context, kvm->srcu held for read, in any thread.
  */

@@ -257,7 +257,11 @@ static void leave_l2_mmu(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 	vcpu->arch.walk_mmu = &vcpu->arch.root_mmu;
 }
 
-/* KVM writes a last field or two after an exit, and then has it synced. */
+/*
+ * Copy vmcs12 to where L1 reads it, the PV page or the shadow VMCS: at once if L1 runs next.
+ * Else KVM may still write a field or two, and calls nvx_pv_sync() or nvx_fast_sync_shadow()
+ * before it runs L1.
+ */
 static void show_exit(struct vcpu_vmx *vmx, struct nvx_fast *f, bool direct)
 {
 	struct nvx_pv *pv = nvx_pv_of(&vmx->vcpu);
@@ -276,9 +280,10 @@ static void show_exit(struct vcpu_vmx *vmx, struct nvx_fast *f, bool direct)
 }
 
 /*
- * KVM's own path has entered L2, whose CPUID is L2's.  Exits have L1's, which stays
- * when L2 is entered in the short form: L1 answers its CPUID.  It depends on XCR0 and
- * XSS, too, which have to be L1's again.
+ * CPUID shows two bits of CR4.  KVM's own path has made the vCPU's CPUID that of L2 at
+ * VM-entry: make it L1's again.  VM-entries in the short form leave it L1's, as CPUID of
+ * L2 exits to L1, which answers it.  Leaf 0xD depends on XCR0 and XSS: call this behind
+ * nvx_pv_load_host(), when they are L1's.
  */
 static void show_cpuid(struct kvm_vcpu *vcpu, struct nvx_fast *f)
 {

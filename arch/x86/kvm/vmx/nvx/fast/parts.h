@@ -14,13 +14,16 @@ void nvx_fast_switch_vmcs(struct vcpu_vmx *vmx, struct loaded_vmcs *to);
 void nvx_fast_switch_efer(struct vcpu_vmx *vmx, struct nvx_fast *f, u64 efer);
 void nvx_fast_flush_linear(struct kvm_vcpu *vcpu);
 
-/* Of secondary controls, which are in use: config_known(). */
+/* Virtual-interrupt delivery; config_known() has seen that secondary controls are on. */
 static inline bool nvx_fast_has_vid(const struct vmcs12 *vmcs12)
 {
 	return vmcs12->secondary_vm_exec_control & SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY;
 }
 
-/* An exit has left in vmcs12 what is in vmcs02: VM-entry writes what differs then. */
+/*
+ * An exit has saved these fields of vmcs02 in vmcs12.  L1 may change them there: the next
+ * VM-entry writes those to vmcs02 that differ from what is noted here.
+ */
 static inline void nvx_fast_note_synced(struct nvx_fast *f, const struct vmcs12 *vmcs12)
 {
 	f->synced.cr0 = vmcs12->guest_cr0;

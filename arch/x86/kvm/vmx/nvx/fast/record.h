@@ -73,8 +73,10 @@ struct nvx_mmu_view {
  * @shadow_ro_valid: read-only members of @shadow are in the shadow VMCS
  * @has_ibrs: L1's CPUID has SPEC_CTRL
  * @counts_instructions: L1's PMU may count those that L0 carries out for L2
- * @direct_done: nvx_fast_run() has dealt with the last exit, at which level we are now
- * @direct_refused: nvx_fast_run() could not, and neither can anybody after it
+ * @direct_done: nvx_fast_run() has dealt with the last exit: KVM's handlers must not,
+ *	see nvx_fast_handled()
+ * @direct_refused: nvx_fast_run() has tried the short form for the last exit in vain:
+ *	nvx_fast_vmexit() and nvx_fast_vmentry() need not try again
  * @timer_armed: the CPU's own timer was set for L2 at the last VM-entry
  * @timer_pin: its control is set in vmcs02 for L2 only
  * @timer_state: who answers for the hrtimer
@@ -91,7 +93,8 @@ struct nvx_mmu_view {
  * @shadow: content of the shadow VMCS
  * @other_view: root_mmu of the level that does not run, without @ept
  * @msr_bitmap: L1's MSR bitmap for L2
- * @syscall_msrs: those that are in use only if EFER.SCE is set, or NULL
+ * @syscall_msrs: STAR, LSTAR and SYSCALL_MASK among vmx->guest_uret_msrs, which the CPU
+ *	has only while the level that runs has EFER.SCE; NULL: there is none
  *
  * Allocated when L1 first enters L2, freed at VMXOFF.  Only the thread of the
  * vCPU uses it, but for the timer members, which the hrtimer callback reads.

@@ -3,10 +3,12 @@
  * nvx_pv_l1: have the host below forget some pages of a guest.
  *
  * KVM flushes TLBs after it has unmapped pages: it makes all vCPUs that run exit
- * and each of them executes an INVEPT.  Here the CPU that unmaps writes a note for
- * each vCPU instead.  A vCPU that does not run copies its notes to the assist page
- * before its next VM-entry.  If one runs, the CPU that unmaps writes the flush MSR, and
- * the host forgets the pages for all vCPUs in that one exit.
+ * and each of them executes an INVEPT.  Here the CPU that unmaps adds the range to
+ * nvx_vcpu.ranges[] of each vCPU instead (range_flush()).  Before its next VM-entry a
+ * vCPU copies what is new there to the flushes of the assist page (nvx_l1_ranges()), which
+ * the host does at that VM-entry.  If one may be in the guest without having done so, the
+ * CPU that unmaps writes the flush MSR, too, and the host forgets the pages for all vCPUs
+ * in that one exit.
  */
 #include <linux/kvm_host.h>
 
@@ -61,8 +63,8 @@ static bool flush_remote(u64 root, u64 first, u64 nr)
 }
 
 /*
- * mmu_lock is held for write.  False: flush as KVM does; a note too many does not
- * hurt.
+ * mmu_lock is held for write.  False: KVM has to flush, as without nvx.  The notes stay,
+ * and these pages are flushed once more at the next VM-entries.
  */
 static bool range_flush(struct kvm *kvm, u64 root, u64 first, u64 nr)
 {

@@ -3,12 +3,15 @@
  * nvx_pv_l1: have the host below load registers of our guests.
  *
  * XCR0 and XSS: KVM loads the guest's values before VM-entry and its own after
- * VM-exit, if they differ; each is an exit to the host.  Put down beside the VMCS
- * they cost none.  They are taken away again after the VM-exit, so what is there is
- * always of the VM-entry that follows.
+ * VM-exit, if they differ; each is an exit to the host.  Instead put() writes both values
+ * beside the VMCS and sets the register's bit in @load: the host loads the one at
+ * VM-entry and the other at VM-exit.  take() clears the bit after the VM-exit, so that it
+ * holds for one VM-entry only.
  *
- * MSRs that only user space needs wait for VM-entry in the assist page of the CPU,
- * and are given back by one exit when the CPU returns to user space.
+ * MSRs that only user space needs (those of SYSCALL, TSC_AUX): put_msr() writes both values
+ * to the assist page of the CPU and sets the entry's bit in @msr_load.  At VM-entry the
+ * host loads the guest's value and clears the bit.  When the CPU returns to user space
+ * restore_msrs() has the host load ours, all of them by one WRMSR.
  */
 #include <linux/kvm_host.h>
 
@@ -49,8 +52,9 @@ static bool take(u32 what)
 }
 
 /*
- * Entries of uret[] of this CPU: @put are in use since its last return to user
- * space, the MSRs of @loaded have had a guest's value.
+ * Entries of uret[] of this CPU, a bit each.
+ * @put: put_msr() has written them since the last return to user space
+ * @loaded: of these, the host has loaded the guest's value since: ours has to come back
  */
 struct uret_state {
 	u32 put;
@@ -59,14 +63,14 @@ struct uret_state {
 
 static DEFINE_PER_CPU(struct uret_state, uret_state);
 
-/* The host has loaded an entry that waits no longer. */
+/* The host clears the bit of an entry when it has loaded the guest's value. */
 static void note_loaded(struct uret_state *state,
 			const struct nvx_pv_assist *assist)
 {
 	state->loaded |= state->put & ~READ_ONCE(assist->msr_load);
 }
 
-/* SFMASK has no more, L0 would find that out too late. */
+/* MSR_SYSCALL_MASK has 32 bits: with more the host would let VM-entry fail. */
 static bool fits(u32 index, u64 value)
 {
 	return index != MSR_SYSCALL_MASK || !(value >> 32);
@@ -98,7 +102,7 @@ static bool put_msr(u32 slot, u32 index, u64 guest, u64 host)
 		WRITE_ONCE(assist->msr_load, assist->msr_load | BIT(slot));
 		state->put |= BIT(slot);
 	} else if (state->put & BIT(slot)) {
-		/* KVM loads this one, and its own value afterwards. */
+		/* KVM loads the guest's value itself, and its own afterwards. */
 		WRITE_ONCE(assist->msr_load, assist->msr_load & ~BIT(slot));
 		state->put &= ~BIT(slot);
 		state->loaded &= ~BIT(slot);
@@ -129,8 +133,9 @@ static void restore_msrs(void)
 		state->loaded = 0;
 	}
 	/*
-	 * Not in VMX operation any more: one by one.  A host may ignore a WRMSR
-	 * of what it does not know instead of refusing it.
+	 * Without VMX operation the host has no assist page of this CPU: write the MSRs
+	 * one by one.  Do not rely on a #GP then: a host may ignore a WRMSR of what it
+	 * does not know.
 	 */
 	if (mask && (!(cr4_read_shadow() & X86_CR4_VMXE) ||
 		     wrmsrl_safe(MSR_NVX_PV_RESTORE, mask)))

@@ -488,13 +488,14 @@ static enum nvx_pv_error probe(struct kvm_vcpu *vcpu)
 	error = check_assist(vcpu, pv, &pv->features);
 	if (error == NVX_PV_OK && nested->current_vmptr != INVALID_GPA) {
 		/*
-		 * Restored, and current before: the header does not matter any
-		 * more, and without memory the next VM-entry fails.
+		 * User space has restored a vCPU whose VMCS was current: load_vmcs()
+		 * has checked its header when it became so, before it was saved.  If
+		 * the page cannot be mapped the next VM-entry fails.
 		 */
 		if (map_page(vcpu, &pv->vmcs, nested->current_vmptr) &&
 		    (is_guest_mode(vcpu) || nested->smm.guest_mode))
 			nvx_pv_resume_loads(vcpu, pv);
-		/* What was saved before L1 could see it is still to be shown. */
+		/* The state may have been saved after an exit, before nvx_pv_sync(). */
 		nested->need_vmcs12_to_shadow_sync = true;
 	}
 	if (error != NVX_PV_E_MAGIC) {

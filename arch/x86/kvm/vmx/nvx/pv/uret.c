@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * nvx_pv_uret: MSRs that L1 loads for L2 and gives back before it returns to its
- * own user space.  KVM has one set of them for both levels, so nothing but the
- * WRMSRs themselves moves: to VM-entry on the way in, into one on the way out.
+ * nvx_pv_uret: MSRs of SYSCALL, and TSC_AUX.  L1 writes L2's values before VM-entry and
+ * its own before it returns to its user space, each by a WRMSR that exits.  L0 has one
+ * value of each for both levels, so all that L1 need leave to it are the WRMSRs: those of
+ * L2's values are done at VM-entry (nvx_pv_load_msrs()), those of L1's at one WRMSR of
+ * MSR_NVX_PV_RESTORE (nvx_pv_restore_msrs()).
  */
 #include <linux/kvm_host.h>
 #include <linux/module.h>
