@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * In the place of arch/x86/shim/vmx_ops.h, by -include: a CPU that a test makes up.  The
- * functions are in shim_policy_unit.c.
+ * functions are each test's own.
  */
 #ifndef SHIM_OPS_FAKE_H
 #define SHIM_OPS_FAKE_H
@@ -26,12 +26,18 @@ static inline void device_write32(void *at, u32 value)
 	*(u32 *)at = value;
 }
 
+int vmptrld(u64 hpa);
+
+static inline bool load_vmcs(u64 hpa)
+{
+	return vmptrld(hpa) == VMX_SUCCEED;
+}
+
 u64 vmread(u64 field);
 void vmread_to(u64 *value, u64 field);
 int vmread_checked(u64 field, u64 *value);
 void vmwrite(u64 field, u64 value);
 int vmwrite_checked(u64 field, u64 value);
-int vmptrld(u64 hpa);
 int vmclear(u64 hpa);
 int vmxon(u64 hpa);
 void vmxoff(void);

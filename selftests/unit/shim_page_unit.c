@@ -48,6 +48,11 @@ bool policy_may_give(void)
 	return nr_parts == 1;
 }
 
+static bool load_vmcs(u64 hpa)
+{
+	return !vmptrld(hpa);
+}
+
 #include "../../arch/x86/shim/shim_page.c"
 
 struct shim_header shim_header;

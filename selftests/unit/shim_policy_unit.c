@@ -13,6 +13,7 @@
 #include "../../arch/x86/shim/exit_rules.h"
 #include "../../arch/x86/shim/shim.h"
 #include "../../arch/x86/shim/world.h"
+#include "shim_rest_fake.h"
 
 #define OWN_VMCS	0x7000ull
 #define STATES		400
@@ -244,55 +245,17 @@ void page_settle(struct shim_cpu *cpu) { }
 void page_publish(struct shim_cpu *cpu, u32 reason) { }
 void page_store(struct shim_cpu *cpu, u64 number) { }
 void page_stop(struct shim_cpu *cpu) { }
-void console_print(const char *format, ...) { }
-void shim_unblock_nmi(void) { }
 
 bool page_start(struct shim_cpu *cpu)
 {
 	return false;
 }
 
-void shadow_collect(struct shim_cpu *cpu)
+bool shadow_collect(struct shim_cpu *cpu)
 {
 	vmptrld(cpu->current_vmcs);
+	return true;
 }
-
-/* What only runs when two partitions use devices, or when one begins. */
-void ioapic_hw_apply(const struct ioapic_ops *ops) { }
-void world_part_ended(struct shim_cpu *cpu, u32 part) { }
-void world_restore_functions(void) { }
-void part_push(struct shim_cpu *cpu) { }
-void enter_long_mode(struct shim_cpu *cpu) { }
-void enter_real_mode(struct shim_cpu *cpu) { }
-
-u64 handle_part_call(struct shim_cpu *cpu, u32 call)
-{
-	return SHIM_E_STATE;
-}
-
-u64 exit_io(struct shim_cpu *cpu, u32 reason)
-{
-	return SHIM_UNSERVED;
-}
-
-u64 exit_ept_violation(struct shim_cpu *cpu, u32 reason)
-{
-	return SHIM_UNSERVED;
-}
-
-bool part_rdmsr(struct shim_cpu *cpu, u32 msr, u64 *value, bool *fault)
-{
-	return false;
-}
-
-bool part_wrmsr(struct shim_cpu *cpu, u32 msr, u64 value, bool *fault)
-{
-	return false;
-}
-
-/* start.S and shim.lds */
-char shim_enter_begin[1], shim_enter_end[1], shim_trap_stubs[1];
-const struct fixup fixup_table[1], fixup_table_end[1];
 
 void shim_reenter(struct shim_regs *regs, u64 how)
 {

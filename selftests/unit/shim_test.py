@@ -63,6 +63,15 @@ class Shim(unittest.TestCase):
         self.run_program(24, '-include', 'selftests/unit/shim_ops_fake.h',
                          'selftests/unit/shim_forget_unit.c', 'arch/x86/shim/forget.c')
 
+    def test_vmcs(self):
+        """Hosts that spoil their VMCSs: what the shim writes goes where it belongs, or nowhere."""
+        self.run_program(14, '-include', 'selftests/unit/shim_ops_fake.h',
+                         'selftests/unit/shim_vmcs_unit.c',
+                         *(f'arch/x86/shim/{name}.c' for name in
+                           ('exit', 'policy', 'cpu', 'ipi', 'apic_hw', 'leave', 'init', 'trap', 'host', 'machine',
+                            'insn', 'guest', 'borrow', 'semantics', 'flush', 'park', 'world', 'ept', 'shadow',
+                            'shim_page', 'owner', 'apic', 'ioapic', 'msrs', 'vmcs_class', 'denied')))
+
     def test_cpus(self):
         """CPUs that ask each other, park and give up at the same time."""
         self.run_program(17, '-include', 'selftests/unit/shim_ops_fake.h',

@@ -27,10 +27,8 @@ static void first_exit(struct shim_cpu *cpu)
 
 	shadow_init(cpu);
 	if (cpu->current_vmcs != SHIM_NO_VMCS &&
-	    cpu->part->flags & SHIM_FLAG_SHADOW) {
-		vmptrld(cpu->current_vmcs);
+	    cpu->part->flags & SHIM_FLAG_SHADOW && load_vmcs(cpu->current_vmcs))
 		shadow_publish(cpu);
-	}
 	vmptrld(cpu->boot.vmcs_hpa);
 	shadow_enable(cpu, cpu->vmxon);
 	shadow_link(cpu, cpu->current_vmcs != SHIM_NO_VMCS);
@@ -283,11 +281,13 @@ u64 shim_late_event(struct shim_cpu *cpu, struct shim_regs *regs, u64 how)
 	if (cpu->in_guest) {
 		vmptrld(cpu->boot.vmcs_hpa);
 		if (!host_takes_nmi(cpu) && !cpu->mc_pending) {
-			vmptrld(cpu->current_vmcs);
-			return how;
+			if (likely(load_vmcs(cpu->current_vmcs)))
+				return how;
+			how = vmx_finish(cpu, VMX_FAIL_INVALID);
+		} else {
+			how = SHIM_RESUME;
 		}
 		cpu->in_guest = false;
-		how = SHIM_RESUME;
 	}
 	host_deliver_pending(cpu);
 	return how;

@@ -29,14 +29,17 @@ void guest_install(struct shim_cpu *cpu, struct borrowed *slot)
 	cpu->shared->installs++;
 }
 
-/* Leaves @slot's VMCS current. */
+/*
+ * Leaves @slot's VMCS current.  If its host has spoilt it there is nothing to give back to: what is
+ * current stays so, and is not written.
+ */
 void guest_give_back(struct shim_cpu *cpu, struct borrowed *slot)
 {
 	u32 nr = shim_nr_host_fields(&shim_machine), i;
 
-	vmptrld(slot->hpa);
-	for (i = 0; i < nr; i++)
-		vmwrite(host_fields[i], slot->host[i]);
+	if (likely(load_vmcs(slot->hpa)))
+		for (i = 0; i < nr; i++)
+			vmwrite(host_fields[i], slot->host[i]);
 	if (cpu->borrowed == slot)
 		cpu->borrowed = NULL;
 	borrow_drop(slot);

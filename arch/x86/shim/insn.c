@@ -19,10 +19,10 @@ static bool has_current(struct shim_cpu *cpu)
 	return cpu->current_vmcs != SHIM_NO_VMCS;
 }
 
-static void load_current(struct shim_cpu *cpu)
+/* False: its host has spoilt it, or has none; the VMCS that runs the host stays current. */
+static bool load_current(struct shim_cpu *cpu)
 {
-	if (has_current(cpu))
-		vmptrld(cpu->current_vmcs);
+	return has_current(cpu) && load_vmcs(cpu->current_vmcs);
 }
 
 /*
@@ -35,8 +35,7 @@ u64 vmx_finish(struct shim_cpu *cpu, int outcome)
 		vmx_result_flags(vmread(GUEST_RFLAGS), outcome, has_current(cpu)));
 	if (outcome != VMX_SUCCEED) {
 		cpu->shared->vmfails++;
-		if (outcome > 0 && has_current(cpu)) {
-			vmptrld(cpu->current_vmcs);
+		if (outcome > 0 && load_current(cpu)) {
 			vmwrite(VM_INSTRUCTION_ERROR, outcome);
 			load_own(cpu);
 		}
@@ -267,7 +266,8 @@ static int read_current(struct shim_cpu *cpu, u64 field, u64 *value)
 		*value = cpu->borrowed->host[index];
 		return VMX_SUCCEED;
 	}
-	vmptrld(cpu->current_vmcs);
+	if (unlikely(!load_current(cpu)))
+		return VMX_FAIL_INVALID;
 	outcome = vmread_checked(field, value);
 	load_own(cpu);
 	return outcome;
@@ -307,7 +307,8 @@ static int write_current(struct shim_cpu *cpu, u64 field, u64 value)
 	if (unlikely(!policy_may_give()) && field <= 0xffff &&
 	    !vmcs_write_known(field, world_denied(cpu)))
 		return VMXERR_UNKNOWN_FIELD;
-	vmptrld(cpu->current_vmcs);
+	if (unlikely(!load_current(cpu)))
+		return VMX_FAIL_INVALID;
 	outcome = vmwrite_checked(field, value);
 	if (outcome == VMX_SUCCEED) {
 		if (cpu->borrowed && field == HOST_IA32_SYSENTER_CS)
@@ -342,13 +343,19 @@ static u64 handle_vmwrite(struct shim_cpu *cpu)
 
 /* ---- VMLAUNCH, VMRESUME */
 
-/* Make room in the map: one VMCS goes back to what the host wrote. */
-static struct borrowed *borrow(struct shim_cpu *cpu)
+/*
+ * Make room in the map: one VMCS goes back to what the host wrote.  False: the host's current one
+ * is none any more.
+ */
+static bool borrow(struct shim_cpu *cpu)
 {
 	if (!borrow_free_slot(&cpu->map))
 		guest_give_back(cpu, borrow_victim(&cpu->map, cpu->current_vmcs));
-	vmptrld(cpu->current_vmcs);
-	return borrow_add(&cpu->map, cpu->current_vmcs);
+	if (!load_current(cpu))
+		return false;
+	cpu->borrowed = borrow_add(&cpu->map, cpu->current_vmcs);
+	guest_install(cpu, cpu->borrowed);
+	return true;
 }
 
 static bool host_state_ok(struct shim_cpu *cpu, struct borrowed *slot)
@@ -381,10 +388,11 @@ static u64 handle_vm_entry(struct shim_cpu *cpu, u32 reason)
 	if (unlikely(host_takes_nmi(cpu) || cpu->mc_pending))
 		return SHIM_RESUME;
 
-	shadow_collect(cpu);
-	if (unlikely(!cpu->borrowed)) {
-		cpu->borrowed = borrow(cpu);
-		guest_install(cpu, cpu->borrowed);
+	if (unlikely(!shadow_collect(cpu)))
+		return vmx_finish(cpu, VMX_FAIL_INVALID);
+	if (unlikely(!cpu->borrowed && !borrow(cpu))) {
+		load_own(cpu);
+		return vmx_finish(cpu, VMX_FAIL_INVALID);
 	}
 	if (unlikely(!host_state_ok(cpu, cpu->borrowed))) {
 		load_own(cpu);

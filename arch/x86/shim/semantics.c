@@ -143,7 +143,8 @@ static bool host_addresses_valid(const u64 *host, bool la57)
 	for (i = H_FS_BASE; i <= H_IDTR_BASE; i++)
 		if (!shim_is_canonical(host[i], la57))
 			return false;
-	return shim_is_canonical(host[H_RIP], la57);
+	/* The shim's own come from a VMCS that its host has spoilt while it was borrowed. */
+	return shim_is_canonical(host[H_RIP], la57) && !shim_is_own_address(host[H_RIP]);
 }
 
 /*

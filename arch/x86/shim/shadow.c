@@ -101,18 +101,20 @@ static void write_field(struct shim_cpu *cpu, u32 field, u64 value)
 
 /*
  * Copy what the host wrote into the shadow VMCS or the shim page to its current VMCS,
- * which is current afterwards.
+ * which is current afterwards.  False: it is none any more, its host has spoilt it; the VMCS that
+ * runs the host is current.
  */
-void shadow_collect(struct shim_cpu *cpu)
+bool shadow_collect(struct shim_cpu *cpu)
 {
 	const struct shim_part *part = cpu->part;
 	u32 changed = 0, i;
 	u64 value;
 
 	if (likely(cpu->page_on)) {
-		vmptrld(cpu->current_vmcs);
+		if (unlikely(!load_vmcs(cpu->current_vmcs)))
+			return false;
 		page_collect(cpu);
-		return;
+		return true;
 	}
 	if (cpu->shadowing) {
 		vmptrld(cpu->boot.shadow_hpa);
@@ -126,12 +128,16 @@ void shadow_collect(struct shim_cpu *cpu)
 		vmclear(cpu->boot.shadow_hpa);
 	}
 
-	vmptrld(cpu->current_vmcs);
+	if (unlikely(!load_vmcs(cpu->current_vmcs))) {
+		vmptrld(cpu->boot.vmcs_hpa);
+		return false;
+	}
 	while (changed) {
 		i = __builtin_ctz(changed);
 		changed &= changed - 1;
 		write_field(cpu, part->rw[i], cpu->shadow[RW(i)]);
 	}
+	return true;
 }
 
 /*

@@ -241,7 +241,7 @@ void guest_enter_perf(struct shim_cpu *cpu);
 /* shadow.c */
 void shadow_init(struct shim_cpu *cpu);
 void shadow_publish(struct shim_cpu *cpu);
-void shadow_collect(struct shim_cpu *cpu);
+bool shadow_collect(struct shim_cpu *cpu);
 void shadow_store(struct shim_cpu *cpu, u64 field, u64 value);
 void shadow_enable(struct shim_cpu *cpu, bool on);
 void shadow_link(struct shim_cpu *cpu, bool on);

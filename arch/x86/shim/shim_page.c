@@ -92,7 +92,8 @@ void page_settle(struct shim_cpu *cpu)
 {
 	if (!cpu->page_on || !take(&cpu->page->dirty))
 		return;
-	vmptrld(cpu->current_vmcs);
+	if (unlikely(!load_vmcs(cpu->current_vmcs)))
+		return;
 	page_collect(cpu);
 	vmptrld(cpu->boot.vmcs_hpa);
 }

@@ -63,6 +63,15 @@ static inline int vmptrld(u64 hpa)
 	return vmx_outcome(cf, zf);
 }
 
+/* False: there is no VMCS any more, and the one that was current still is. */
+static inline bool load_vmcs(u64 hpa)
+{
+	bool done;
+
+	asm volatile("vmptrld %1" : "=@cca" (done) : "m" (hpa) : "memory");
+	return done;
+}
+
 static inline int vmclear(u64 hpa)
 {
 	bool cf, zf;

@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VMCSs of a host that spoils them, shares them between its CPUs or hides what is in them, on a CPU
+ * that is made up: what the shim writes goes to the VMCS that it is for, or nowhere.  TAP.  Run by
+ * shim_test.py.
+ */
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../arch/x86/shim/shim.h"
+#include "shim_rest_fake.h"
+
+#define ENCODINGS	0x8000
+#define NR_VMCS		8
+#define NOTHING		(NR_VMCS - 1)	/* in the place of no current VMCS */
+
+/* Those of the shim for each CPU, then the host's. */
+#define OWN		0x1000ull
+#define SHADOW		0x2000ull
+#define A		0x3000ull
+#define B		0x4000ull
+
+struct shim_header shim_header;
+
+/* ---- the CPU: by number of the page, as many as there are */
+
+static u64 vmcs[NR_VMCS][ENCODINGS];
+static u64 current, spoilt;
+static u64 operand;		/* what is in memory */
+static bool flushed;
+static jmp_buf way_out;
+
+static u64 *field(u64 number)
+{
+	return &vmcs[current == SHIM_NO_VMCS ? NOTHING : current >> 12][number & (ENCODINGS - 1)];
+}
+
+u64 vmread(u64 number)
+{
+	return *field(number);
+}
+
+void vmread_to(u64 *value, u64 number)
+{
+	*value = *field(number);
+}
+
+int vmread_checked(u64 number, u64 *value)
+{
+	*value = *field(number);
+	return VMX_SUCCEED;
+}
+
+void vmwrite(u64 number, u64 value)
+{
+	*field(number) = value;
+}
+
+int vmwrite_checked(u64 number, u64 value)
+{
+	*field(number) = value;
+	return VMX_SUCCEED;
+}
+
+/* What begins with another number is no VMCS; the one before stays current. */
+int vmptrld(u64 hpa)
+{
+	if (hpa == spoilt)
+		return VMX_FAIL_BY_CPU;
+	current = hpa;
+	return VMX_SUCCEED;
+}
+
+int vmclear(u64 hpa)
+{
+	if (hpa == current)
+		current = SHIM_NO_VMCS;
+	return VMX_SUCCEED;
+}
+
+int vmxon(u64 hpa)
+{
+	return VMX_SUCCEED;
+}
+
+void vmxoff(void)
+{
+	current = SHIM_NO_VMCS;
+}
+
+int invept(u64 type, const struct vmx_descriptor *desc)
+{
+	flushed = true;
+	return VMX_SUCCEED;
+}
+
+int invvpid(u64 type, const struct vmx_descriptor *desc)
+{
+	return VMX_SUCCEED;
+}
+
+u64 rdmsr(u32 msr)
+{
+	return msr == MSR_EFER ? EFER_LMA : 0;
+}
+
+bool rdmsr_safe(u32 msr, u32 *low, u32 *high)
+{
+	return false;
+}
+
+bool wrmsr_safe(u32 msr, u32 low, u32 high)
+{
+	return true;
+}
+
+bool xsetbv_safe(u32 index, u32 low, u32 high)
+{
+	return true;
+}
+
+u64 read_cr4(void)
+{
+	return 0;
+}
+
+u64 read_cr2(void)
+{
+	return 0;
+}
+
+void wrmsr(u32 msr, u64 value) { }
+void load_cr4(u64 value) { }
+void write_cr2(u64 value) { }
+void wbinvd(void) { }
+void raise_mc(void) { }
+void cpu_forget(void) { }
+void write_byte(u64 va) { }
+
+void halt(void)
+{
+	longjmp(way_out, 1);
+}
+
+void shut_down(void)
+{
+	longjmp(way_out, 1);
+}
+
+void shim_reenter(struct shim_regs *regs, u64 how)
+{
+	longjmp(way_out, 1);
+}
+
+/* ---- memory */
+
+void *mem_map(u64 hpa, u64 type)
+{
+	static u64 page[512];
+
+	return (char *)page + (hpa & 0xfff);
+}
+
+bool mem_translate(u64 gva, bool write, u64 *hpa, struct mem_fault *fault)
+{
+	*hpa = gva;
+	return true;
+}
+
+bool mem_read(u64 gva, void *data, u32 size, struct mem_fault *fault)
+{
+	memset(data, 0, size);
+	memcpy(data, &operand, sizeof(operand));
+	return true;
+}
+
+bool mem_write(u64 gva, const void *data, u32 size, struct mem_fault *fault)
+{
+	return true;
+}
+
+/* ---- the host: two CPUs, of which the test is of the first one */
+
+enum { THIS, SAME, NR_AREAS };
+
+static char areas[NR_AREAS][SHIM_AREA_SIZE] __aligned(SHIM_AREA_SIZE);
+static struct shim_cpu *const cpu = (struct shim_cpu *)(areas[THIS] + SHIM_AREA_PRIVATE);
+static struct shim_cpu *const same = (struct shim_cpu *)(areas[SAME] + SHIM_AREA_PRIVATE);
+static char info[SHIM_PAGE] __aligned(SHIM_PAGE);
+static union owner_node nodes[16];
+static struct shim_regs regs;
+
+#define HOST_ENTRY	0xffffffff81000000ull
+#define SHIM_EXIT	(SHIM_VA_BEGIN + 0x1000)
+
+static void make_cpu(struct shim_cpu *made)
+{
+	made->boot.vmcs_hpa = OWN;
+	made->boot.shadow_hpa = SHADOW;
+	made->boot.apic_id = area_of_cpu(made);
+	made->boot.host[H_RIP] = SHIM_EXIT;
+	made->boot.host[H_RSP] = (u64)made;
+	made->part = &shim_header.part[0];
+	made->shared = (struct shim_shared *)((char *)made - SHIM_AREA_PRIVATE);
+	made->page = (struct nvx_shim_page *)((char *)made->shared + SHIM_SHARED_PAGE);
+	made->current_vmcs = SHIM_NO_VMCS;
+	made->regs = &regs;
+	made->ready = true;
+	made->vmxon = true;
+	borrow_init(&made->map);
+	page_stop(made);
+	cpu_set_state(made, SHIM_STATE_ON);
+}
+
+/* Host state that is valid, and controls as KVM has them. */
+static void make_vmcs(u64 hpa)
+{
+	u64 *made = vmcs[hpa >> 12];
+
+	memset(made, 0, sizeof(vmcs[0]));
+	made[HOST_CS_SELECTOR] = 0x10;
+	made[HOST_TR_SELECTOR] = 0x40;
+	made[HOST_CR0] = X86_CR0_PE;
+	made[HOST_CR4] = X86_CR4_PAE | X86_CR4_VMXE;
+	made[HOST_RIP] = HOST_ENTRY;
+	made[HOST_RSP] = 0x1234;
+	made[VMCS_LINK_POINTER] = SHIM_NO_VMCS;
+	made[PIN_BASED_VM_EXEC_CONTROL] = BIT(3) | BIT(5);
+}
+
+static void make_world(void)
+{
+	memset(&world, 0, sizeof(world));
+	if (owner_init(&world.memory, nodes, ARRAY_SIZE(nodes), 40, OWNER_OF_PART(0)))
+		abort();
+}
+
+static void make_machine(u32 parts)
+{
+	u64 hpa;
+
+	shim_nr_parts = parts;
+	memset(areas, 0, sizeof(areas));
+	memset(info, 0, sizeof(info));
+	memset(&regs, 0, sizeof(regs));
+	memset(&shim_header, 0, sizeof(shim_header));
+	shim_machine.areas_va = (u64)areas;
+	shim_machine.nr_areas = NR_AREAS;
+	shim_machine.info_va = (u64)info;
+	shim_machine.phys_mask = 0xffffffffff;
+	shim_machine.reserve_hpa = 1ull << 39;
+	shim_machine.cr0_fixed1 = ~0ull;
+	shim_machine.cr4_fixed1 = ~0ull;
+	make_world();
+	make_cpu(cpu);
+	make_cpu(same);
+	spoilt = 0;
+	for (hpa = OWN; hpa <= B; hpa += SHIM_PAGE)
+		make_vmcs(hpa);
+	vmcs[OWN >> 12][HOST_RIP] = SHIM_EXIT;
+	vmcs[OWN >> 12][GUEST_CR0] = X86_CR0_PE;
+	vmcs[OWN >> 12][CR4_READ_SHADOW] = X86_CR4_VMXE;
+	vmcs[OWN >> 12][GUEST_IA32_EFER] = EFER_LMA;
+	vmcs[OWN >> 12][GUEST_CS_AR_BYTES] = AR_L;
+	current = OWN;
+}
+
+static u64 execute(struct shim_cpu *on, u32 reason)
+{
+	current = OWN;
+	vmcs[OWN >> 12][GUEST_RFLAGS] = X86_EFLAGS_FIXED;
+	vmcs[OWN >> 12][VM_EXIT_REASON] = reason;
+	/* Register operands: RAX, RCX. */
+	vmcs[OWN >> 12][VMX_INSTRUCTION_INFO] = reason == EXIT_REASON_VMREAD ||
+		reason == EXIT_REASON_VMWRITE ? BIT(10) | 1 << 28 : 0;
+	return shim_handle_exit(on, &regs);
+}
+
+static void with_pointer(struct shim_cpu *on, u32 reason, u64 hpa)
+{
+	operand = hpa;
+	execute(on, reason);
+}
+
+static void write_field(struct shim_cpu *on, u64 number, u64 value)
+{
+	regs.r[R_RAX] = value;
+	regs.r[R_RCX] = number;
+	execute(on, EXIT_REASON_VMWRITE);
+}
+
+/* The guest runs until it leaves for @reason. */
+static void leave_guest(struct shim_cpu *on, u32 reason)
+{
+	*field(VM_EXIT_REASON) = reason;
+	shim_handle_exit(on, &regs);
+}
+
+static u64 own(u64 number)
+{
+	return vmcs[OWN >> 12][number];
+}
+
+static bool failed_invalid(void)
+{
+	return own(GUEST_RFLAGS) & X86_EFLAGS_CF;
+}
+
+static bool failed_with(u64 hpa, u64 error)
+{
+	return own(GUEST_RFLAGS) & X86_EFLAGS_ZF && vmcs[hpa >> 12][VM_INSTRUCTION_ERROR] == error;
+}
+
+/* What runs the host is as the shim has made it. */
+static bool own_is_whole(void)
+{
+	return own(HOST_RIP) == SHIM_EXIT && own(HOST_RSP) == 0x1234 && !own(EPT_POINTER) &&
+	       !own(HOST_CR3) && !own(VM_INSTRUCTION_ERROR) && !own(GUEST_IA32_DEBUGCTL) &&
+	       current == OWN;
+}
+
+static int count, failed;
+
+static void ok(bool good, const char *what)
+{
+	printf("%sok %d - %s\n", good ? "" : "not ", ++count, what);
+	failed += !good;
+}
+
+/* ---- a VMCS that begins with another number than before */
+
+static void spoil(u32 flags, bool borrowed)
+{
+	make_machine(1);
+	shim_header.part[0].flags = flags;
+	shim_header.part[0].nr_rw = 1;
+	shim_header.part[0].rw[0] = GUEST_IA32_DEBUGCTL;
+	with_pointer(cpu, EXIT_REASON_VMPTRLD, A);
+	if (borrowed) {
+		execute(cpu, EXIT_REASON_VMLAUNCH);
+		leave_guest(cpu, EXIT_REASON_CPUID);
+	}
+	spoilt = A;
+}
+
+static void spoilt_write(u64 number)
+{
+	spoil(0, false);
+	write_field(cpu, number, 0xbad);
+	ok(failed_invalid() && own_is_whole(), "spoilt: VMWRITE fails and writes nowhere");
+}
+
+static void spoilt_read(void)
+{
+	spoil(0, false);
+	regs.r[R_RAX] = 0x77;
+	regs.r[R_RCX] = HOST_RIP;
+	execute(cpu, EXIT_REASON_VMREAD);
+	ok(failed_invalid() && regs.r[R_RAX] == 0x77 && own_is_whole(),
+	   "spoilt: VMREAD fails and tells nothing of the shim");
+}
+
+static void spoilt_error(void)
+{
+	spoil(0, false);
+	with_pointer(cpu, EXIT_REASON_VMPTRLD, 0x123);
+	ok(own_is_whole(), "spoilt: no error number in the VMCS that runs the host");
+}
+
+static void spoilt_entry(u32 flags, bool borrowed, const char *what)
+{
+	u64 how;
+
+	spoil(flags, borrowed);
+	if (flags)
+		vmcs[SHADOW >> 12][GUEST_IA32_DEBUGCTL] = 0xbad;
+	how = execute(cpu, EXIT_REASON_VMRESUME);
+	ok(failed_invalid() && how == SHIM_RESUME && !cpu->in_guest && own_is_whole(), what);
+}
+
+static void spoilt_page(void)
+{
+	make_machine(1);
+	cpu->page->want = 1;
+	with_pointer(cpu, EXIT_REASON_VMPTRLD, A);
+	spoilt = A;
+	cpu->page->field[NVX_SHIM_HOST_RSP] = 0xbad;
+	cpu->page->dirty |= 1u << NVX_SHIM_HOST_RSP;
+	write_field(cpu, GUEST_RIP, 0xbad);
+	ok(failed_invalid() && own_is_whole(), "spoilt: what is in the shim page goes nowhere");
+	cpu->page->dirty |= 1u << NVX_SHIM_HOST_RSP;
+	execute(cpu, EXIT_REASON_VMRESUME);
+	ok(failed_invalid() && !cpu->in_guest && own_is_whole(), "spoilt: nor with VM entry");
+}
+
+static void spoilt_late(void)
+{
+	spoil(0, true);
+	spoilt = 0;
+	execute(cpu, EXIT_REASON_VMRESUME);
+	spoilt = A;
+	cpu->boot.arrived = SHIM_ARRIVED_COMMAND;
+	vmcs[OWN >> 12][GUEST_RFLAGS] = X86_EFLAGS_FIXED;
+	ok(cpu->in_guest && shim_late_event(cpu, &regs, SHIM_RESUME) == SHIM_RESUME &&
+	   !cpu->in_guest && failed_invalid() && own_is_whole(),
+	   "spoilt: behind a late event VM entry fails");
+}
+
+/* Given back, it is dropped; what is in it is the shim's, and not taken for the host's. */
+static void spoilt_back(u32 reason, const char *what)
+{
+	spoil(0, true);
+	with_pointer(cpu, reason, A);
+	ok(!borrow_find(&cpu->map, A) && own_is_whole(), what);
+	spoilt = 0;
+	if (reason == EXIT_REASON_VMOFF)
+		with_pointer(cpu, EXIT_REASON_VMON, 0);
+	cpu->vmxon = true;
+	with_pointer(cpu, EXIT_REASON_VMPTRLD, A);
+	execute(cpu, EXIT_REASON_VMLAUNCH);
+	ok(!cpu->in_guest && failed_with(A, VMXERR_ENTRY_HOST_STATE) && own_is_whole(),
+	   "spoilt: and mended, it has the shim's host state, which is refused");
+}
+
+static void test_spoilt(void)
+{
+	spoilt_write(EPT_POINTER);
+	spoilt_write(HOST_RIP);
+	spoilt_read();
+	spoilt_error();
+	spoilt_entry(0, true, "spoilt: VM entry fails");
+	spoilt_entry(0, false, "spoilt: the first one, too");
+	spoilt_entry(SHIM_FLAG_SHADOW, true, "spoilt: nor does the shadow VMCS go anywhere");
+	spoilt_page();
+	spoilt_late();
+	spoilt_back(EXIT_REASON_VMCLEAR, "spoilt: VMCLEAR drops it");
+	spoilt_back(EXIT_REASON_VMOFF, "spoilt: VMXOFF drops it");
+}
+
+int main(void)
+{
+	test_spoilt();
+	printf("1..%d\n", count);
+	return failed != 0;
+}
