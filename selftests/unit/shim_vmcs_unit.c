@@ -439,9 +439,73 @@ static void test_spoilt(void)
 	spoilt_back(EXIT_REASON_VMOFF, "spoilt: VMXOFF drops it");
 }
 
+/* ---- a page that a VMCS names, and that becomes the other partition's */
+
+#define EPT_PAGE	0x10000ull
+
+static void lose_page(void)
+{
+	u64 where;
+
+	if (owner_move(&world.memory, EPT_PAGE, SHIM_PAGE, OWNER_OF_PART(0), OWNER_OF_PART(1),
+		       &where))
+		abort();
+	cpu->command = COMMAND_FLUSH;
+	flushed = false;
+}
+
+/* A guest with EPT runs. */
+static void run_guest(void)
+{
+	make_machine(2);
+	with_pointer(cpu, EXIT_REASON_VMPTRLD, A);
+	write_field(cpu, CPU_BASED_VM_EXEC_CONTROL, CPU_BASED_SECONDARY);
+	write_field(cpu, SECONDARY_VM_EXEC_CONTROL, 2);
+	write_field(cpu, EPT_POINTER, EPT_PAGE | 0x1e);
+	execute(cpu, EXIT_REASON_VMLAUNCH);
+	if (!cpu->in_guest || current != A)
+		abort();
+	vmcs[OWN >> 12][GUEST_RFLAGS] = X86_EFLAGS_FIXED;
+}
+
+static void late_flush(bool loses)
+{
+	run_guest();
+	if (loses)
+		lose_page();
+	cpu->boot.arrived = SHIM_ARRIVED_COMMAND;
+	shim_late_event(cpu, &regs, SHIM_RESUME);
+}
+
+static void kicked_flush(bool loses)
+{
+	run_guest();
+	if (loses)
+		lose_page();
+	cpu->kicked = 1;
+	vmcs[A >> 12][VM_EXIT_INTR_INFO] = INTR_VALID | INTR_TYPE_NMI;
+	if (!setjmp(way_out))
+		leave_guest(cpu, EXIT_REASON_EXCEPTION_NMI);
+}
+
+static void test_flush(void)
+{
+	late_flush(false);
+	ok(cpu->in_guest && current == A, "flush: behind a late event a guest is entered");
+	late_flush(true);
+	ok(flushed && !cpu->in_guest && failed_with(A, VMXERR_ENTRY_HOST_STATE) && own_is_whole(),
+	   "flush: but not with what is not its host's any more");
+	kicked_flush(false);
+	ok(cpu->in_guest && current == A, "flush: a guest that was in the way goes on");
+	kicked_flush(true);
+	ok(flushed && !cpu->in_guest && cpu_state(cpu) == SHIM_STATE_PARKED &&
+	   shim_header.part[0].ended, "flush: but not with that; its partition ends");
+}
+
 int main(void)
 {
 	test_spoilt();
+	test_flush();
 	printf("1..%d\n", count);
 	return failed != 0;
 }

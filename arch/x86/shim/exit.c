@@ -244,10 +244,8 @@ u64 shim_handle_exit(struct shim_cpu *cpu, struct shim_regs *regs)
 
 	if (cpu->in_guest) {
 		cpu->in_guest = false;
-		if (unlikely(exit_was_nmi(reason) && cpu_was_kicked(cpu))) {
-			guest_resume_kicked(cpu);
-			return SHIM_RESUME;
-		}
+		if (unlikely(exit_was_nmi(reason) && cpu_was_kicked(cpu)))
+			return guest_resume_kicked(cpu);
 		count(cpu->shared->guest_exits, reason);
 		guest_reflect(cpu, reason);
 		if (unlikely(cpu->panicked || cpu->init_blocked))
@@ -267,11 +265,27 @@ u64 shim_handle_exit(struct shim_cpu *cpu, struct shim_regs *regs)
 }
 
 /*
+ * The VMCS of the guest that is about to run is current again.  If it is spoilt, or names what is
+ * not its partition's any more, the host's VM entry fails and the VMCS that runs it is current.
+ */
+static int load_guest(struct shim_cpu *cpu)
+{
+	if (!load_vmcs(cpu->current_vmcs))
+		return VMX_FAIL_INVALID;
+	if (cpu->borrowed->checked || guest_check(cpu))
+		return VMX_SUCCEED;
+	vmptrld(cpu->boot.vmcs_hpa);
+	return VMXERR_ENTRY_HOST_STATE;
+}
+
+/*
  * An NMI or #MC came when all else was done.  If a guest is about to run, the host
  * gets it first and enters its guest again afterwards.
  */
 u64 shim_late_event(struct shim_cpu *cpu, struct shim_regs *regs, u64 how)
 {
+	int outcome;
+
 	if (cpu->leaving) {
 		cpu->shared->context.arrived |=
 			__atomic_exchange_n(&cpu->boot.arrived, 0, __ATOMIC_RELAXED);
@@ -281,9 +295,10 @@ u64 shim_late_event(struct shim_cpu *cpu, struct shim_regs *regs, u64 how)
 	if (cpu->in_guest) {
 		vmptrld(cpu->boot.vmcs_hpa);
 		if (!host_takes_nmi(cpu) && !cpu->mc_pending) {
-			if (likely(load_vmcs(cpu->current_vmcs)))
+			outcome = load_guest(cpu);
+			if (likely(outcome == VMX_SUCCEED))
 				return how;
-			how = vmx_finish(cpu, VMX_FAIL_INVALID);
+			how = vmx_finish(cpu, outcome);
 		} else {
 			how = SHIM_RESUME;
 		}

@@ -125,7 +125,7 @@ static bool list_ok(const struct shim_cpu *cpu, u64 hpa, u64 count, bool at_exit
 }
 
 /* The host's VMCS is current.  False: it names what is not the host's. */
-bool guest_addresses_ok(const struct shim_cpu *cpu)
+static bool addresses_ok(const struct shim_cpu *cpu)
 {
 	const struct vmcs_field *field = NULL;
 	struct vmcs_controls controls = { };
@@ -161,6 +161,28 @@ bool guest_addresses_ok(const struct shim_cpu *cpu)
 	return true;
 }
 
+/*
+ * The host's VMCS is current, and is borrowed.  May it be entered?  False: error 8 says so.  One
+ * that is checked has been asked for before.
+ */
+bool guest_check(struct shim_cpu *cpu)
+{
+	struct borrowed *slot = cpu->borrowed;
+	u64 host_efer = EFER_LMA;
+	u32 controls = vmread(VM_EXIT_CONTROLS);
+
+	if (controls & VM_EXIT_LOAD_IA32_EFER)
+		host_efer = vmread(HOST_IA32_EFER);
+	if (shim_machine.flags & SHIM_FLAG_PERF &&
+	    !shim_perf_valid(controls, slot->host[H_PERF], cpu->boot.perf_mask))
+		return false;
+	slot->checked = shim_host_state_valid(slot->host, host_efer,
+					      slot->host[H_CR4] & X86_CR4_LA57,
+					      &shim_machine) &&
+			addresses_ok(cpu);
+	return slot->checked;
+}
+
 /* What has been found before may not be true any more. */
 void guest_check_again(struct shim_cpu *cpu)
 {
@@ -170,12 +192,20 @@ void guest_check_again(struct shim_cpu *cpu)
 		cpu->map.slot[i].checked = false;
 }
 
-/* A guest of the host has left for an NMI that was only to bring the CPU here. */
-void guest_resume_kicked(struct shim_cpu *cpu)
+/*
+ * A guest of the host has left for an NMI that was only to bring the CPU here.  It goes on, unless
+ * what its VMCS names has become another partition's: its host knows of no exit.
+ */
+u64 guest_resume_kicked(struct shim_cpu *cpu)
 {
 	shim_unblock_nmi();
 	cpu_obey(cpu);
+	if (unlikely(!cpu->borrowed->checked && !guest_check(cpu))) {
+		vmptrld(cpu->boot.vmcs_hpa);
+		return policy_surprise(cpu, "a guest has what was its host's", 0);
+	}
 	cpu->in_guest = true;
+	return SHIM_RESUME;
 }
 
 #define LOADED_DATA	0xc093

@@ -358,26 +358,6 @@ static bool borrow(struct shim_cpu *cpu)
 	return true;
 }
 
-static bool host_state_ok(struct shim_cpu *cpu, struct borrowed *slot)
-{
-	u64 host_efer = EFER_LMA;
-	u32 controls;
-
-	if (slot->checked)
-		return true;
-	controls = vmread(VM_EXIT_CONTROLS);
-	if (controls & VM_EXIT_LOAD_IA32_EFER)
-		host_efer = vmread(HOST_IA32_EFER);
-	if (shim_machine.flags & SHIM_FLAG_PERF &&
-	    !shim_perf_valid(controls, slot->host[H_PERF], cpu->boot.perf_mask))
-		return false;
-	slot->checked = shim_host_state_valid(slot->host, host_efer,
-					      slot->host[H_CR4] & X86_CR4_LA57,
-					      &shim_machine) &&
-			guest_addresses_ok(cpu);
-	return slot->checked;
-}
-
 static u64 handle_vm_entry(struct shim_cpu *cpu, u32 reason)
 {
 	if (!has_current(cpu))
@@ -394,7 +374,7 @@ static u64 handle_vm_entry(struct shim_cpu *cpu, u32 reason)
 		load_own(cpu);
 		return vmx_finish(cpu, VMX_FAIL_INVALID);
 	}
-	if (unlikely(!host_state_ok(cpu, cpu->borrowed))) {
+	if (unlikely(!cpu->borrowed->checked && !guest_check(cpu))) {
 		load_own(cpu);
 		return vmx_finish(cpu, VMXERR_ENTRY_HOST_STATE);
 	}
