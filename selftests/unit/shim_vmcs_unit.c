@@ -502,8 +502,50 @@ static void test_flush(void)
 	   shim_header.part[0].ended, "flush: but not with that; its partition ends");
 }
 
+/* ---- a guest that no NMI would end */
+
+static bool enters(u32 parts, u64 pin, u64 activity)
+{
+	make_machine(parts);
+	with_pointer(cpu, EXIT_REASON_VMPTRLD, A);
+	write_field(cpu, PIN_BASED_VM_EXEC_CONTROL, pin);
+	write_field(cpu, GUEST_ACTIVITY_STATE, activity);
+	execute(cpu, EXIT_REASON_VMLAUNCH);
+	return cpu->in_guest;
+}
+
+static void test_nmi(void)
+{
+	static const struct {
+		u64 pin, activity;
+		bool enters;
+		const char *what;
+	} guests[] = {
+		{ BIT(3) | BIT(5), 0, true, "NMI: exits, with virtual NMIs" },
+		{ BIT(3) | BIT(5), 1, true, "NMI: ends HLT" },
+		{ BIT(3) | BIT(5), 2, true, "NMI: ends a shutdown" },
+		{ BIT(3) | BIT(5), 3, false, "NMI: not a guest that waits for a start-up IPI" },
+		{ BIT(3), 0, false, "NMI: is blocked as the guest's own without virtual ones" },
+		{ BIT(5), 0, false, "NMI: is the guest's own without the exit" },
+		{ 0, 0, false, "NMI: likewise" },
+	};
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(guests); i++) {
+		ok(enters(2, guests[i].pin, guests[i].activity) == guests[i].enters &&
+		   enters(1, guests[i].pin, guests[i].activity), guests[i].what);
+	}
+	enters(2, BIT(3) | BIT(5), 0);
+	leave_guest(cpu, EXIT_REASON_CPUID);
+	write_field(cpu, GUEST_ACTIVITY_STATE, 3);
+	execute(cpu, EXIT_REASON_VMRESUME);
+	ok(!cpu->in_guest && failed_with(A, VMXERR_ENTRY_HOST_STATE),
+	   "NMI: the activity state is looked at when it is written");
+}
+
 int main(void)
 {
+	test_nmi();
 	test_spoilt();
 	test_flush();
 	printf("1..%d\n", count);

@@ -72,6 +72,8 @@ void guest_clear_all(struct shim_cpu *cpu)
 /* ---- what a VMCS makes the CPU use by itself, while two kernels share the machine */
 
 #define PIN_BASED_NMI_EXITING	BIT(3)
+#define PIN_BASED_VIRTUAL_NMIS	BIT(5)
+#define ACTIVITY_WAIT_SIPI	3
 #define MSR_LIST_ENTRY		16
 
 static bool is_control(u64 field)
@@ -86,6 +88,7 @@ static bool is_control(u64 field)
 	case VM_EXIT_MSR_STORE_COUNT:
 	case VM_EXIT_MSR_LOAD_COUNT:
 	case VM_ENTRY_MSR_LOAD_COUNT:
+	case GUEST_ACTIVITY_STATE:
 		return true;
 	}
 	return false;
@@ -124,6 +127,16 @@ static bool list_ok(const struct shim_cpu *cpu, u64 hpa, u64 count, bool at_exit
 	return true;
 }
 
+/*
+ * An NMI has to bring the CPU back: one that is not virtual is blocked like the guest's own, and
+ * a guest that waits for a start-up IPI gets none.
+ */
+static bool nmi_exits(u32 pin)
+{
+	return pin & PIN_BASED_NMI_EXITING && pin & PIN_BASED_VIRTUAL_NMIS &&
+	       vmread(GUEST_ACTIVITY_STATE) != ACTIVITY_WAIT_SIPI;
+}
+
 /* The host's VMCS is current.  False: it names what is not the host's. */
 static bool addresses_ok(const struct shim_cpu *cpu)
 {
@@ -141,8 +154,7 @@ static bool addresses_ok(const struct shim_cpu *cpu)
 		controls.cpu3 = vmread(TERTIARY_VM_EXEC_CONTROL);
 	if (controls.cpu2 & SECONDARY_EXEC_VMFUNC)
 		controls.vmfunc = vmread(VM_FUNCTION_CONTROL);
-	/* An NMI has to bring the CPU back. */
-	if (!(controls.pin & PIN_BASED_NMI_EXITING))
+	if (!nmi_exits(controls.pin))
 		return deny(world_denied(cpu), DENIED_VMCS_FIELD);
 	while ((field = vmcs_next_address(field))) {
 		count = 0;

@@ -100,6 +100,7 @@ static const struct {
 	{ "vmptrld", poke_vmptrld },
 	{ "vmclear", poke_vmclear },
 	{ "vmwrite", poke_vmwrite },
+	{ "vmwrite-spoilt", poke_vmwrite_spoilt },
 	{ "vmcs", poke_vmcs },
 	{ "vmcs-list", poke_vmcs_list },
 	{ "vmcs-no-nmi", poke_vmcs_no_nmi },

@@ -66,6 +66,7 @@ int poke_vmxon(const struct poke *p);
 int poke_vmptrld(const struct poke *p);
 int poke_vmclear(const struct poke *p);
 int poke_vmwrite(const struct poke *p);
+int poke_vmwrite_spoilt(const struct poke *p);
 int poke_vmcs(const struct poke *p);
 int poke_vmcs_list(const struct poke *p);
 int poke_vmcs_no_nmi(const struct poke *p);

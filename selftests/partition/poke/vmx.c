@@ -162,6 +162,24 @@ int poke_vmwrite(const struct poke *p)
 	return told("VMWRITE", p, in_vmx(p, write_field));
 }
 
+/* While the VMCS is none: its page begins with another revision. */
+static long write_spoilt(const struct poke *p)
+{
+	long r;
+
+	poke_vmx_load();
+	WRITE_ONCE(*vmcs, *vmcs ^ 1);
+	r = set_field(p->addr, p->value);
+	WRITE_ONCE(*vmcs, *vmcs ^ 1);
+	return r;
+}
+
+/* If it got to the VMCS that runs this kernel, that would not go on. */
+int poke_vmwrite_spoilt(const struct poke *p)
+{
+	return told("VMWRITE to a spoilt VMCS", p, in_vmx(p, write_spoilt));
+}
+
 /* Only where KVM is not in use. */
 int poke_vmxon(const struct poke *p)
 {
@@ -234,7 +252,8 @@ static void fill(size_t use)
 		set_field(uses[i].field, __pa(region));
 	set_field(VMCS_LINK_POINTER, NO_VMCS);
 	/* A VM without that is denied for another reason. */
-	set_field(PIN_BASED_VM_EXEC_CONTROL, PIN_BASED_NMI_EXITING | uses[use].pin);
+	set_field(PIN_BASED_VM_EXEC_CONTROL,
+		  PIN_BASED_NMI_EXITING | PIN_BASED_VIRTUAL_NMIS | uses[use].pin);
 	set_field(CPU_BASED_VM_EXEC_CONTROL, uses[use].primary |
 		(uses[use].secondary ? CPU_BASED_ACTIVATE_SECONDARY_CONTROLS : 0));
 	set_field(SECONDARY_VM_EXEC_CONTROL, uses[use].secondary);
@@ -315,11 +334,15 @@ static long launch_without_nmi(const struct poke *p)
 {
 	poke_vmx_load();
 	fill(use_of(IO_BITMAP_A));
-	set_field(PIN_BASED_VM_EXEC_CONTROL, 0);
+	set_field(PIN_BASED_VM_EXEC_CONTROL, p->value);
+	set_field(GUEST_ACTIVITY_STATE, p->addr);
 	return launch();
 }
 
-/* A VM that NMIs would not end, so that the shim would not get its CPU back. */
+/*
+ * A VM that NMIs would not end, so that the shim would not get its CPU back: pin controls @value,
+ * activity state @addr.
+ */
 int poke_vmcs_no_nmi(const struct poke *p)
 {
 	return told("VMLAUNCH", p, in_vmx(p, launch_without_nmi));
