@@ -298,6 +298,31 @@ static void test_foreign(void)
 	vmcs[0][GUEST_RIP] = 0;
 }
 
+/* Does VM entry look at the VMCS again when the host has written @value to its controls? */
+static bool looks_again(bool two, u64 value)
+{
+	nr_parts = two ? 2 : 1;
+	load(0);
+	cpu.borrowed = &borrowed;
+	borrowed.checked = true;
+	vmcs[0][CPU_BASED_VM_EXEC_CONTROL] = CPU_BASED_SECONDARY;
+	area.page.field[NVX_SHIM_CPU_BASED_VM_EXEC_CONTROL] = value;
+	area.page.dirty |= 1u << NVX_SHIM_CPU_BASED_VM_EXEC_CONTROL;
+	collect();
+	cpu.borrowed = NULL;
+	nr_parts = 1;
+	return vmcs[0][CPU_BASED_VM_EXEC_CONTROL] != value || !borrowed.checked;
+}
+
+static void test_controls(void)
+{
+	ok(!looks_again(true, CPU_BASED_SECONDARY | 0x400004) &&
+	   !looks_again(true, CPU_BASED_SECONDARY),
+	   "shim page: windows are opened beside another partition");
+	ok(looks_again(true, 0) && looks_again(true, CPU_BASED_SECONDARY | 0x2000000) &&
+	   !looks_again(false, 0), "shim page: what other controls use is looked at");
+}
+
 int main(void)
 {
 	int i, slot;
@@ -309,6 +334,7 @@ int main(void)
 	test_slots();
 	test_optional();
 	test_foreign();
+	test_controls();
 	page_stop(&cpu);
 	for (i = 0; i < NR_VMCS; i++)
 		for (slot = 0; slot < NVX_SHIM_NR_FIELDS; slot++)

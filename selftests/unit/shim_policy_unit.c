@@ -243,6 +243,7 @@ void shadow_link(struct shim_cpu *cpu, bool on) { }
 void page_collect(struct shim_cpu *cpu) { }
 void page_settle(struct shim_cpu *cpu) { }
 void page_publish(struct shim_cpu *cpu, u32 reason) { }
+void page_write(struct shim_cpu *cpu, u32 number, u64 value) { }
 void page_store(struct shim_cpu *cpu, u64 number) { }
 void page_stop(struct shim_cpu *cpu) { }
 

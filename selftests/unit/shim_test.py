@@ -39,7 +39,7 @@ class Shim(unittest.TestCase):
 
     def test_pv_page(self):
         """The shim page against a model, with a shim that leaves at any step."""
-        self.run_program(11, 'selftests/unit/shim_page_unit.c')
+        self.run_program(13, 'selftests/unit/shim_page_unit.c')
 
     def test_operands(self):
         """Page walks while another CPU changes the page tables."""
@@ -65,7 +65,7 @@ class Shim(unittest.TestCase):
 
     def test_vmcs(self):
         """Hosts that spoil their VMCSs: what the shim writes goes where it belongs, or nowhere."""
-        self.run_program(26, '-include', 'selftests/unit/shim_ops_fake.h',
+        self.run_program(28, '-include', 'selftests/unit/shim_ops_fake.h',
                          'selftests/unit/shim_vmcs_unit.c',
                          *(f'arch/x86/shim/{name}.c' for name in
                            ('exit', 'policy', 'cpu', 'ipi', 'apic_hw', 'leave', 'init', 'trap', 'host', 'machine',

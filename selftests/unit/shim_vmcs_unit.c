@@ -488,6 +488,40 @@ static void kicked_flush(bool loses)
 		leave_guest(cpu, EXIT_REASON_EXCEPTION_NMI);
 }
 
+/* The host makes its VMCS use the page, by what it writes without an exit. */
+static void use_page(bool page)
+{
+	make_machine(2);
+	shim_header.part[0].flags = page ? 0 : SHIM_FLAG_SHADOW;
+	shim_header.part[0].nr_rw = 1;
+	shim_header.part[0].rw[0] = CPU_BASED_VM_EXEC_CONTROL;
+	cpu->page->want = page;
+	lose_page();
+	with_pointer(cpu, EXIT_REASON_VMPTRLD, A);
+	write_field(cpu, SECONDARY_VM_EXEC_CONTROL, 2);
+	write_field(cpu, EPT_POINTER, EPT_PAGE | 0x1e);
+	execute(cpu, EXIT_REASON_VMLAUNCH);
+	if (!cpu->in_guest)
+		abort();
+	leave_guest(cpu, EXIT_REASON_CPUID);
+	cpu->page->field[NVX_SHIM_CPU_BASED_VM_EXEC_CONTROL] = CPU_BASED_SECONDARY;
+	if (page)
+		cpu->page->dirty |= 1u << NVX_SHIM_CPU_BASED_VM_EXEC_CONTROL;
+	else
+		vmcs[SHADOW >> 12][CPU_BASED_VM_EXEC_CONTROL] = CPU_BASED_SECONDARY;
+	execute(cpu, EXIT_REASON_VMRESUME);
+}
+
+static void test_no_exit(void)
+{
+	use_page(true);
+	ok(!cpu->in_guest && failed_with(A, VMXERR_ENTRY_HOST_STATE),
+	   "controls written in the shim page are looked at");
+	use_page(false);
+	ok(!cpu->in_guest && failed_with(A, VMXERR_ENTRY_HOST_STATE),
+	   "controls written in the shadow VMCS are looked at");
+}
+
 static void test_flush(void)
 {
 	late_flush(false);
@@ -548,6 +582,7 @@ int main(void)
 	test_nmi();
 	test_spoilt();
 	test_flush();
+	test_no_exit();
 	printf("1..%d\n", count);
 	return failed != 0;
 }

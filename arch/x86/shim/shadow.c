@@ -91,14 +91,6 @@ void shadow_publish(struct shim_cpu *cpu)
 	vmclear(cpu->boot.shadow_hpa);
 }
 
-static void write_field(struct shim_cpu *cpu, u32 field, u64 value)
-{
-	if (field == HOST_RSP && cpu->borrowed)
-		cpu->borrowed->host[H_RSP] = value;
-	else
-		vmwrite(field, value);
-}
-
 /*
  * Copy what the host wrote into the shadow VMCS or the shim page to its current VMCS,
  * which is current afterwards.  False: it is none any more, its host has spoilt it; the VMCS that
@@ -135,7 +127,7 @@ bool shadow_collect(struct shim_cpu *cpu)
 	while (changed) {
 		i = __builtin_ctz(changed);
 		changed &= changed - 1;
-		write_field(cpu, part->rw[i], cpu->shadow[RW(i)]);
+		page_write(cpu, part->rw[i], cpu->shadow[RW(i)]);
 	}
 	return true;
 }

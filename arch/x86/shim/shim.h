@@ -252,6 +252,7 @@ void page_settle(struct shim_cpu *cpu);
 void page_publish(struct shim_cpu *cpu, u32 reason);
 bool page_start(struct shim_cpu *cpu);
 void page_stop(struct shim_cpu *cpu);
+void page_write(struct shim_cpu *cpu, u32 field, u64 value);
 void page_store(struct shim_cpu *cpu, u64 field);
 
 /* mem.c */

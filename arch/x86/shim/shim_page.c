@@ -15,6 +15,7 @@
 #define OPTIONAL	(BIT32(GUEST_PML_INDEX) | BIT32(VMX_PREEMPTION_TIMER_VALUE))
 /* What a host writes at nearly every exit. */
 #define COMMON		(BIT32(GUEST_RIP) | BIT32(GUEST_RSP) | BIT32(GUEST_RFLAGS))
+#define WINDOWS		(CPU_BASED_INTR_WINDOW_EXITING | CPU_BASED_NMI_WINDOW_EXITING)
 
 static const u32 encodings[] = {
 #define ENCODING(encoding, name) encoding,
@@ -48,6 +49,22 @@ static void put(struct nvx_shim_page *page, u32 slot, u64 value)
 	__atomic_store_n(&page->field[slot], value, __ATOMIC_RELAXED);
 }
 
+/*
+ * What the host has written without an exit, here or in the shadow VMCS.  The VMCS is current.
+ * Beside another partition other bits than those of the windows make it use addresses.
+ */
+void page_write(struct shim_cpu *cpu, u32 field, u64 value)
+{
+	if (field == HOST_RSP && cpu->borrowed) {
+		cpu->borrowed->host[H_RSP] = value;
+		return;
+	}
+	if (field == CPU_BASED_VM_EXEC_CONTROL && cpu->borrowed && !policy_may_give() &&
+	    (vmread(field) ^ value) & ~(u64)WINDOWS)
+		cpu->borrowed->checked = false;
+	vmwrite(field, value);
+}
+
 static void collect_rare(struct shim_cpu *cpu, u32 dirty)
 {
 	struct nvx_shim_page *page = cpu->page;
@@ -58,10 +75,7 @@ static void collect_rare(struct shim_cpu *cpu, u32 dirty)
 		if (!(dirty & 1u << slot) || !exists(slot))
 			continue;
 		value = __atomic_load_n(&page->field[slot], __ATOMIC_RELAXED);
-		if (slot == NVX_SHIM_HOST_RSP && cpu->borrowed)
-			cpu->borrowed->host[H_RSP] = value;
-		else
-			vmwrite(encodings[slot], value);
+		page_write(cpu, encodings[slot], value);
 	}
 }
 
