@@ -266,6 +266,46 @@ static void test_borrow(void)
 	ok(borrow_victim(&map, SHIM_NO_VMCS)->hpa == 0x2000, "borrow: and the youngest");
 }
 
+/* Pages of which many have one place, from many places; the model is which of them are there. */
+#define ACTIVE_PAGES	(6 * SHIM_NR_ACTIVE)
+
+static void test_active(void)
+{
+	static struct active_set set;
+	static bool there[ACTIVE_PAGES];
+	u32 i, page, nr = 0, bad = 0, most = 0, listed = 0;
+	u64 hpa;
+
+	active_init(&set);
+	for (i = 0; i < 200000; i++) {
+		page = rand() % ACTIVE_PAGES;
+		hpa = (u64)page << 12;
+		/* Nearly full half of the time, nearly empty the other half. */
+		if (there[page]) {
+			active_remove(&set, hpa);
+			there[page] = false;
+			nr--;
+		} else if (i / 5000 % 2 || nr < 20) {
+			there[page] = active_add(&set, hpa);
+			bad += there[page] != (nr < SHIM_NR_ACTIVE);
+			nr += there[page];
+		}
+		if (nr > most)
+			most = nr;
+		page = rand() % ACTIVE_PAGES;
+		bad += active_has(&set, (u64)page << 12) != there[page];
+		bad += active_at_home(&set, (u64)page << 12) && !there[page];
+	}
+	for (i = 0; i < SHIM_NR_ACTIVE; i++)
+		listed += active_at(&set, i) != SHIM_NO_VMCS;
+	ok(!bad && listed == nr && most == SHIM_NR_ACTIVE, "active: each is found until it goes");
+	for (page = 0; page < ACTIVE_PAGES; page++)
+		active_remove(&set, (u64)page << 12);
+	for (i = 0; i < SHIM_NR_ACTIVE; i++)
+		bad += set.entry[i] != 0;
+	ok(!bad, "active: and leaves nothing behind");
+}
+
 /* ---- memory types and tables */
 
 #define VALID	0x800
@@ -647,6 +687,7 @@ int main(void)
 	test_host_state();
 	test_control_registers();
 	test_borrow();
+	test_active();
 	test_controls();
 	test_perf();
 	test_msrs();

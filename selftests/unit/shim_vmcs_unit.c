@@ -15,6 +15,8 @@
 #define ENCODINGS	0x8000
 #define NR_VMCS		8
 #define NOTHING		(NR_VMCS - 1)	/* in the place of no current VMCS */
+#define ANY		(NR_VMCS - 2)	/* they only are active, or not */
+#define NR_PAGES	0x10000
 
 /* Those of the shim for each CPU, then the host's. */
 #define OWN		0x1000ull
@@ -32,9 +34,13 @@ static u64 operand;		/* what is in memory */
 static bool flushed;
 static jmp_buf way_out;
 
+static bool active[NR_PAGES], cleared[NR_PAGES];
+
 static u64 *field(u64 number)
 {
-	return &vmcs[current == SHIM_NO_VMCS ? NOTHING : current >> 12][number & (ENCODINGS - 1)];
+	u64 page = current == SHIM_NO_VMCS ? NOTHING : current >> 12;
+
+	return &vmcs[page < ANY || page == NOTHING ? page : ANY][number & (ENCODINGS - 1)];
 }
 
 u64 vmread(u64 number)
@@ -70,11 +76,14 @@ int vmptrld(u64 hpa)
 	if (hpa == spoilt)
 		return VMX_FAIL_BY_CPU;
 	current = hpa;
+	active[hpa >> 12] = true;
 	return VMX_SUCCEED;
 }
 
 int vmclear(u64 hpa)
 {
+	active[hpa >> 12] = false;
+	cleared[hpa >> 12] = true;
 	if (hpa == current)
 		current = SHIM_NO_VMCS;
 	return VMX_SUCCEED;
@@ -210,6 +219,7 @@ static void make_cpu(struct shim_cpu *made)
 	made->ready = true;
 	made->vmxon = true;
 	borrow_init(&made->map);
+	active_init(&made->active);
 	page_stop(made);
 	cpu_set_state(made, SHIM_STATE_ON);
 }
@@ -254,11 +264,14 @@ static void make_machine(u32 parts)
 	shim_machine.cr0_fixed1 = ~0ull;
 	shim_machine.cr4_fixed1 = ~0ull;
 	make_world();
+	memset(active, 0, sizeof(active));
+	memset(cleared, 0, sizeof(cleared));
 	make_cpu(cpu);
 	make_cpu(same);
 	spoilt = 0;
 	for (hpa = OWN; hpa <= B; hpa += SHIM_PAGE)
 		make_vmcs(hpa);
+	make_vmcs(ANY * SHIM_PAGE);
 	vmcs[OWN >> 12][HOST_RIP] = SHIM_EXIT;
 	vmcs[OWN >> 12][GUEST_CR0] = X86_CR0_PE;
 	vmcs[OWN >> 12][CR4_READ_SHADOW] = X86_CR4_VMXE;
@@ -577,8 +590,124 @@ static void test_nmi(void)
 	   "NMI: the activity state is looked at when it is written");
 }
 
+/* ---- active VMCSs of a host that goes */
+
+/* Many in one place of the table, if @stride is its size. */
+static u64 nth(u32 n, u32 stride)
+{
+	return 0x100000ull + n * (u64)stride * SHIM_PAGE;
+}
+
+static void load_many(u32 nr, u32 stride)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++)
+		with_pointer(cpu, EXIT_REASON_VMPTRLD, nth(i, stride));
+}
+
+static u32 nr_active(void)
+{
+	u32 i, nr = 0;
+
+	for (i = 0; i < NR_PAGES; i++)
+		nr += active[i];
+	return nr;
+}
+
+static void park(void)
+{
+	cpu->command = COMMAND_END;
+	cpu->boot.arrived = SHIM_ARRIVED_COMMAND;
+	if (!setjmp(way_out))
+		shim_late_event(cpu, &regs, SHIM_RESUME);
+}
+
+static void enter_many(void)
+{
+	u32 i;
+
+	make_machine(2);
+	for (i = 0; i < 2 * SHIM_NR_BORROWED; i++) {
+		/* The page that they share has what the last one was given back. */
+		make_vmcs(ANY * SHIM_PAGE);
+		with_pointer(cpu, EXIT_REASON_VMPTRLD, nth(i, 1));
+		execute(cpu, EXIT_REASON_VMLAUNCH);
+		if (!cpu->in_guest)
+			abort();
+		leave_guest(cpu, EXIT_REASON_CPUID);
+	}
+}
+
+static void test_gone(void)
+{
+	u32 i;
+
+	make_machine(2);
+	load_many(100, 1);
+	park();
+	ok(cpu_state(cpu) == SHIM_STATE_PARKED && !nr_active(),
+	   "gone: what was only loaded is cleared");
+	enter_many();
+	park();
+	ok(!nr_active(), "gone: what has left the table of borrowed ones, too");
+	make_machine(2);
+	load_many(50, SHIM_NR_ACTIVE);
+	for (i = 0; i < 50; i += 3)
+		with_pointer(cpu, EXIT_REASON_VMCLEAR, nth(i, SHIM_NR_ACTIVE));
+	load_many(60, SHIM_NR_ACTIVE);
+	memset(cleared, 0, sizeof(cleared));
+	with_pointer(cpu, EXIT_REASON_VMCLEAR, nth(9, SHIM_NR_ACTIVE));
+	park();
+	ok(!nr_active(), "gone: if many have one place in the table");
+	make_machine(2);
+	load_many(8, 1);
+	for (i = 0; i < 8; i++)
+		with_pointer(cpu, EXIT_REASON_VMCLEAR, nth(i, 1));
+	memset(cleared, 0, sizeof(cleared));
+	park();
+	ok(!cleared[nth(3, 1) >> 12], "gone: nothing that the host has cleared is written");
+	make_machine(2);
+	load_many(8, 1);
+	execute(cpu, EXIT_REASON_VMOFF);
+	ok(nr_active() == 1, "gone: VMXOFF of a host that has not cleared them");
+}
+
+static void test_gone_not(void)
+{
+	u64 where;
+
+	make_machine(2);
+	load_many(8, 1);
+	if (owner_move(&world.memory, nth(3, 1), SHIM_PAGE, OWNER_OF_PART(0), OWNER_OF_PART(1),
+		       &where))
+		abort();
+	spoilt = nth(9, 1);
+	with_pointer(cpu, EXIT_REASON_VMPTRLD, spoilt);
+	park();
+	ok(nr_active() == 1 && !cleared[nth(3, 1) >> 12],
+	   "gone: memory that is the other one's is not written");
+	ok(!cleared[nth(9, 1) >> 12], "gone: nor what never was a VMCS");
+	make_machine(2);
+	load_many(SHIM_NR_ACTIVE, 1);
+	with_pointer(cpu, EXIT_REASON_VMPTRLD, nth(SHIM_NR_ACTIVE, 1));
+	ok(failed_with(ANY * SHIM_PAGE, VMXERR_VMPTRLD_ADDRESS) &&
+	   cpu->current_vmcs == nth(SHIM_NR_ACTIVE - 1, 1), "gone: no more than there is room for");
+	with_pointer(cpu, EXIT_REASON_VMCLEAR, nth(7, 1));
+	with_pointer(cpu, EXIT_REASON_VMPTRLD, nth(SHIM_NR_ACTIVE, 1));
+	ok(cpu->current_vmcs == nth(SHIM_NR_ACTIVE, 1), "gone: there is room behind VMCLEAR");
+	park();
+	ok(!nr_active(), "gone: as many as there is room for");
+	make_machine(1);
+	load_many(SHIM_NR_ACTIVE + 1, 1);
+	ok(cpu->current_vmcs == nth(SHIM_NR_ACTIVE, 1) && cpu->active.more,
+	   "gone: one host may have more");
+}
+
 int main(void)
 {
+	test_gone();
+	test_gone_not();
 	test_nmi();
 	test_spoilt();
 	test_flush();

@@ -18,6 +18,10 @@ static void first_exit(struct shim_cpu *cpu)
 	cpu->current_vmcs = cpu->boot.current_vmcs;
 	cpu->vmxon = cpu->boot.vmxon;
 	borrow_init(&cpu->map);
+	active_init(&cpu->active);
+	cpu->active.more = cpu->vmxon;
+	if (cpu->current_vmcs != SHIM_NO_VMCS)
+		active_add(&cpu->active, cpu->current_vmcs);
 	page_stop(cpu);
 	if (cpu->part->ended)
 		policy_park(cpu, SHIM_END_SURPRISE, "it has ended before", 0);

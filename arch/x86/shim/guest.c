@@ -54,7 +54,10 @@ void guest_give_back_all(struct shim_cpu *cpu)
 			guest_give_back(cpu, &cpu->map.slot[i]);
 }
 
-/* Likewise, and none of them is active on this CPU any more. */
+/*
+ * Likewise, and nothing of the host's is active on this CPU any more, but for what it does not own
+ * any more: nobody may write there.
+ */
 void guest_clear_all(struct shim_cpu *cpu)
 {
 	u64 hpa;
@@ -64,9 +67,22 @@ void guest_clear_all(struct shim_cpu *cpu)
 		hpa = cpu->map.slot[i].hpa;
 		if (hpa == SHIM_NO_VMCS)
 			continue;
+		if (!world_keeps(cpu, hpa)) {
+			borrow_drop(&cpu->map.slot[i]);
+			continue;
+		}
 		guest_give_back(cpu, &cpu->map.slot[i]);
 		vmclear(hpa);
 	}
+	for (i = 0; i < SHIM_NR_ACTIVE; i++) {
+		hpa = active_at(&cpu->active, i);
+		if (hpa != SHIM_NO_VMCS && world_keeps(cpu, hpa))
+			vmclear(hpa);
+	}
+	if (cpu->active.more)
+		console_print("shim: apic %d: other VMCSs of its host may be active\n",
+			      cpu->boot.apic_id);
+	active_init(&cpu->active);
 }
 
 /* ---- what a VMCS makes the CPU use by itself, while two kernels share the machine */

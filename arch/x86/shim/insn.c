@@ -175,7 +175,12 @@ static u64 handle_vmxoff(struct shim_cpu *cpu)
 {
 	if (has_current(cpu))
 		shadow_collect(cpu);
-	guest_give_back_all(cpu);
+	/* A host that has executed VMCLEAR before, as it should, has none. */
+	if (policy_may_give())
+		guest_give_back_all(cpu);
+	else
+		guest_clear_all(cpu);
+	active_init(&cpu->active);
 	change_vmxon_region(cpu, cpu->boot.vmxon_hpa);
 	cpu->vmxon = false;
 	cpu->current_vmcs = SHIM_NO_VMCS;
@@ -212,6 +217,8 @@ static u64 handle_vmclear(struct shim_cpu *cpu)
 	load_current(cpu);
 	outcome = vmclear(hpa);
 	load_own(cpu);
+	if (outcome == VMX_SUCCEED)
+		active_remove(&cpu->active, hpa);
 	if (outcome == VMX_SUCCEED && was_current) {
 		cpu->current_vmcs = SHIM_NO_VMCS;
 		cpu->borrowed = NULL;
@@ -221,8 +228,27 @@ static u64 handle_vmclear(struct shim_cpu *cpu)
 	return vmx_finish(cpu, outcome);
 }
 
+enum claim { CLAIM_REFUSED, CLAIM_WAS_ACTIVE, CLAIM_ADDED };
+
+/*
+ * The host makes one more VMCS active on this CPU.  What is not noted could not be cleared when the
+ * CPU parks: beside another partition there are no more than there is room for.
+ */
+static enum claim claim(struct shim_cpu *cpu, u64 hpa)
+{
+	if (active_has(&cpu->active, hpa))
+		return CLAIM_WAS_ACTIVE;
+	if (active_add(&cpu->active, hpa))
+		return CLAIM_ADDED;
+	if (!policy_may_give())
+		return CLAIM_REFUSED;
+	cpu->active.more = true;
+	return CLAIM_WAS_ACTIVE;
+}
+
 static u64 handle_vmptrld(struct shim_cpu *cpu)
 {
+	enum claim claimed = CLAIM_WAS_ACTIVE;
 	int outcome;
 	u64 hpa;
 
@@ -230,10 +256,16 @@ static u64 handle_vmptrld(struct shim_cpu *cpu)
 		return SHIM_RESUME;
 	if (!pointer_ok(cpu, hpa))
 		return vmx_finish(cpu, VMXERR_VMPTRLD_ADDRESS);
+	if (unlikely(!active_at_home(&cpu->active, hpa)))
+		claimed = claim(cpu, hpa);
+	if (unlikely(claimed == CLAIM_REFUSED))
+		return vmx_finish(cpu, VMXERR_VMPTRLD_ADDRESS);
 
 	if (has_current(cpu))
 		shadow_collect(cpu);
 	outcome = vmptrld(hpa);
+	if (unlikely(outcome != VMX_SUCCEED && claimed == CLAIM_ADDED))
+		active_remove(&cpu->active, hpa);
 	if (outcome == VMX_SUCCEED) {
 		cpu->current_vmcs = hpa;
 		cpu->borrowed = borrow_find(&cpu->map, hpa);

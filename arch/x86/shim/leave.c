@@ -137,6 +137,7 @@ u64 shim_leave(struct shim_cpu *cpu)
 		shadow_collect(cpu);
 	page_stop(cpu);
 	guest_give_back_all(cpu);
+	active_init(&cpu->active);
 	apic_give(cpu);
 	vmptrld(cpu->boot.vmcs_hpa);
 	save_context(cpu, ctx);

@@ -6,14 +6,14 @@
 #include "vmx_ops.h"
 #include "world.h"
 
-/* Nothing of its host is active on the CPU any more, whose memory may soon be another's. */
+/* No VMCS of its host is active on the CPU any more: that memory may soon be another's. */
 static void forget_host(struct shim_cpu *cpu, bool init)
 {
 	u32 i;
 
 	page_stop(cpu);
 	guest_clear_all(cpu);
-	if (cpu->current_vmcs != SHIM_NO_VMCS)
+	if (cpu->current_vmcs != SHIM_NO_VMCS && world_keeps(cpu, cpu->current_vmcs))
 		vmclear(cpu->current_vmcs);
 	cpu->current_vmcs = SHIM_NO_VMCS;
 	cpu->borrowed = NULL;

@@ -115,4 +115,34 @@ struct borrowed *borrow_victim(struct borrow_map *map, u64 current_hpa);
 struct borrowed *borrow_add(struct borrow_map *map, u64 hpa);
 void borrow_drop(struct borrowed *slot);
 
+#define SHIM_NR_ACTIVE		256
+#define ACTIVE_ENTRY		1ull
+
+/*
+ * The VMCSs that the host has made active on this CPU.  Other CPUs read @entry: a page with
+ * ACTIVE_ENTRY, or none.
+ */
+struct active_set {
+	u64	entry[SHIM_NR_ACTIVE];
+	u32	nr;
+	bool	more;		/* there are others, or were before the launch */
+};
+
+static inline u32 active_home(u64 hpa)
+{
+	return hpa / SHIM_PAGE % SHIM_NR_ACTIVE;
+}
+
+/* What active_has() finds at once. */
+static inline bool active_at_home(const struct active_set *set, u64 hpa)
+{
+	return set->entry[active_home(hpa)] == (hpa | ACTIVE_ENTRY);
+}
+
+void active_init(struct active_set *set);
+bool active_has(struct active_set *set, u64 hpa);
+bool active_add(struct active_set *set, u64 hpa);
+void active_remove(struct active_set *set, u64 hpa);
+u64 active_at(const struct active_set *set, u32 index);
+
 #endif /* SHIM_SEMANTICS_H */

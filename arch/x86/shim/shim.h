@@ -60,6 +60,7 @@ struct shim_cpu {
 	bool			mc_in_leave;	/* likewise */
 	u64			shadow[2 * SHIM_MAX_SHADOW];
 	struct borrow_map	map;
+	struct active_set	active;
 
 	/* Written by other CPUs. */
 	u32			command;	/* COMMAND_* */

@@ -130,6 +130,13 @@ bool world_owns(const struct shim_cpu *cpu, u64 hpa)
 			   world_denied(cpu));
 }
 
+/* The same of what it could before. */
+bool world_keeps(const struct shim_cpu *cpu, u64 hpa)
+{
+	return policy_may_give() ||
+	       owner_allows(&world.memory, part_of(cpu), hpa, SHIM_PAGE, ACCESS_CPU);
+}
+
 bool world_translate(const struct shim_cpu *cpu, u64 gpa, u64 access, u64 *hpa)
 {
 	*hpa = gpa;

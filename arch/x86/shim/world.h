@@ -96,6 +96,7 @@ struct denied *world_denied(const struct shim_cpu *cpu);
 struct shim_part_info *part_info(u32 part);
 bool world_flush(struct shim_cpu *cpu, u32 part);
 bool world_owns(const struct shim_cpu *cpu, u64 hpa);
+bool world_keeps(const struct shim_cpu *cpu, u64 hpa);
 bool world_translate(const struct shim_cpu *cpu, u64 gpa, u64 access, u64 *hpa);
 bool world_show_nothing(struct shim_cpu *cpu, u64 gpa);
 void world_reset_devices(struct shim_cpu *cpu);
