@@ -704,8 +704,65 @@ static void test_gone_not(void)
 	   "gone: one host may have more");
 }
 
+/* ---- one VMCS on two CPUs */
+
+static void run_on(struct shim_cpu *on, u64 hpa)
+{
+	with_pointer(on, EXIT_REASON_VMPTRLD, hpa);
+	execute(on, EXIT_REASON_VMLAUNCH);
+	if (on->in_guest)
+		leave_guest(on, EXIT_REASON_CPUID);
+}
+
+static bool refused(struct shim_cpu *on, u64 hpa)
+{
+	with_pointer(on, EXIT_REASON_VMPTRLD, hpa);
+	return failed_with(B, VMXERR_VMPTRLD_ADDRESS) && on->current_vmcs == B &&
+	       !active_has(&on->active, hpa);
+}
+
+static void test_two_cpus(u32 parts)
+{
+	make_machine(parts);
+	run_on(cpu, A);
+	with_pointer(same, EXIT_REASON_VMPTRLD, B);
+	ok(refused(same, A) && vmcs[A >> 12][HOST_RSP] == cpu->boot.host[H_RSP] && own_is_whole(),
+	   "two CPUs: what one has borrowed the other does not get");
+	with_pointer(cpu, EXIT_REASON_VMPTRLD, nth(0, 1));
+	ok(refused(same, A) && refused(same, nth(0, 1)), "two CPUs: nor what is active there");
+	with_pointer(cpu, EXIT_REASON_VMCLEAR, A);
+	run_on(same, A);
+	ok(same->current_vmcs == A && same->borrowed && same->borrowed->host[H_RSP] == 0x1234 &&
+	   vmcs[A >> 12][HOST_RSP] == same->boot.host[H_RSP],
+	   "two CPUs: but behind VMCLEAR, with its host's state");
+	with_pointer(cpu, EXIT_REASON_VMPTRLD, B);
+	ok(cpu->current_vmcs == nth(0, 1), "two CPUs: in both directions");
+	execute(cpu, EXIT_REASON_VMOFF);
+	with_pointer(same, EXIT_REASON_VMPTRLD, nth(0, 1));
+	ok(same->current_vmcs == nth(0, 1), "two CPUs: or behind VMXOFF");
+}
+
+static void test_two_hosts(void)
+{
+	make_machine(2);
+	same->part = &shim_header.part[1];
+	with_pointer(cpu, EXIT_REASON_VMPTRLD, A);
+	with_pointer(same, EXIT_REASON_VMPTRLD, B);
+	with_pointer(same, EXIT_REASON_VMPTRLD, A);
+	ok(same->current_vmcs != A, "two CPUs: another host's is its own");
+	make_machine(1);
+	run_on(cpu, A);
+	active_init(&cpu->active);
+	cpu->active.more = true;
+	with_pointer(same, EXIT_REASON_VMPTRLD, B);
+	ok(refused(same, A), "two CPUs: what is borrowed, and was active before the shim came");
+}
+
 int main(void)
 {
+	test_two_cpus(1);
+	test_two_cpus(2);
+	test_two_hosts();
 	test_gone();
 	test_gone_not();
 	test_nmi();

@@ -230,20 +230,47 @@ static u64 handle_vmclear(struct shim_cpu *cpu)
 
 enum claim { CLAIM_REFUSED, CLAIM_WAS_ACTIVE, CLAIM_ADDED };
 
+/* One that there was no room to note may be borrowed. */
+static bool active_elsewhere(const struct shim_cpu *cpu, u64 hpa)
+{
+	struct shim_cpu *other;
+	u32 area;
+
+	for (area = 0; area < shim_machine.nr_areas; area++) {
+		other = cpu_of_area(area);
+		if (other == cpu || other->part != cpu->part)
+			continue;
+		if (active_has(&other->active, hpa) ||
+		    (other->active.more && borrow_find(&other->map, hpa)))
+			return true;
+	}
+	return false;
+}
+
 /*
- * The host makes one more VMCS active on this CPU.  What is not noted could not be cleared when the
- * CPU parks: beside another partition there are no more than there is room for.
+ * The host makes one more VMCS active on this CPU.  On two of them the shim's host state of the
+ * one would be taken for the host's, or entered, by the other: both would be on one stack.  So it
+ * is noted before the others are asked, and until VMCLEAR is done.
+ *
+ * What is not noted could not be cleared when the CPU parks: beside another partition there are
+ * no more than there is room for.
  */
 static enum claim claim(struct shim_cpu *cpu, u64 hpa)
 {
+	bool added;
+
 	if (active_has(&cpu->active, hpa))
 		return CLAIM_WAS_ACTIVE;
-	if (active_add(&cpu->active, hpa))
-		return CLAIM_ADDED;
-	if (!policy_may_give())
+	added = active_add(&cpu->active, hpa);
+	if (!added && !policy_may_give())
 		return CLAIM_REFUSED;
-	cpu->active.more = true;
-	return CLAIM_WAS_ACTIVE;
+	if (active_elsewhere(cpu, hpa)) {
+		if (added)
+			active_remove(&cpu->active, hpa);
+		return CLAIM_REFUSED;
+	}
+	cpu->active.more |= !added;
+	return added ? CLAIM_ADDED : CLAIM_WAS_ACTIVE;
 }
 
 static u64 handle_vmptrld(struct shim_cpu *cpu)
