@@ -721,9 +721,9 @@ static bool refused(struct shim_cpu *on, u64 hpa)
 	       !active_has(&on->active, hpa);
 }
 
-static void test_two_cpus(u32 parts)
+static void test_two_cpus(void)
 {
-	make_machine(parts);
+	make_machine(2);
 	run_on(cpu, A);
 	with_pointer(same, EXIT_REASON_VMPTRLD, B);
 	ok(refused(same, A) && vmcs[A >> 12][HOST_RSP] == cpu->boot.host[H_RSP] && own_is_whole(),
@@ -750,18 +750,21 @@ static void test_two_hosts(void)
 	with_pointer(same, EXIT_REASON_VMPTRLD, B);
 	with_pointer(same, EXIT_REASON_VMPTRLD, A);
 	ok(same->current_vmcs != A, "two CPUs: another host's is its own");
-	make_machine(1);
+	make_machine(2);
 	run_on(cpu, A);
 	active_init(&cpu->active);
 	cpu->active.more = true;
 	with_pointer(same, EXIT_REASON_VMPTRLD, B);
 	ok(refused(same, A), "two CPUs: what is borrowed, and was active before the shim came");
+	make_machine(1);
+	run_on(cpu, A);
+	with_pointer(same, EXIT_REASON_VMPTRLD, A);
+	ok(same->current_vmcs == A, "two CPUs: a lone host is as on the bare CPU");
 }
 
 int main(void)
 {
-	test_two_cpus(1);
-	test_two_cpus(2);
+	test_two_cpus();
 	test_two_hosts();
 	test_gone();
 	test_gone_not();

@@ -230,12 +230,18 @@ static u64 handle_vmclear(struct shim_cpu *cpu)
 
 enum claim { CLAIM_REFUSED, CLAIM_WAS_ACTIVE, CLAIM_ADDED };
 
-/* One that there was no room to note may be borrowed. */
+/*
+ * One that there was no room to note may be borrowed.  A lone host has what it does to itself, as
+ * on the bare CPU, and does not pay for a look at all CPUs: its KVM makes a shadow VMCS active anew
+ * at each exit of a nested guest.
+ */
 static bool active_elsewhere(const struct shim_cpu *cpu, u64 hpa)
 {
 	struct shim_cpu *other;
 	u32 area;
 
+	if (policy_may_give())
+		return false;
 	for (area = 0; area < shim_machine.nr_areas; area++) {
 		other = cpu_of_area(area);
 		if (other == cpu || other->part != cpu->part)
