@@ -13,6 +13,7 @@
 #include "../../arch/x86/shim/exit_rules.h"
 #include "../../arch/x86/shim/shim.h"
 #include "../../arch/x86/shim/world.h"
+#include "shim_fields_fake.h"
 #include "shim_rest_fake.h"
 
 #define OWN_VMCS	0x7000ull
@@ -49,33 +50,6 @@ static u32 dice(u32 sides)
 static u64 *field(u64 number)
 {
 	return &(hw.current == OWN_VMCS ? hw.own : hw.other)[number & 0x7fff];
-}
-
-u64 vmread(u64 number)
-{
-	return *field(number);
-}
-
-void vmread_to(u64 *value, u64 number)
-{
-	*value = *field(number);
-}
-
-int vmread_checked(u64 number, u64 *value)
-{
-	*value = *field(number);
-	return VMX_SUCCEED;
-}
-
-void vmwrite(u64 number, u64 value)
-{
-	*field(number) = value;
-}
-
-int vmwrite_checked(u64 number, u64 value)
-{
-	*field(number) = value;
-	return VMX_SUCCEED;
 }
 
 static void forget(u64 hpa)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "../../arch/x86/shim/shim.h"
+#include "shim_fields_fake.h"
 #include "shim_rest_fake.h"
 
 #define ENCODINGS	0x8000
@@ -41,33 +42,6 @@ static u64 *field(u64 number)
 	u64 page = current == SHIM_NO_VMCS ? NOTHING : current >> 12;
 
 	return &vmcs[page < ANY || page == NOTHING ? page : ANY][number & (ENCODINGS - 1)];
-}
-
-u64 vmread(u64 number)
-{
-	return *field(number);
-}
-
-void vmread_to(u64 *value, u64 number)
-{
-	*value = *field(number);
-}
-
-int vmread_checked(u64 number, u64 *value)
-{
-	*value = *field(number);
-	return VMX_SUCCEED;
-}
-
-void vmwrite(u64 number, u64 value)
-{
-	*field(number) = value;
-}
-
-int vmwrite_checked(u64 number, u64 value)
-{
-	*field(number) = value;
-	return VMX_SUCCEED;
 }
 
 /* What begins with another number is no VMCS; the one before stays current. */
